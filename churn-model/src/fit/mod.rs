@@ -1,0 +1,5 @@
+//! Learners: hyperparameters plus `fit`.
+
+mod observations;
+
+pub use observations::{FitError, Observations};

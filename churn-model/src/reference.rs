@@ -1,0 +1,82 @@
+//! What each feature looked like in the fit split, for telling drift and for saying what is usual.
+
+use serde::{Deserialize, Serialize};
+
+use churn_features::{Feature, FeatureKind};
+
+use crate::forest::level_code;
+
+const N_BINS: usize = 10;
+
+/// The distribution of one feature over the fit split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReferenceHistogram {
+    /// Share of observations where the feature is missing.
+    pub missing_share: f64,
+    /// Edges between the bins of a number, increasing; bin `i` is `edges[i-1] <= value < edges[i]`. Empty for a
+    /// category, whose bins are its levels.
+    pub edges: Vec<f32>,
+    /// Share of observations in each bin; with the missing share they add up to 1.
+    pub shares: Vec<f64>,
+    /// Median of a number that is not missing; `None` for a category or when all are missing.
+    pub median: Option<f32>,
+}
+
+impl ReferenceHistogram {
+    /// Counts the values of `feature`: tenths by rank for a number, levels for a category.
+    ///
+    /// # Cost
+    /// O(n log n) in the number of values.
+    pub fn of(feature: &Feature, values: impl IntoIterator<Item = f32>) -> Self {
+        let values: Vec<f32> = values.into_iter().collect();
+        match feature.kind() {
+            FeatureKind::Category { levels } => Self::of_levels(levels.len() as u8, &values),
+            FeatureKind::Numeric | FeatureKind::Boolean => Self::of_numbers(&values),
+        }
+    }
+
+    fn of_levels(n_levels: u8, values: &[f32]) -> Self {
+        let mut counts = vec![0_usize; usize::from(n_levels)];
+        values.iter().filter_map(|&v| level_code(v, n_levels)).for_each(|code| counts[usize::from(code)] += 1);
+        Self::from_counts(Vec::new(), &counts, values.len(), None)
+    }
+
+    fn of_numbers(values: &[f32]) -> Self {
+        let mut known: Vec<f32> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+        known.sort_unstable_by(f32::total_cmp);
+        let mut edges: Vec<f32> = (1..N_BINS).filter_map(|i| known.get(i * known.len() / N_BINS).copied()).collect();
+        edges.dedup();
+        let mut counts = vec![0_usize; edges.len() + 1];
+        known.iter().for_each(|v| counts[edges.partition_point(|edge| edge <= v)] += 1);
+        let median = known.get(known.len() / 2).copied();
+        Self::from_counts(edges, &counts, values.len(), median)
+    }
+
+    fn from_counts(edges: Vec<f32>, counts: &[usize], n: usize, median: Option<f32>) -> Self {
+        let share = |count: usize| if n == 0 { 0.0 } else { count as f64 / n as f64 };
+        let known: usize = counts.iter().sum();
+        let shares = counts.iter().map(|&count| share(count)).collect();
+        Self { missing_share: share(n - known), edges, shares, median }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_counted_in_tenths_and_missing_apart() {
+        let values = (0..100).map(|i| i as f32).chain([f32::NAN; 25]);
+        let histogram = ReferenceHistogram::of(&Feature::numeric("n"), values);
+        assert_eq!(histogram.edges, [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0]);
+        assert_eq!(histogram.shares, [0.08; 10]);
+        assert_eq!((histogram.missing_share, histogram.median), (0.2, Some(50.0)));
+    }
+
+    #[test]
+    fn levels_are_counted_one_by_one() {
+        let feature = Feature::category("c", vec!["x".into(), "y".into()]);
+        let histogram = ReferenceHistogram::of(&feature, [0.0, 0.0, 1.0, f32::NAN]);
+        assert_eq!((histogram.shares.as_slice(), histogram.missing_share), ([0.5, 0.25].as_slice(), 0.25));
+    }
+}
