@@ -3,6 +3,8 @@
 //! A random forest, a single decision tree and an additive (boosted) ensemble are one thing here: trees whose leaf
 //! values are averaged or summed. The walk in this file is the obvious one; faster kernels are proven equal to it.
 
+mod cover;
+
 use serde::{Deserialize, Serialize};
 
 use churn_features::FeatureSchema;
