@@ -5,6 +5,8 @@ mod card;
 #[cfg(feature = "fit")]
 pub mod fit;
 mod forest;
+#[cfg(any(feature = "linfa", feature = "smartcore"))]
+mod import;
 mod linear;
 mod model;
 mod reference;
@@ -13,6 +15,12 @@ mod threshold;
 pub use calibrator::{Calibrator, CalibratorError, RawScale};
 pub use card::ModelCard;
 pub use forest::{Combine, ForestModel, LevelSet, Node, NodeProblem, SplitRule, Tree, TreeError};
+#[cfg(any(feature = "linfa", feature = "smartcore"))]
+pub use import::ImportError;
+#[cfg(feature = "smartcore")]
+pub use import::LeafValue;
+#[cfg(feature = "linfa")]
+pub use import::LinfaLogistic;
 pub use linear::{LinearModel, Standardised, Term, TermError};
 pub use model::{Model, ModelError, ModelKind};
 pub use reference::ReferenceHistogram;
