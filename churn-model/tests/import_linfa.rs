@@ -9,9 +9,9 @@ use linfa::prelude::*;
 use linfa_ensemble::{EnsembleLearnerParams, RandomForest};
 use linfa_logistic::{LogisticRegression, MultiLogisticRegression};
 use linfa_trees::DecisionTree;
-use ndarray_016::{Array1, Array2, Axis};
-use rand_08::SeedableRng;
-use rand_08::rngs::SmallRng;
+use ndarray_of_linfa::{Array1, Array2, Axis};
+use rand_of_linfa::SeedableRng;
+use rand_of_linfa::rngs::SmallRng;
 
 const SEEDS: [u64; 4] = [1, 2, 3, 4];
 
@@ -19,7 +19,7 @@ fn records<F: linfa::Float + From<f32>>(rows: &[[f32; N_FEATURES]]) -> Array2<F>
     Array2::from_shape_vec((rows.len(), N_FEATURES), Table::values(rows)).expect("rows of equal width")
 }
 
-fn dataset<F: linfa::Float + From<f32>>(table: &Table) -> Dataset<F, bool, ndarray_016::Ix1> {
+fn dataset<F: linfa::Float + From<f32>>(table: &Table) -> Dataset<F, bool, ndarray_of_linfa::Ix1> {
     Dataset::new(records(&table.rows), Array1::from(table.churned.clone()))
 }
 

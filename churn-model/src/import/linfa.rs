@@ -37,7 +37,7 @@ impl ForestModel {
     /// use churn_features::{Feature, FeatureSchema};
     /// use churn_model::ForestModel;
     /// use linfa::prelude::*;
-    /// use ndarray_016::array; // linfa 0.8 takes arrays of ndarray 0.16
+    /// use ndarray_of_linfa::array; // linfa 0.8 takes arrays of ndarray 0.16
     ///
     /// let dataset = Dataset::new(array![[1.0], [2.0], [7.0], [9.0]], array![true, true, false, false]);
     /// let tree = linfa_trees::DecisionTree::params().fit(&dataset)?;
