@@ -8,6 +8,8 @@ mod forest;
 #[cfg(any(feature = "linfa", feature = "smartcore"))]
 mod import;
 mod linear;
+#[cfg(feature = "linfa")]
+mod linfa_traits;
 mod model;
 mod reference;
 mod threshold;

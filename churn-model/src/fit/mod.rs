@@ -4,6 +4,8 @@ mod bins;
 mod calibrator;
 mod forest;
 mod grow;
+#[cfg(feature = "linfa")]
+mod linfa;
 mod observations;
 mod progress;
 mod random;
@@ -12,6 +14,8 @@ mod weights;
 
 pub use calibrator::CalibratorLearner;
 pub use forest::{FittedForest, ForestTrial, RandomForestLearner};
+#[cfg(feature = "linfa")]
+pub use linfa::{LinfaError, linfa_schema};
 pub use observations::{FitError, Observations};
 pub use progress::Progress;
 pub use weights::ClassWeight;

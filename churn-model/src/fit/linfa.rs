@@ -1,0 +1,96 @@
+//! `Fit` of the linfa ecosystem for our learners.
+//!
+//! A learner's own `fit` hides the trait's method of that name, so write `Fit::fit(&learner, &dataset)`; generic linfa
+//! code, such as its folds, needs nothing of the kind.
+
+use linfa::dataset::{AsSingleTargets, DatasetBase};
+use linfa::traits::Fit;
+use ndarray::Array2;
+use ndarray_of_linfa::{ArrayBase, Data, Ix2};
+
+use churn_features::{Feature, FeatureSchema};
+
+use super::{FitError, Observations, RandomForestLearner};
+use crate::forest::ForestModel;
+
+/// Why a learner cannot be fitted on a linfa dataset.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinfaError {
+    /// Its records, targets or weights cannot be fitted on.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// Its feature names make no schema: one of them is empty or used twice, or there is no feature.
+    #[error(transparent)]
+    Names(#[from] churn_features::Error),
+    /// linfa itself refused the dataset.
+    #[error(transparent)]
+    Linfa(#[from] linfa::Error),
+}
+
+/// The schema that a learner sees when it is fitted on a linfa dataset, to put the fitted model into a
+/// [`Model`](crate::Model) with.
+///
+/// All features are numbers. A dataset without names gets those that linfa's own trees use: `feature-0`, `feature-1`...
+///
+/// # Errors
+/// When a name is empty or used twice, or there is no feature.
+pub fn linfa_schema<F, D: Data<Elem = F>, T>(
+    dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
+) -> Result<FeatureSchema, churn_features::Error> {
+    let names = match dataset.feature_names() {
+        [] => (0..dataset.records().ncols()).map(|column| format!("feature-{column}")).collect(),
+        names => names.to_vec(),
+    };
+    FeatureSchema::new(names.into_iter().map(Feature::numeric).collect())
+}
+
+/// Fits on the records as f32, the targets as labels (`true` is churn) and the dataset's weights, where it has any.
+fn fit_dataset<F, D, T, M>(
+    dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
+    fit: impl FnOnce(&Observations<'_>) -> Result<M, FitError>,
+) -> Result<M, LinfaError>
+where
+    F: linfa::Float,
+    D: Data<Elem = F>,
+    T: AsSingleTargets<Elem = bool>,
+{
+    let schema = linfa_schema(dataset)?;
+    let records = dataset.records();
+    // Two releases of ndarray meet here, and mostly f64 and f32 too, so the records are copied, row by row.
+    let values = records.iter().map(|&value| <f32 as linfa::Float>::cast(value)).collect();
+    let features = Array2::from_shape_vec(records.dim(), values)
+        .expect("this cannot fail because there is one value per element of the records");
+    let labels: Vec<bool> = dataset.as_single_targets().iter().copied().collect();
+    let observations = Observations::new(&schema, features.view(), &labels)?;
+    let observations = match dataset.weights() {
+        Some(weights) => observations.with_weights(weights)?,
+        None => observations,
+    };
+    Ok(fit(&observations)?)
+}
+
+macro_rules! fits_datasets {
+    ($learner:ty => $model:ty) => {
+        impl<F, D, T> Fit<ArrayBase<D, Ix2>, T, LinfaError> for $learner
+        where
+            F: linfa::Float,
+            D: Data<Elem = F>,
+            T: AsSingleTargets<Elem = bool>,
+        {
+            type Object = $model;
+
+            /// Fits on records, targets, weights and feature names of a dataset; `true` is churn, NaN is missing.
+            ///
+            /// # Errors
+            /// As the learner's own `fit`, and when the feature names make no schema.
+            /// # Cost
+            /// As the learner's own `fit`, and one copy of the records as f32.
+            fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<$model, LinfaError> {
+                fit_dataset(dataset, |observations| self.fit(observations))
+            }
+        }
+    };
+}
+
+fits_datasets!(RandomForestLearner => ForestModel);
