@@ -2,8 +2,10 @@
 
 mod bins;
 mod calibrator;
+mod design;
 mod forest;
 mod grow;
+mod linear;
 mod observations;
 mod progress;
 mod random;
@@ -12,6 +14,7 @@ mod weights;
 
 pub use calibrator::CalibratorLearner;
 pub use forest::{FittedForest, ForestTrial, RandomForestLearner};
+pub use linear::{FittedLinear, LinearLearner, LinearTrial};
 pub use observations::{FitError, Observations};
 pub use progress::Progress;
 pub use weights::ClassWeight;
