@@ -1,4 +1,4 @@
-//! How good scores are: metrics and curves, as pure functions over scores and labels.
+//! How good scores are: metrics, curves and thresholds, as pure functions over scores and labels.
 //!
 //! `scores` are `f64`, `labels` are `true` for churned; row `i` of both is the same observation. No function changes its
 //! inputs, and no value depends on the order of rows. Every function costs O(n log n) or less unless it says otherwise.
@@ -13,6 +13,7 @@ mod probability;
 mod profit;
 mod ranking;
 mod roc;
+mod threshold_choice;
 
 pub use calibration::{Binning, CalibrationBin, calibration_table, expected_calibration_error};
 pub use confusion::Confusion;
@@ -23,3 +24,4 @@ pub use precision_recall::{PrecisionRecallPoint, average_precision, precision_re
 pub use probability::{brier, log_loss};
 pub use profit::{ExpectedMaximumProfit, ProfitPoint, expected_maximum_profit, maximum_profit, profit_curve};
 pub use roc::{RocAuc, RocPoint, roc_auc, roc_auc_interval, roc_curve};
+pub use threshold_choice::choose_threshold;
