@@ -1,4 +1,4 @@
-//! How good scores are: metrics, curves and thresholds, as pure functions over scores and labels.
+//! How good scores are: metrics, curves, thresholds and importance, as pure functions over scores and labels.
 //!
 //! `scores` are `f64`, `labels` are `true` for churned; row `i` of both is the same observation. No function changes its
 //! inputs, and no value depends on the order of rows. Every function costs O(n log n) or less unless it says otherwise.
@@ -7,6 +7,8 @@ mod calibration;
 mod confusion;
 mod error;
 mod gains;
+#[cfg(feature = "fit")]
+mod importance;
 mod metrics;
 mod precision_recall;
 mod probability;
@@ -19,6 +21,8 @@ pub use calibration::{Binning, CalibrationBin, calibration_table, expected_calib
 pub use confusion::Confusion;
 pub use error::EvaluateError;
 pub use gains::{GainsPoint, gains_curve, lift_at_count, lift_at_share};
+#[cfg(feature = "fit")]
+pub use importance::{ColumnGroup, Importance, MeanChange, permutation_importance};
 pub use metrics::Metrics;
 pub use precision_recall::{PrecisionRecallPoint, average_precision, precision_recall_curve};
 pub use probability::{brier, log_loss};
