@@ -2,6 +2,8 @@
 
 mod calibrator;
 mod card;
+#[cfg(feature = "evaluate")]
+pub mod evaluate;
 #[cfg(feature = "fit")]
 pub mod fit;
 mod forest;

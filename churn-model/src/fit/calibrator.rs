@@ -96,6 +96,13 @@ pub(crate) fn calibrated_log_loss(scale: RawScale, raw_scores: &[f64], observati
     CalibratorLearner::Logistic.cross_validated_log_loss(scale, &points(scale, raw_scores, observations))
 }
 
+/// Log loss of log-odds as they are.
+pub(crate) fn mean_log_loss(log_odds: &[f64], observations: &Observations<'_>) -> f64 {
+    let points = points(RawScale::LogOdds, log_odds, observations);
+    let loss: f64 = points.iter().map(|p| p.weight * p.loss(sigmoid(p.log_odds))).sum();
+    loss / points.iter().map(|point| point.weight).sum::<f64>()
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Point {
     raw: f64,

@@ -2,8 +2,10 @@
 
 mod bins;
 mod calibrator;
+mod design;
 mod forest;
 mod grow;
+mod linear;
 #[cfg(feature = "linfa")]
 mod linfa;
 mod observations;
@@ -14,6 +16,7 @@ mod weights;
 
 pub use calibrator::CalibratorLearner;
 pub use forest::{FittedForest, ForestTrial, RandomForestLearner};
+pub use linear::{FittedLinear, LinearLearner, LinearTrial};
 #[cfg(feature = "linfa")]
 pub use linfa::{LinfaError, linfa_schema};
 pub use observations::{FitError, Observations};
