@@ -1,7 +1,7 @@
 //! Our learners and models where linfa's are expected.
 
 use churn_features::{Feature, FeatureSchema};
-use churn_model::fit::{FitError, LinfaError, Observations, RandomForestLearner, linfa_schema};
+use churn_model::fit::{FitError, LinearLearner, LinfaError, Observations, RandomForestLearner, linfa_schema};
 use churn_model::{
     Calibrator, Combine, ForestModel, LinearModel, Model, ModelCard, ModelKind, Node, ReferenceHistogram, SplitRule,
     Standardised, Term, Threshold, ThresholdRule, Tree,
@@ -41,6 +41,14 @@ fn a_forest_is_fitted_predicts_and_is_measured_as_in_linfa() {
     let scored = forest.predict(valid.clone()); // linfa's other way: a dataset whose targets are the predictions
     assert_eq!(scored.roc(&valid).expect("both labels").area_under_curve(), auc);
     assert_eq!(forest.predict(valid.records()), churn);
+}
+
+#[test]
+fn a_linear_model_is_fitted_predicts_and_is_measured_as_in_linfa() {
+    let (train, valid) = tenants().split_with_ratio(0.75);
+    let linear: LinearModel = Fit::fit(&LinearLearner::default(), &train).expect("fits");
+    let auc = linear.predict(valid.clone()).roc(&valid).expect("both labels").area_under_curve();
+    assert!(auc > 0.8, "area under the curve {auc}");
 }
 
 #[test]

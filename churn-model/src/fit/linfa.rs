@@ -10,8 +10,9 @@ use ndarray_of_linfa::{ArrayBase, Data, Ix2};
 
 use churn_features::{Feature, FeatureSchema};
 
-use super::{FitError, Observations, RandomForestLearner};
+use super::{FitError, LinearLearner, Observations, RandomForestLearner};
 use crate::forest::ForestModel;
+use crate::linear::LinearModel;
 
 /// Why a learner cannot be fitted on a linfa dataset.
 #[derive(Debug, thiserror::Error)]
@@ -94,3 +95,4 @@ macro_rules! fits_datasets {
 }
 
 fits_datasets!(RandomForestLearner => ForestModel);
+fits_datasets!(LinearLearner => LinearModel);
