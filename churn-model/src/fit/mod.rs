@@ -10,6 +10,7 @@ mod observations;
 mod progress;
 mod random;
 mod split;
+mod tree;
 mod weights;
 
 pub use calibrator::CalibratorLearner;
@@ -17,4 +18,5 @@ pub use forest::{FittedForest, ForestTrial, RandomForestLearner};
 pub use linear::{FittedLinear, LinearLearner, LinearTrial};
 pub use observations::{FitError, Observations};
 pub use progress::Progress;
+pub use tree::{DecisionTreeLearner, FittedTree, TreeTrial};
 pub use weights::ClassWeight;
