@@ -143,7 +143,12 @@ impl RandomForestLearner {
     }
 }
 
-fn check(name: &'static str, found: impl ToString, is_fine: bool, expected: &'static str) -> Result<(), FitError> {
+pub(crate) fn check(
+    name: &'static str,
+    found: impl ToString,
+    is_fine: bool,
+    expected: &'static str,
+) -> Result<(), FitError> {
     if is_fine { Ok(()) } else { Err(FitError::Hyperparameter { name, found: found.to_string(), expected }) }
 }
 

@@ -12,6 +12,7 @@ mod observations;
 mod progress;
 mod random;
 mod split;
+mod tree;
 mod weights;
 
 pub use calibrator::CalibratorLearner;
@@ -21,4 +22,5 @@ pub use linear::{FittedLinear, LinearLearner, LinearTrial};
 pub use linfa::{LinfaError, linfa_schema};
 pub use observations::{FitError, Observations};
 pub use progress::Progress;
+pub use tree::{DecisionTreeLearner, FittedTree, TreeTrial};
 pub use weights::ClassWeight;
