@@ -91,9 +91,19 @@ impl Records {
         Ok(&self.names)
     }
 
+    /// Gives the columns of a file without header the names that messages should use.
+    pub(crate) fn rename(&mut self, name: impl FnMut(usize) -> String) {
+        self.names = (0..self.names.len()).map(name).collect();
+    }
+
     /// The column names.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The file that is read.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The record handed out last.
