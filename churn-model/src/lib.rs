@@ -2,6 +2,7 @@
 
 mod calibrator;
 mod card;
+mod file;
 #[cfg(feature = "fit")]
 pub mod fit;
 mod forest;
@@ -12,6 +13,7 @@ mod threshold;
 
 pub use calibrator::{Calibrator, CalibratorError, RawScale};
 pub use card::ModelCard;
+pub use file::{ModelId, ReadError, ReadProblem, WriteError};
 pub use forest::{Combine, ForestModel, LevelSet, Node, NodeProblem, SplitRule, Tree, TreeError};
 pub use linear::{LinearModel, Standardised, Term, TermError};
 pub use model::{Model, ModelError, ModelKind};
