@@ -7,7 +7,7 @@ use serde::Serialize;
 use churn_model::evaluate::{
     CalibrationBin, Confusion, GainsPoint, Importance, Metrics, PrecisionRecallPoint, ProfitPoint, RocPoint,
 };
-use churn_model::{Calibrator, Threshold};
+use churn_model::{Calibrator, Campaign, Threshold};
 use churn_training_data::ColumnSummary;
 
 use crate::config::Algorithm;
@@ -45,6 +45,8 @@ pub struct Outcome {
     pub calibrator: Calibrator,
     /// The score at or above which someone acts.
     pub threshold: Threshold,
+    /// The campaign that every profit is reckoned for, whatever the threshold was chosen by.
+    pub campaign: Campaign,
     /// A decision tree as readable rules, where one was kept.
     pub rules: Option<String>,
     /// What a user of the model has to know.

@@ -1,0 +1,3 @@
+//! The job from the command line.
+
+fn main() {}
