@@ -4,6 +4,7 @@ mod calibrator;
 mod card;
 #[cfg(feature = "evaluate")]
 pub mod evaluate;
+mod file;
 #[cfg(feature = "fit")]
 pub mod fit;
 mod forest;
@@ -18,6 +19,7 @@ mod threshold;
 
 pub use calibrator::{Calibrator, CalibratorError, RawScale};
 pub use card::ModelCard;
+pub use file::{ModelId, ReadError, ReadProblem, WriteError};
 pub use forest::{Combine, ForestModel, LevelSet, Node, NodeProblem, SplitRule, Tree, TreeError};
 #[cfg(any(feature = "linfa", feature = "smartcore"))]
 pub use import::ImportError;
