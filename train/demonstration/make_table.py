@@ -34,7 +34,7 @@ def company(dice: random.Random, number: int) -> list:
     older, newer = poisson(dice, 2 * pace), poisson(dice, pace * (0.45 if fading else 1.0))
     monthly = round(60 + 18 * math.log(employees) * dice.lognormvariate(0, 0.25))
     tenure = 1 + min(59, int(dice.expovariate(1 / 20)))
-    log_odds = -1.3 - 1.0 * health + 1.2 * fading + 0.9 * math.exp(-tenure / 6) + 0.25 * (monthly > 170)
+    log_odds = -2.3 - 1.0 * health + 1.2 * fading + 0.9 * math.exp(-tenure / 6) + 0.25 * (monthly > 170)
     churned = dice.random() < 0.02 + 0.96 / (1 + math.exp(-log_odds))
     shown_revenue = "" if dice.random() < 0.06 else revenue
     return [f"comp_{number}", industry, shown_revenue, employees, newer, older + newer, monthly, monthly * tenure, int(churned)]

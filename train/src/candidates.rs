@@ -6,9 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use churn_model::ModelKind;
-use churn_model::fit::{
-    DecisionTreeLearner, FitError, LinearLearner, Observations, Progress, RandomForestLearner,
-};
+use churn_model::fit::{DecisionTreeLearner, FitError, LinearLearner, Observations, Progress, RandomForestLearner};
 use churn_model::{Calibrator, RawScale};
 
 use crate::config::{Algorithm, TrainConfig};
@@ -17,30 +15,30 @@ use crate::{Error, tune};
 
 /// A fitted learner and how it did on what it had not seen.
 #[derive(Debug, Clone)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Which learner.
-    pub algorithm: Algorithm,
+    pub(crate) algorithm: Algorithm,
     /// What it fitted.
-    pub kind: ModelKind,
+    pub(crate) kind: ModelKind,
     /// The map from its raw scores to probabilities.
-    pub calibrator: Calibrator,
+    pub(crate) calibrator: Calibrator,
     /// Calibrated score of every observation by models that had not seen it; NaN where there is none.
-    pub honest_scores: Vec<f64>,
+    pub(crate) honest_scores: Vec<f64>,
     /// Cross-validated log loss of these, the calibrator included.
-    pub honest_log_loss: f64,
+    pub(crate) honest_log_loss: f64,
     /// How these scores came to be.
-    pub criterion: &'static str,
+    pub(crate) criterion: &'static str,
     /// Hyperparameters as used, by name.
-    pub hyperparameters: BTreeMap<String, Value>,
+    pub(crate) hyperparameters: BTreeMap<String, Value>,
     /// What happened on the way.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// Wall time of fitting.
-    pub fit_seconds: f64,
+    pub(crate) fit_seconds: f64,
 }
 
 impl Candidate {
     /// Calibrated scores of feature vectors.
-    pub fn score(&self, row: &[f32]) -> f64 {
+    pub(crate) fn score(&self, row: &[f32]) -> f64 {
         self.calibrator.score(self.kind.raw_scale(), self.kind.raw_score(row))
     }
 }
@@ -49,7 +47,7 @@ impl Candidate {
 ///
 /// # Errors
 /// When a learner cannot be fitted.
-pub fn fit_candidates(
+pub(crate) fn fit_candidates(
     config: &TrainConfig,
     observations: &Observations<'_>,
     console: &Console,
@@ -58,7 +56,7 @@ pub fn fit_candidates(
 }
 
 /// Position of the candidate with the least honest log loss; the first of equals.
-pub fn best_of(candidates: &[Candidate]) -> usize {
+pub(crate) fn best_of(candidates: &[Candidate]) -> usize {
     let losses = candidates.iter().map(|candidate| candidate.honest_log_loss).enumerate();
     losses.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(position, _)| position)
 }

@@ -281,7 +281,8 @@ fn flags_of_file(path: &Path, given: &[OsString]) -> Result<Vec<OsString>, Error
     for (key, value) in object {
         let flag = format!("--{}", key.replace('_', "-"));
         let is_given = |arg: &OsString| {
-            arg.to_str().is_some_and(|arg| arg == flag || arg.strip_prefix(&flag).is_some_and(|rest| rest.starts_with('=')))
+            arg.to_str()
+                .is_some_and(|arg| arg == flag || arg.strip_prefix(&flag).is_some_and(|rest| rest.starts_with('=')))
         };
         if flag == "--hyperparameters" {
             return Err(fail("names another file of hyperparameters".to_owned()));
@@ -289,7 +290,9 @@ fn flags_of_file(path: &Path, given: &[OsString]) -> Result<Vec<OsString>, Error
         if given.iter().any(is_given) {
             continue;
         }
-        match flag_values(&value).ok_or_else(|| fail(format!("{key} must be a string, a number, a boolean or a list")))? {
+        match flag_values(&value)
+            .ok_or_else(|| fail(format!("{key} must be a string, a number, a boolean or a list")))?
+        {
             FlagValues::Switch(true) => flags.push(flag.into()),
             FlagValues::Switch(false) => {}
             FlagValues::Texts(texts) => flags.extend(texts.iter().map(|text| format!("{flag}={text}").into())),
@@ -311,7 +314,8 @@ fn flag_values(value: &Value) -> Option<FlagValues> {
         Value::String(text) => Some(FlagValues::Texts(vec![text.clone()])),
         Value::Number(number) => Some(FlagValues::Texts(vec![number.to_string()])),
         Value::Array(items) => {
-            let text = |item: &Value| item.as_str().map(str::to_owned).or_else(|| item.as_number().map(|n| n.to_string()));
+            let text =
+                |item: &Value| item.as_str().map(str::to_owned).or_else(|| item.as_number().map(|n| n.to_string()));
             items.iter().map(text).collect::<Option<Vec<String>>>().map(FlagValues::Texts)
         }
         Value::Null | Value::Object(_) => None,
@@ -336,9 +340,9 @@ fn parse_threshold(text: &str) -> Result<ThresholdChoice, String> {
     };
     match text.split_once(':') {
         None if text == "profit" => Ok(ThresholdChoice::Profit),
-        None => share(text).map(ThresholdChoice::Score).map_err(|_| {
-            "expected profit, capacity:SHARE, precision:FLOOR, or a score above 0 and up to 1".to_owned()
-        }),
+        None => share(text)
+            .map(ThresholdChoice::Score)
+            .map_err(|_| "expected profit, capacity:SHARE, precision:FLOOR, or a score above 0 and up to 1".to_owned()),
         Some(("capacity", text)) => share(text).map(ThresholdChoice::Capacity),
         Some(("precision", text)) => share(text).map(ThresholdChoice::Precision),
         Some((rule, _)) => Err(format!("no rule is called {rule:?}; expected profit, capacity or precision")),
@@ -362,7 +366,8 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
-        let json = r#"{"n_trees": "50", "seed": 9, "drop": ["a", "b"], "min-leaf": 4, "no_header": "true", "table": "t.csv"}"#;
+        let json =
+            r#"{"n_trees": "50", "seed": 9, "drop": ["a", "b"], "min-leaf": 4, "no_header": "true", "table": "t.csv"}"#;
         let config = config_with_file(json, &["--seed", "3"]).unwrap();
         assert_eq!((config.n_trees, config.seed, config.min_leaf), (50, 3, Some(4)));
         assert_eq!((config.drop, config.no_header), (vec!["a".to_owned(), "b".to_owned()], true));

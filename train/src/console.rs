@@ -50,7 +50,8 @@ impl Console {
             return ProgressBar::hidden();
         }
         let bar = if n_steps == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(n_steps as u64) };
-        let template = if n_steps == 0 { "{spinner} {msg} {elapsed} ({pos})" } else { "{msg} {wide_bar} {pos}/{len} {eta}" };
+        let template =
+            if n_steps == 0 { "{spinner} {msg} {elapsed} ({pos})" } else { "{msg} {wide_bar} {pos}/{len} {eta}" };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
@@ -71,14 +72,16 @@ fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
     let widths: Vec<usize> =
         (0..n_columns).map(|column| cells(column).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
-    let is_number = |cell: &String| cell.is_empty() || cell.starts_with(|c: char| c.is_ascii_digit() || "-+.".contains(c));
+    let is_number =
+        |cell: &String| cell.is_empty() || cell.starts_with(|c: char| c.is_ascii_digit() || "-+.".contains(c));
     let are_numbers: Vec<bool> = (0..n_columns).map(|column| cells(column).skip(1).all(is_number)).collect();
     rows.iter()
         .map(|row| {
             let mut line = String::new();
             for (column, cell) in row.iter().enumerate() {
                 let padding = " ".repeat(widths[column] - cell.chars().count());
-                let (before, behind) = if are_numbers[column] { (padding.as_str(), "") } else { ("", padding.as_str()) };
+                let (before, behind) =
+                    if are_numbers[column] { (padding.as_str(), "") } else { ("", padding.as_str()) };
                 line.push_str(&format!("  {before}{cell}{behind}"));
             }
             line.trim_end().to_owned()

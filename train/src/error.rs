@@ -68,7 +68,9 @@ pub enum Error {
         label: &'static str,
     },
     /// Rows that belong together stand in two folds.
-    #[error("row {row} belongs to a group that stands in fold {first} and in fold {second}; scores would leak from one to the other")]
+    #[error(
+        "row {row} belongs to a group that stands in fold {first} and in fold {second}; scores would leak from one to the other"
+    )]
     StraddlingGroup {
         /// Zero-based row.
         row: usize,

@@ -3,13 +3,13 @@
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
+use churn_features::FeatureSchema;
 use churn_features::{Feature, FeatureKind};
 use churn_model::evaluate::{
     self, Binning, ColumnGroup, Confusion, EvaluateError, Importance, Metrics, permutation_importance,
 };
-use churn_model::fit::{CalibratorLearner, DecisionTreeLearner, FitError, Observations, Progress};
+use churn_model::fit::{CalibratorLearner, DecisionTreeLearner, FitError, Progress};
 use churn_model::{Campaign, RawScale, Threshold};
-use churn_features::FeatureSchema;
 
 use crate::Error;
 use crate::outcome::{Baseline, Evaluation, Segment};
@@ -207,6 +207,7 @@ pub(crate) fn baseline(
     let column = test.features.select(Axis(1), &[position]);
     let scores = score_all(column.view(), |row| calibrator.score(RawScale::Share, model.raw_score(row)));
     let what = || "the one-feature baseline".to_owned();
-    let test = Metrics::of(&scores, &test.labels, campaign).map_err(|source| Error::Evaluate { what: what(), source })?;
+    let test =
+        Metrics::of(&scores, &test.labels, campaign).map_err(|source| Error::Evaluate { what: what(), source })?;
     Ok(Baseline { feature: schema.features()[position].name().to_owned(), test })
 }

@@ -21,8 +21,6 @@ mod tune;
 pub use config::{Algorithm, AlgorithmChoice, Calibration, ThresholdChoice, TrainConfig};
 pub use console::Console;
 pub use error::Error;
-pub use outcome::{
-    Baseline, CandidateOutcome, CrossValidation, Evaluation, FoldOutcome, Outcome, Segment, Split,
-};
+pub use outcome::{Baseline, CandidateOutcome, CrossValidation, Evaluation, FoldOutcome, Outcome, Segment, Split};
 pub use pipeline::{Finished, MODEL_FILE, train};
 pub use scoring::{ScoreConfig, Scored, score};

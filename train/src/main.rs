@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use churn_train::{Console, Error, TrainConfig, train};
+use churn_train::{Console, TrainConfig, train};
 
 fn main() -> ExitCode {
     let console = Console::new();

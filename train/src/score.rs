@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use churn_train::{Console, Error, ScoreConfig, score};
+use churn_train::{Console, ScoreConfig, score};
 
 fn main() -> ExitCode {
     let console = Console::on_standard_error();

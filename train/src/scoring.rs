@@ -9,10 +9,10 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use churn_model::Model;
 use churn_training_data::{ScoringOptions, ScoringTable, read_features};
 
+use crate::Error;
 use crate::console::Console;
 use crate::evaluation::score_all;
 use crate::run_folder::{Csv, digit, number};
-use crate::Error;
 
 /// Scores the rows of a table by a model file; columns are matched by name.
 ///

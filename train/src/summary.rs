@@ -24,7 +24,11 @@ pub(crate) fn values(metrics: &Metrics) -> Vec<(&'static str, f64)> {
 
 pub(crate) fn print_columns(console: &Console, source: &str, set: &TrainingSet, columns: &[ColumnSummary]) {
     let (n, n_churned) = (set.n_observations(), set.n_churned());
-    console.line(format!("{source}: {n} rows, {n_churned} churned ({}); {}", percent(n_churned, n), set.label_values()));
+    console.line(format!(
+        "{source}: {n} rows, {n_churned} churned ({}); {}",
+        percent(n_churned, n),
+        set.label_values()
+    ));
     let mut rows = vec![["column", "role", "kind", "missing", "distinct", "values"].map(str::to_owned).to_vec()];
     rows.extend(columns.iter().map(|column| {
         let count = |count: Option<usize>| count.map_or_else(String::new, |count| count.to_string());

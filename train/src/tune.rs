@@ -12,7 +12,7 @@ use churn_model::fit::{
 ///
 /// # Errors
 /// When a forest cannot be fitted.
-pub fn forest(
+pub(crate) fn forest(
     learner: RandomForestLearner,
     observations: &Observations<'_>,
     n_settings: usize,
@@ -28,8 +28,11 @@ pub fn forest(
     });
     best(std::iter::once(learner.clone()).chain(settings), |learner| {
         let fitted = learner.fit_out_of_bag(observations, progress)?;
-        let used =
-            RandomForestLearner { min_leaf: Some(fitted.min_leaf), features_per_split: Some(fitted.features_per_split), ..learner };
+        let used = RandomForestLearner {
+            min_leaf: Some(fitted.min_leaf),
+            features_per_split: Some(fitted.features_per_split),
+            ..learner
+        };
         Ok((used, loss(RawScale::Share, &fitted.out_of_bag, observations)?))
     })
 }
@@ -38,7 +41,7 @@ pub fn forest(
 ///
 /// # Errors
 /// When a tree cannot be fitted.
-pub fn tree(
+pub(crate) fn tree(
     learner: DecisionTreeLearner,
     observations: &Observations<'_>,
     n_settings: usize,
@@ -60,7 +63,7 @@ pub fn tree(
 ///
 /// # Errors
 /// When a linear model cannot be fitted.
-pub fn linear(
+pub(crate) fn linear(
     learner: LinearLearner,
     observations: &Observations<'_>,
     n_settings: usize,

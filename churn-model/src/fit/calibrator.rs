@@ -132,16 +132,16 @@ fn checked_points(
     raw_scores: &[f64],
     observations: &Observations<'_>,
 ) -> Result<Vec<Point>, FitError> {
-        let n = observations.n_observations();
-        if raw_scores.len() != n {
-            return Err(FitError::Length { what: "raw scores", found: raw_scores.len(), expected: n });
-        }
-        let points = points(scale, raw_scores, observations);
-        let n_churned = points.iter().filter(|point| point.churned).count();
-        if n_churned == 0 || n_churned == points.len() {
-            let label = if n_churned == 0 { "stayed" } else { "churned" };
-            return Err(FitError::OneLabel { n_observations: points.len(), label });
-        }
+    let n = observations.n_observations();
+    if raw_scores.len() != n {
+        return Err(FitError::Length { what: "raw scores", found: raw_scores.len(), expected: n });
+    }
+    let points = points(scale, raw_scores, observations);
+    let n_churned = points.iter().filter(|point| point.churned).count();
+    if n_churned == 0 || n_churned == points.len() {
+        let label = if n_churned == 0 { "stayed" } else { "churned" };
+        return Err(FitError::OneLabel { n_observations: points.len(), label });
+    }
     Ok(points)
 }
 
