@@ -38,4 +38,4 @@ fuzz:
 
 $(VENV)/bin/ruff:
 	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet ruff==0.14.5
+	$(VENV)/bin/pip install --quiet ruff==0.17.5

@@ -24,3 +24,8 @@ pub use error::Error;
 pub use outcome::{Baseline, CandidateOutcome, CrossValidation, Evaluation, FoldOutcome, Outcome, Segment, Split};
 pub use pipeline::{Finished, MODEL_FILE, train};
 pub use scoring::{ScoreConfig, Scored, score};
+
+/// The README's snippets, compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -246,7 +246,7 @@ impl Judge<'_> {
                 if position == chosen {
                     held_out.iter().zip(scores).for_each(|(&row, score)| out_of_fold[row] = score);
                     summary::print_fold(console, fold, candidate.algorithm, &metrics);
-                    outcomes.push(FoldOutcome { fold, algorithm: candidate.algorithm, metrics: metrics.clone() });
+                    outcomes.push(FoldOutcome { fold, algorithm: candidate.algorithm, metrics });
                 }
                 per_algorithm.entry(candidate.algorithm.name()).or_default().push(metrics);
             }
