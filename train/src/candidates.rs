@@ -56,9 +56,39 @@ pub(crate) fn fit_candidates(
 }
 
 /// Position of the candidate with the least honest log loss; the first of equals.
-pub(crate) fn best_of(candidates: &[Candidate]) -> usize {
-    let losses = candidates.iter().map(|candidate| candidate.honest_log_loss).enumerate();
-    losses.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(position, _)| position)
+///
+/// A single tree has to be better by more than a standard error of the paired differences: the honest scores that it is
+/// judged by also chose how far to prune it, out of more settings than the others try, and its own scores vary most
+/// from one sample to the next.
+pub(crate) fn best_of(candidates: &[Candidate], labels: &[bool]) -> usize {
+    let best = least_loss(candidates, |_| true).unwrap_or(0);
+    let is_tree = |candidate: &Candidate| candidate.algorithm == Algorithm::DecisionTree;
+    match least_loss(candidates, |candidate| !is_tree(candidate)) {
+        Some(other)
+            if is_tree(&candidates[best]) && !is_clearly_better(&candidates[best], &candidates[other], labels) =>
+        {
+            other
+        }
+        _ => best,
+    }
+}
+
+fn least_loss(candidates: &[Candidate], competes: impl Fn(&Candidate) -> bool) -> Option<usize> {
+    let competing = candidates.iter().enumerate().filter(|(_, candidate)| competes(candidate));
+    competing.min_by(|a, b| a.1.honest_log_loss.total_cmp(&b.1.honest_log_loss)).map(|(position, _)| position)
+}
+
+fn is_clearly_better(candidate: &Candidate, other: &Candidate, labels: &[bool]) -> bool {
+    let loss = |score: f64, churned: bool| -(if churned { score } else { 1.0 - score }).max(1e-6).ln();
+    let scores = candidate.honest_scores.iter().zip(&other.honest_scores).zip(labels);
+    let gains: Vec<f64> = scores
+        .filter(|((a, b), _)| !a.is_nan() && !b.is_nan())
+        .map(|((&a, &b), &churned)| loss(b, churned) - loss(a, churned))
+        .collect();
+    let n = gains.len() as f64;
+    let mean = gains.iter().sum::<f64>() / n;
+    let variance = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / n;
+    mean > (variance / n).sqrt()
 }
 
 /// What a learner leaves behind before calibration.

@@ -48,7 +48,8 @@ pub struct TrainConfig {
     #[arg(long, value_name = "FILE")]
     pub hyperparameters: Option<PathBuf>,
 
-    /// Learner to fit; auto fits all three and keeps the one with the least honest log loss
+    /// Learner to fit; auto fits all three and keeps the one with the least honest log
+    /// loss (the tree only if it is clearly better)
     #[arg(long, value_enum, default_value_t = AlgorithmChoice::Auto)]
     pub algorithm: AlgorithmChoice,
     /// Search hyperparameters, so many settings per learner

@@ -188,7 +188,7 @@ impl Judge<'_> {
         let observations =
             fit.observations(self.schema).map_err(|source| Error::Fit { what: "a model".to_owned(), source })?;
         let candidates = fit_candidates(self.config, &observations, console)?;
-        let chosen = best_of(&candidates);
+        let chosen = best_of(&candidates, &fit.labels);
         Ok((candidates, chosen))
     }
 
