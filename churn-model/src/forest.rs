@@ -12,8 +12,11 @@ use churn_features::FeatureSchema;
 /// Most features that a forest can tell apart; one more value of the 16-bit index marks a leaf.
 pub(crate) const MAX_FEATURES: usize = LEAF as usize;
 
-/// Most nodes of a forest; a category split keeps the position of its level set in an f32, which is exact up to here.
-pub(crate) const MAX_NODES: usize = 1 << 24;
+/// Most nodes of a forest; the positions of trees and children are 32-bit.
+pub(crate) const MAX_NODES: usize = u32::MAX as usize;
+
+/// Most level sets of a forest; a category split keeps the position of its set in an f32, which is exact up to here.
+const MAX_LEVEL_SETS: usize = 1 << 24;
 
 /// In place of a feature, marks a leaf.
 pub(crate) const LEAF: u16 = u16::MAX;
@@ -114,7 +117,7 @@ pub enum TreeError {
     #[error("a forest needs at least one tree")]
     NoTrees,
     /// More features than node arrays can index, or more nodes than they can count.
-    #[error("a forest holds at most {MAX_FEATURES} features and {MAX_NODES} nodes")]
+    #[error("a forest holds at most {MAX_FEATURES} features, {MAX_NODES} nodes and {MAX_LEVEL_SETS} category splits")]
     TooLarge,
     /// The base value of an additive ensemble is not finite.
     #[error("the base value of the ensemble is not finite")]
@@ -230,11 +233,34 @@ impl ForestModel {
     /// Adds a tree after checking it.
     pub(crate) fn push_tree(&mut self, tree: &Tree) -> Result<(), TreeError> {
         check_tree(tree, self.n_trees(), &self.n_levels, self.combine)?;
-        if self.n_nodes() + tree.nodes.len() > MAX_NODES {
+        let is_category_split = |node: &&Node| matches!(node, Node::Split { rule: SplitRule::Levels(_), .. });
+        let n_level_sets = tree.nodes.iter().filter(is_category_split).count();
+        if self.n_nodes() + tree.nodes.len() > MAX_NODES || self.level_sets.len() + n_level_sets > MAX_LEVEL_SETS {
             return Err(TreeError::TooLarge);
         }
         tree.nodes.iter().for_each(|node| self.push(node));
         self.tree_starts.push(self.feature.len() as u32);
+        Ok(())
+    }
+
+    /// Moves the trees of `other` behind those of this forest, which was made for the same schema.
+    #[cfg(feature = "fit")]
+    pub(crate) fn append(&mut self, other: Self) -> Result<(), TreeError> {
+        let (n_nodes, n_level_sets) = (self.n_nodes(), self.level_sets.len());
+        if n_nodes + other.n_nodes() > MAX_NODES || n_level_sets + other.level_sets.len() > MAX_LEVEL_SETS {
+            return Err(TreeError::TooLarge);
+        }
+        let is_category_split = |feature: u16| feature != LEAF && self.n_levels[usize::from(feature)].is_some();
+        let values = other.value.iter().zip(&other.feature);
+        self.value.extend(values.map(|(&value, &feature)| {
+            if is_category_split(feature) { (value as usize + n_level_sets) as f32 } else { value }
+        }));
+        self.tree_starts.extend(other.tree_starts[1..].iter().map(|&end| end + n_nodes as u32));
+        self.feature.extend(other.feature);
+        self.left.extend(other.left);
+        self.missing_left.extend(other.missing_left);
+        self.cover.extend(other.cover);
+        self.level_sets.extend(other.level_sets);
         Ok(())
     }
 

@@ -1,7 +1,9 @@
 //! Our learners and models where linfa's are expected.
 
 use churn_features::{Feature, FeatureSchema};
-use churn_model::fit::{FitError, LinearLearner, LinfaError, Observations, RandomForestLearner, linfa_schema};
+use churn_model::fit::{
+    DecisionTreeLearner, FitError, LinearLearner, LinfaError, Observations, RandomForestLearner, linfa_schema,
+};
 use churn_model::{
     Calibrator, Combine, ForestModel, LinearModel, Model, ModelCard, ModelKind, Node, ReferenceHistogram, SplitRule,
     Standardised, Term, Threshold, ThresholdRule, Tree,
@@ -44,11 +46,15 @@ fn a_forest_is_fitted_predicts_and_is_measured_as_in_linfa() {
 }
 
 #[test]
-fn a_linear_model_is_fitted_predicts_and_is_measured_as_in_linfa() {
+fn linear_models_and_decision_trees_are_fitted_and_measured_as_in_linfa() {
     let (train, valid) = tenants().split_with_ratio(0.75);
     let linear: LinearModel = Fit::fit(&LinearLearner::default(), &train).expect("fits");
-    let auc = linear.predict(valid.clone()).roc(&valid).expect("both labels").area_under_curve();
-    assert!(auc > 0.8, "area under the curve {auc}");
+    let tree: ForestModel = Fit::fit(&DecisionTreeLearner::default(), &train).expect("fits");
+    assert_eq!(tree.n_trees(), 1);
+    for scored in [linear.predict(valid.clone()), tree.predict(valid.clone())] {
+        let auc = scored.roc(&valid).expect("both labels").area_under_curve();
+        assert!(auc > 0.75, "area under the curve {auc}");
+    }
 }
 
 #[test]

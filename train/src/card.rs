@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use churn_model::evaluate::Metrics;
+use churn_model::evaluate::{MeanChange, Metrics};
 
 use crate::commands;
 use crate::findings::{self, GAINS_SHARES, gain_at};
-use crate::numbers::{count, decimals, or_dash, percent, setting};
+use crate::numbers::{count, decimals, or_dash, percent, sentence, setting};
 use crate::outcome::{Outcome, Segment};
 
 /// Features whose importance the card names.
@@ -26,8 +26,9 @@ pub fn model_card(outcome: &Outcome) -> String {
 
     card.heading("Intended use");
     card.paragraph(
-        "To rank tenants by how likely they are to churn, so that people can decide whom to contact first, and to weigh \
-         the expected loss: a score is a calibrated probability. The tenants scored have to resemble the ones fitted on.",
+        "To rank tenants by how likely they are to churn, so that people can decide whom to contact first, and to \
+         weigh the expected loss: a score is a calibrated probability. The tenants scored have to resemble the ones \
+         fitted on.",
     );
     card.heading("Not for");
     card.list(&[
@@ -37,16 +38,16 @@ pub fn model_card(outcome: &Outcome) -> String {
     ]);
 
     card.heading("Label, data and split");
-    card.paragraph(&text(&outcome.label));
+    card.paragraph(&format!("Label {}", text(&sentence(&outcome.label))));
     card.paragraph(&text(&findings::split(outcome)));
 
     card.heading("Candidates");
     candidates(&mut card, outcome);
-    card.paragraph(&text(&findings::against_baseline(outcome)));
+    card.paragraph(&text(&format!("{} {}", findings::choice(outcome), findings::against_baseline(outcome))));
     card.paragraph(&format!("Hyperparameters of the {}:", findings::learner(kept)));
     let line = |(name, value): (&String, _)| format!("{}: {}", text(name), text(&setting(value)));
     card.list(&kept.hyperparameters.iter().map(line).collect::<Vec<_>>());
-    card.list(&kept.notes.iter().map(|note| text(note)).collect::<Vec<_>>());
+    card.list(&kept.notes.iter().map(|note| text(&sentence(note))).collect::<Vec<_>>());
 
     card.heading("Metrics on the test split");
     metrics(&mut card, &outcome.test.metrics);
@@ -75,10 +76,13 @@ pub fn model_card(outcome: &Outcome) -> String {
     }
     if !outcome.caveats.is_empty() {
         card.heading("Caveats");
-        card.list(&outcome.caveats.iter().map(|caveat| text(caveat)).collect::<Vec<_>>());
+        card.list(&outcome.caveats.iter().map(|caveat| text(&sentence(caveat))).collect::<Vec<_>>());
     }
     card.heading("Reproduction");
-    card.paragraph("The same data, seed and version give the same model file, byte for byte.\n");
+    card.paragraph(
+        "With whatever other flags the run had: the same table, flags and seed give the same model file, byte for \
+         byte.\n",
+    );
     // Indented, because a fence could be closed by what stands in it.
     commands::repeat(outcome).lines().for_each(|line| card.line(&format!("    {line}")));
     card.markdown
@@ -155,13 +159,14 @@ fn segments(card: &mut Card, segments: &[Segment]) {
 
 fn importance(card: &mut Card, outcome: &Outcome) {
     let on = count(outcome.n_importance);
-    card.paragraph(&format!("How much ROC-AUC falls when a feature is shuffled, on {on} test observations (± sd)."));
+    card.paragraph(&format!("How much worse scores get when a feature is shuffled, on {on} test observations (± sd)."));
+    let shown = |change: MeanChange| {
+        decimals(change.mean, 4) + &change.sd.map(|sd| format!(" ± {}", decimals(sd, 4))).unwrap_or_default()
+    };
     card.table(
-        &["Feature", "ROC-AUC falls by"],
+        &["Feature", "Log loss rises by", "ROC-AUC falls by"],
         outcome.importance.iter().take(N_IMPORTANT).map(|feature| {
-            let change = feature.roc_auc_decrease;
-            let sd = change.sd.map(|sd| format!(" ± {}", decimals(sd, 4))).unwrap_or_default();
-            vec![text(&feature.name), decimals(change.mean, 4) + &sd]
+            vec![text(&feature.name), shown(feature.log_loss_increase), shown(feature.roc_auc_decrease)]
         }),
     );
 }

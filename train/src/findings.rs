@@ -108,6 +108,26 @@ pub(crate) fn headline(outcome: &Outcome) -> String {
     )
 }
 
+/// Why the kept candidate was kept.
+pub(crate) fn choice(outcome: &Outcome) -> String {
+    let kept = kept(outcome);
+    let (name, criterion) = (learner(kept), kept.criterion);
+    if outcome.candidates.len() == 1 {
+        return format!("The {name} was the only candidate.");
+    }
+    let is_least = outcome.candidates.iter().all(|other| kept.honest_log_loss <= other.honest_log_loss);
+    if is_least {
+        let n = count(outcome.candidates.len());
+        return format!(
+            "The {name} was kept: of {n} candidates it has the least log loss on {criterion} scores of the fit split."
+        );
+    }
+    format!(
+        "The {name} was kept by its log loss on {criterion} scores of the fit split. A single tree is kept only when it \
+         is better by more than chance could explain."
+    )
+}
+
 /// Whether the model is worth more than its best feature.
 pub(crate) fn against_baseline(outcome: &Outcome) -> String {
     let (model, single) = (&outcome.test.metrics, &outcome.baseline.test);

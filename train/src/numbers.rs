@@ -92,6 +92,15 @@ pub(crate) fn counted(n: usize, one: &str, several: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { several })
 }
 
+/// A clause as a sentence: it begins with a capital and ends with a full stop.
+pub(crate) fn sentence(clause: &str) -> String {
+    let clause = clause.trim();
+    let mut letters = clause.chars();
+    let capital: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let stop = if clause.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{capital}{}{stop}", letters.as_str())
+}
+
 fn grouped(digits: &str) -> String {
     let (whole, fraction) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
     let mut text = String::with_capacity(digits.len() + whole.len() / 3);
@@ -122,6 +131,12 @@ mod tests {
         assert_eq!([percent(0.9999), percent(1.0)], ["> 99.9\u{a0}%", "100.0\u{a0}%"]);
         assert_eq!([round_percent(0.7361), round_percent(0.034)], ["74\u{a0}%", "3.4\u{a0}%"]);
         assert_eq!([round_percent(0.05), round_percent(1.0)], ["5\u{a0}%", "100\u{a0}%"]);
+    }
+
+    #[test]
+    fn a_clause_becomes_a_sentence() {
+        assert_eq!(sentence("not point-in-time: see above"), "Not point-in-time: see above.");
+        assert_eq!(sentence("Done."), "Done.");
     }
 
     #[test]

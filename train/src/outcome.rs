@@ -19,7 +19,7 @@ pub struct Outcome {
     pub model_id: String,
     /// Name of the source, without its folder.
     pub source: String,
-    /// How the label was read, as a sentence.
+    /// How the label was read: its column and what its values mean.
     pub label: String,
     /// Every column of the source.
     pub columns: Vec<ColumnSummary>,

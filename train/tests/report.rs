@@ -11,7 +11,7 @@ use fake_outcome::{draw, evaluation, everything, telco};
 
 /// Writes the page where a person can open it.
 fn keep(name: &str, page: &str) {
-    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), page).unwrap();
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), page).expect("cargo has made this folder");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn every_part_is_on_the_page() {
         assert!(page.contains(&format!(r#" id="{link}""#)), "nothing at #{link}");
     }
     for words in
-        ["The tree as rules", "tenure &lt; 5.5", "named by --drop", "few churned", "Isotonic calibrator", "kept"]
+        ["The tree as rules", "tenure &lt; 5.5", "asked for with --drop", "few churned", "Isotonic calibrator", "kept"]
     {
         assert!(page.contains(words), "{words}");
     }

@@ -2,7 +2,7 @@
 //!
 //! A parser spends a few dozen bytes on a value and a few hundred on an object, however few characters they took in the
 //! text: `[0,0,0,…]` grows fifteenfold. Counting the characters that start values and objects, outside strings, bounds
-//! what parsing can allocate, so a hostile header is refused before it costs anything.
+//! what parsing can allocate to about 30 times the text, so a hostile header is refused before it costs anything.
 
 /// Counts of the characters that make a parser allocate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -154,16 +154,20 @@ fn read_forest(schema: &FeatureSchema, combine: Combine, tensors: Tensors<'_>) -
     if n_trees == 0 {
         return Err(ReadProblem::Trees(TreeError::NoTrees));
     }
-    for (tree, pair) in tree_starts.windows(2).enumerate() {
+    for (position, pair) in tree_starts.windows(2).enumerate() {
         let (start, end) = (u32::from_le_bytes(pair[0]), u32::from_le_bytes(pair[1]));
         // What was pushed so far says where the next tree has to start.
         let follows = start as usize == forest.n_nodes();
-        let is_last = tree + 1 == n_trees;
+        let is_last = position + 1 == n_trees;
         if !follows || start >= end || end as usize > n_nodes || is_last && end as usize != n_nodes {
-            return Err(ReadProblem::TreeStarts { tree, start, end, n_nodes });
+            return Err(ReadProblem::TreeStarts { tree: position, start, end, n_nodes });
         }
-        let tree = (start as usize..end as usize).map(|at| nodes.node(at)).collect::<Result<_, _>>()?;
-        forest.push_tree(&Tree { nodes: tree }).map_err(ReadProblem::Trees)?;
+        // Collecting into a result would grow the vector by doubling, and hold two of them at the end.
+        let mut tree = Tree { nodes: Vec::with_capacity((end - start) as usize) };
+        for at in start as usize..end as usize {
+            tree.nodes.push(nodes.node(at)?);
+        }
+        forest.push_tree(&tree).map_err(ReadProblem::Trees)?;
     }
     if nodes.level_sets_used != nodes.level_sets.len() {
         return Err(ReadProblem::LevelSetCount { found: nodes.level_sets.len(), expected: nodes.level_sets_used });

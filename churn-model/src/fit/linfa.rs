@@ -1,7 +1,6 @@
 //! `Fit` of the linfa ecosystem for our learners.
 //!
-//! A learner's own `fit` hides the trait's method of that name, so write `Fit::fit(&learner, &dataset)`; generic linfa
-//! code, such as its folds, needs nothing of the kind.
+//! A learner's own `fit` hides the trait's method of that name, so write `Fit::fit(&learner, &dataset)`.
 
 use linfa::dataset::{AsSingleTargets, DatasetBase};
 use linfa::traits::Fit;
@@ -10,7 +9,7 @@ use ndarray_of_linfa::{ArrayBase, Data, Ix2};
 
 use churn_features::{Feature, FeatureSchema};
 
-use super::{FitError, LinearLearner, Observations, RandomForestLearner};
+use super::{DecisionTreeLearner, FitError, LinearLearner, Observations, RandomForestLearner};
 use crate::forest::ForestModel;
 use crate::linear::LinearModel;
 
@@ -32,10 +31,28 @@ pub enum LinfaError {
 /// The schema that a learner sees when it is fitted on a linfa dataset, to put the fitted model into a
 /// [`Model`](crate::Model) with.
 ///
+/// A learner's own `fit` hides that of linfa's trait, so it is called as in the example.
+///
 /// All features are numbers. A dataset without names gets those that linfa's own trees use: `feature-0`, `feature-1`...
 ///
 /// # Errors
 /// When a name is empty or used twice, or there is no feature.
+/// # Example
+/// ```
+/// use churn_model::fit::{DecisionTreeLearner, linfa_schema};
+/// use linfa::prelude::*;
+/// use ndarray_of_linfa::{Array1, Array2}; // linfa 0.8 takes arrays of ndarray 0.16
+///
+/// let days_since_login = Array2::from_shape_fn((200, 1), |(row, _)| row as f64);
+/// let churned = Array1::from_shape_fn(200, |row| row >= 120);
+/// let dataset = Dataset::new(days_since_login, churned).with_feature_names(vec!["days_since_login"]);
+///
+/// let model = Fit::fit(&DecisionTreeLearner::default(), &dataset)?;
+/// let roc = model.predict(dataset.clone()).roc(&dataset)?;
+/// assert!(roc.area_under_curve() > 0.99);
+/// assert_eq!(linfa_schema(&dataset)?.position("days_since_login"), Some(0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn linfa_schema<F, D: Data<Elem = F>, T>(
     dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
 ) -> Result<FeatureSchema, churn_features::Error> {
@@ -95,4 +112,5 @@ macro_rules! fits_datasets {
 }
 
 fits_datasets!(RandomForestLearner => ForestModel);
+fits_datasets!(DecisionTreeLearner => ForestModel);
 fits_datasets!(LinearLearner => LinearModel);

@@ -194,7 +194,7 @@ pub(super) fn interval_cell((start, end): (f64, f64), (low, high): (f64, f64), d
         svg class="cell" viewBox="0 0 100 16" aria-hidden="true" {
             line class="grid" x1="5" x2="95" y1="8" y2="8" {}
             line class="line interval" x1=(at(low)) x2=(at(high)) y1="8" y2="8" {}
-            circle class="dot model" cx=(at(dot)) cy="8" r="2.8" {}
+            circle class="dot model" cx=(at(dot)) cy="8" r="3.2" {}
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn roc(outcome: &Outcome) -> Markup {
     );
     let marks = html! {
         (plot.line("reference", &[(0.0, 0.0), (1.0, 1.0)]))
-        (plot.label("quiet", (0.8, 0.8), Side::Right, (8.0, 12.0), "a coin"))
+        (plot.label("quiet", (0.35, 0.35), Side::Right, (8.0, 13.0), "a coin"))
         (plot.line("model", &points))
         (plot.label("model", (0.62, 0.40), Side::Right, (0.0, 0.0), &area))
         @if let (Some(found), Some(spared)) = (confusion.recall(), confusion.specificity()) {

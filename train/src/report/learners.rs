@@ -9,7 +9,7 @@ use super::chart::interval_cell;
 use super::tables::Heading::{Numbers, Words};
 use super::tables::{headings, table};
 use crate::findings::learner;
-use crate::numbers::{count, decimals, duration, or_dash, range, setting};
+use crate::numbers::{count, decimals, duration, or_dash, range, sentence, setting};
 use crate::outcome::{CandidateOutcome, CrossValidation, Outcome};
 
 /// Every learner that was tried, with two yardsticks below.
@@ -97,7 +97,7 @@ pub(super) fn hyperparameters(candidate: &CandidateOutcome) -> Markup {
                 div { dt { "calibrator" } dd { (candidate.calibrator) } }
                 div { dt { "honest scores" } dd { (candidate.criterion) } }
             }
-            @if !candidate.notes.is_empty() { ul { @for note in &candidate.notes { li { (note) } } } }
+            @if !candidate.notes.is_empty() { ul { @for note in &candidate.notes { li { (sentence(note)) } } } }
         }
     }
 }

@@ -10,7 +10,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::commands;
 use crate::findings;
-use crate::numbers::{count, counted, decimals, percent, range};
+use crate::numbers::{count, counted, decimals, percent, range, sentence};
 use crate::outcome::Outcome;
 
 const STYLE: &str = include_str!("style.css");
@@ -88,7 +88,7 @@ fn header(outcome: &Outcome) -> Markup {
                 span class="name" { (outcome.source) }
             }
             p class="headline" { (findings::headline(outcome)) }
-            p { (findings::split(outcome)) " " (outcome.label) }
+            p { (findings::split(outcome)) " Label " (sentence(&outcome.label)) }
             @if !outcome.caveats.is_empty() {
                 p class="notice" {
                     "Before scores are used: "
@@ -129,14 +129,7 @@ fn key_figures(outcome: &Outcome) -> Markup {
 }
 
 fn learners(outcome: &Outcome) -> Markup {
-    let kept = findings::kept(outcome);
-    let lead = format!(
-        "The {} was kept: of {} it has the lowest log loss on {} scores of the fit split. {}",
-        findings::learner(kept),
-        counted(outcome.candidates.len(), "candidate", "candidates"),
-        kept.criterion,
-        findings::against_baseline(outcome)
-    );
+    let lead = format!("{} {}", findings::choice(outcome), findings::against_baseline(outcome));
     let content = html! {
         (learners::candidates(outcome))
         @for candidate in &outcome.candidates { (learners::hyperparameters(candidate)) }
@@ -231,17 +224,21 @@ fn caveats(outcome: &Outcome) -> Markup {
     if outcome.caveats.is_empty() {
         return Markup::default();
     }
-    let content = html! { ul class="caveats" { @for caveat in &outcome.caveats { li { (caveat) } } } };
+    let content = html! { ul class="caveats" { @for caveat in &outcome.caveats { li { (sentence(caveat)) } } } };
     section("caveats", "Caveats", "", &content)
 }
 
 fn using(outcome: &Outcome) -> Markup {
     let content = html! {
+        h3 { "Score a table" }
+        pre { (commands::score(outcome)) }
         h3 { "Score in Rust" }
         pre { (commands::RUST) }
         h3 { "Repeat this run" }
         pre { (commands::repeat(outcome)) }
-        p class="quiet" { "The same data, seed and version give the same model file, byte for byte." }
+        p class="quiet" {
+            "With whatever other flags it had. The same table, flags and seed give the same model file, byte for byte."
+        }
     };
     section("using", "Using the model file", "", &content)
 }

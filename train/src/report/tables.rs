@@ -152,7 +152,7 @@ pub(super) fn confusion(outcome: &Outcome) -> Markup {
 pub(super) fn importance(outcome: &Outcome) -> Markup {
     let reach = |sign: f64| {
         let changes = outcome.importance.iter().map(|feature| {
-            let change = feature.roc_auc_decrease;
+            let change = feature.log_loss_increase;
             change.mean + sign * change.sd.unwrap_or(0.0)
         });
         changes.fold(0.0, if sign < 0.0 { f64::min } else { f64::max })
@@ -171,9 +171,9 @@ pub(super) fn importance(outcome: &Outcome) -> Markup {
                     @let (auc, loss) = (feature.roc_auc_decrease, feature.log_loss_increase);
                     tr {
                         th scope="row" { (feature.name) }
-                        td class="picture" { (bar_cell(reached, auc.mean, auc.sd)) }
-                        td { (change(auc)) }
+                        td class="picture" { (bar_cell(reached, loss.mean, loss.sd)) }
                         td { (change(loss)) }
+                        td { (change(auc)) }
                     }
                 }
             }
@@ -182,8 +182,8 @@ pub(super) fn importance(outcome: &Outcome) -> Markup {
     let head = html! {
         tr {
             th scope="col" { "Feature" }
-            th scope="col" colspan="2" { "ROC-AUC falls by (±\u{a0}sd)" }
-            th scope="col" { "Log loss rises by (±\u{a0}sd)" }
+            th scope="col" colspan="2" { "Log loss rises by (±\u{a0}sd)" }
+            th scope="col" { "ROC-AUC falls by (±\u{a0}sd)" }
         }
     };
     let (first, rest) = outcome.importance.split_at(outcome.importance.len().min(N_IMPORTANT));

@@ -1,3 +1,0 @@
-//! The job from the command line.
-
-fn main() {}
