@@ -208,10 +208,10 @@ pub(crate) fn threshold(outcome: &Outcome) -> String {
             )
         }
         ThresholdRule::Capacity { share } => {
-            format!("The threshold of {score} is the score that at most {} reach.", percent(share))
+            format!("The threshold of {score} is the score that at most {} of the fit split reach.", percent(share))
         }
         ThresholdRule::Precision { at_least } => format!(
-            "The threshold of {score} is the lowest score at or above which at least {} churn.",
+            "The threshold of {score} is the lowest score at or above which at least {} of the fit split churned.",
             percent(at_least)
         ),
         ThresholdRule::Fixed => format!("The threshold of {score} was given by hand."),
