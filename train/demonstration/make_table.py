@@ -37,7 +37,17 @@ def company(dice: random.Random, number: int) -> list:
     log_odds = -2.3 - 1.0 * health + 1.2 * fading + 0.9 * math.exp(-tenure / 6) + 0.25 * (monthly > 170)
     churned = dice.random() < 0.02 + 0.96 / (1 + math.exp(-log_odds))
     shown_revenue = "" if dice.random() < 0.06 else revenue
-    return [f"comp_{number}", industry, shown_revenue, employees, newer, older + newer, monthly, monthly * tenure, int(churned)]
+    return [
+        f"comp_{number}",
+        industry,
+        shown_revenue,
+        employees,
+        newer,
+        older + newer,
+        monthly,
+        monthly * tenure,
+        int(churned),
+    ]
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ pub struct TrainConfig {
     /// Threads; all cores by default. The result does not depend on it
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Folder to write; runs/<model id> by default
+    /// Folder to write; by default a folder of runs/ named after the model
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
