@@ -5,6 +5,8 @@ mod calibrator;
 mod design;
 mod forest;
 mod grow;
+#[cfg(test)]
+mod grow_reference;
 mod linear;
 mod observations;
 mod progress;
