@@ -232,11 +232,13 @@ struct Problem<'a, 'o> {
 impl Problem<'_, '_> {
     /// All weights 0 but the intercept, which gives the base rate.
     fn start(&self) -> Array1<f64> {
-        let total: f64 = self.weights.iter().sum();
         let labels = self.observations.labels();
-        let churned: f64 = self.weights.iter().zip(labels).filter(|(_, label)| **label).map(|(weight, _)| weight).sum();
+        // Summed apart: where one label outweighs the other by 2^53, their difference would be nothing.
+        let [stayed, churned] = [false, true].map(|label| -> f64 {
+            self.weights.iter().zip(labels).filter(|(_, l)| **l == label).map(|(weight, _)| weight).sum()
+        });
         let mut start = Array1::zeros(self.design.width());
-        start[0] = (churned / (total - churned)).ln();
+        start[0] = churned.max(f64::MIN_POSITIVE).ln() - stayed.max(f64::MIN_POSITIVE).ln();
         start
     }
 

@@ -18,7 +18,7 @@ impl Random {
 
     /// A number in `0..n`; its bias is below `n / 2^32` (Lemire 2019, without the rejection step).
     pub(crate) fn below(&mut self, n: usize) -> usize {
-        ((self.next_u64() >> 32) * n as u64 >> 32) as usize
+        (((self.next_u64() >> 32) * n as u64) >> 32) as usize
     }
 }
 
