@@ -2,6 +2,7 @@
 
 mod bins;
 mod calibrator;
+mod cholesky;
 mod design;
 mod forest;
 mod grow;
