@@ -181,6 +181,7 @@ impl RandomForestLearner {
         let width = prepared.binned.width();
         let root = ((width as f64).sqrt().round() as usize).max(1);
         let n = prepared.observations.n_observations();
+        let total = prepared.observations.total_weight();
         let n_trees = self.n_trees.min((TRIAL_WORK / n).max(LEAST_TRIAL_TREES));
         let mut trials: Vec<ForestTrial> = Vec::new();
         let mut try_setting = |min_leaf, features_per_split| {
@@ -198,9 +199,11 @@ impl RandomForestLearner {
             let larger = &LEAF_SIZES[FIRST_LEAF_SIZE + 1..];
             let smaller: Vec<u32> = LEAF_SIZES[..FIRST_LEAF_SIZE].iter().rev().copied().collect();
             for direction in [larger, &smaller] {
-                for &leaf in direction.iter().filter(|&&leaf| leaf as usize * 4 <= n) {
+                for &leaf in direction.iter().filter(|&&leaf| f64::from(leaf) * 4.0 <= total) {
                     let log_loss = try_setting(leaf, features_per_split);
-                    if log_loss >= best {
+                    // Nor is it better where no row was ever left out and there is no loss to compare.
+                    let is_better = log_loss < best;
+                    if !is_better {
                         break;
                     }
                     (best, min_leaf) = (log_loss, leaf);

@@ -157,6 +157,11 @@ impl<'a> Observations<'a> {
         self.weights.map_or(1.0, |weights| f64::from(weights[row]))
     }
 
+    /// How often all observations count together.
+    pub(crate) fn total_weight(&self) -> f64 {
+        (0..self.n_observations()).map(|row| self.weight(row)).sum()
+    }
+
     /// The number that rows which stay together share: the group where given, else the row's own number.
     pub fn group(&self, row: usize) -> u64 {
         self.groups.map_or(row as u64, |groups| groups[row])
