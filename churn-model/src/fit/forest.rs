@@ -11,7 +11,7 @@ use super::random::{Random, poisson_draws, subkey};
 use super::weights::{ClassWeight, WholeWeights};
 use super::{FitError, Observations, Progress};
 use crate::calibrator::RawScale;
-use crate::forest::{Combine, ForestModel, MAX_FEATURES, Tree};
+use crate::forest::{Combine, ForestModel, MAX_FEATURES, MAX_NODES, Tree};
 
 /// Fits a [`ForestModel`] of many trees, each on a bootstrap of the groups and on a few features per split.
 ///
@@ -89,7 +89,8 @@ impl RandomForestLearner {
     /// Fits a forest.
     ///
     /// # Errors
-    /// When a hyperparameter is out of range, or there are too many features or observations.
+    /// When a hyperparameter is out of range, or there are too many features, observations or, in the end, nodes; a
+    /// larger leaf size gives fewer.
     /// # Cost
     /// O(trees x depth x observations x features per split), on all threads of the current rayon pool. The model does
     /// not depend on their number.
@@ -97,7 +98,7 @@ impl RandomForestLearner {
         let prepared = self.prepare(observations)?;
         let (growth, _) = self.choose(&prepared, &Progress::silent());
         let (trees, _) = self.grow(&prepared, &growth, self.n_trees, false, &Progress::silent());
-        Ok(self.assemble(&prepared, &trees))
+        assemble(&prepared, &trees)
     }
 
     /// Fits a forest, and scores every observation by the trees that have not seen its group.
@@ -115,7 +116,7 @@ impl RandomForestLearner {
         let (growth, trials) = self.choose(&prepared, progress);
         let (trees, out_of_bag) = self.grow(&prepared, &growth, self.n_trees, true, progress);
         Ok(FittedForest {
-            model: self.assemble(&prepared, &trees),
+            model: assemble(&prepared, &trees)?,
             out_of_bag,
             min_leaf: (f64::from(growth.min_leaf) * prepared.weights.unit()).round() as u32,
             features_per_split: growth.features_per_split,
@@ -262,11 +263,15 @@ impl RandomForestLearner {
             .collect();
         (trees, out_of_bag.into_iter().map(|sum| mean_share(sum.into_inner())).collect())
     }
+}
 
-    fn assemble(&self, prepared: &Prepared<'_>, trees: &[Tree]) -> ForestModel {
-        ForestModel::new(prepared.observations.schema(), Combine::MeanShare, trees)
-            .expect("this cannot fail because grown trees are sound and the schema fits them")
+fn assemble(prepared: &Prepared<'_>, trees: &[Tree]) -> Result<ForestModel, FitError> {
+    let n_nodes = trees.iter().map(|tree| tree.nodes.len()).sum();
+    if n_nodes > MAX_NODES {
+        return Err(FitError::TooMany { what: "nodes", found: n_nodes, most: MAX_NODES });
     }
+    Ok(ForestModel::new(prepared.observations.schema(), Combine::MeanShare, trees)
+        .expect("this cannot fail because grown trees are sound and few and the schema fits them"))
 }
 
 /// Out-of-bag sums are whole numbers, so that they do not depend on the order in which threads add to them: the number
@@ -295,5 +300,48 @@ fn draw_bag(items: &mut Vec<Item>, prepared: &Prepared<'_>, mut key: u64) -> u64
             return key;
         }
         key = subkey(key, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use churn_features::{Feature, FeatureSchema};
+    use ndarray::Array2;
+
+    use super::*;
+
+    #[test]
+    fn out_of_bag_scores_are_means_over_the_trees_whose_bag_missed_the_group() {
+        let schema = FeatureSchema::new(vec![Feature::numeric("x"), Feature::numeric("y")]).expect("valid");
+        let mut random = Random::new(2);
+        let features = Array2::from_shape_fn((90, 2), |_| random.below(40) as f32);
+        let labels: Vec<bool> = (0..90).map(|row| random.below(60) as f32 > features[[row, 0]]).collect();
+        let groups: Vec<u64> = (0..90).map(|row| row / 3 * 1_000).collect();
+        let observations = Observations::new(&schema, features.view(), &labels).expect("valid");
+        let observations = observations.with_groups(&groups).expect("as many");
+        let learner = RandomForestLearner { n_trees: 4, min_leaf: Some(2), seed: 3, ..RandomForestLearner::default() };
+        let fitted = learner.fit_out_of_bag(&observations, &Progress::silent()).expect("fits");
+        let trees: Vec<ForestModel> = fitted
+            .model
+            .trees()
+            .map(|tree| ForestModel::new(&schema, Combine::MeanShare, &[tree]).expect("sound"))
+            .collect();
+        let mut n_missing = 0;
+        for (row, &group) in groups.iter().enumerate() {
+            let draws = |tree: usize| poisson_draws(subkey(3, tree as u64), group);
+            let shares: Vec<f64> = (0..4)
+                .filter(|&tree| draws(tree) == 0)
+                .map(|tree| trees[tree].raw_score(&features.row(row).to_vec()))
+                .collect();
+            let found = fitted.out_of_bag[row];
+            if shares.is_empty() {
+                assert!(found.is_nan(), "row {row} was in every bag and scores {found}");
+                n_missing += 1;
+            } else {
+                let expected = shares.iter().sum::<f64>() / shares.len() as f64;
+                assert!((found - expected).abs() < 1e-7, "row {row}: {found} instead of {expected}");
+            }
+        }
+        assert!((3..60).contains(&n_missing), "{n_missing}");
     }
 }

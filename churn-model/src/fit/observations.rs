@@ -65,7 +65,7 @@ pub enum FitError {
         /// What it may be.
         expected: &'static str,
     },
-    /// More observations or features than the histograms can count.
+    /// More observations or features than the histograms can count, or more nodes than a forest can hold.
     #[error("{found} {what}; at most {most} can be fitted")]
     TooMany {
         /// What there are too many of.
