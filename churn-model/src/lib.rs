@@ -10,6 +10,7 @@ mod forest;
 mod linear;
 mod model;
 mod reference;
+mod rules;
 mod threshold;
 
 pub use calibrator::{Calibrator, CalibratorError, RawScale};
