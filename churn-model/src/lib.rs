@@ -15,6 +15,7 @@ mod linear;
 mod linfa_traits;
 mod model;
 mod reference;
+mod rules;
 mod threshold;
 
 pub use calibrator::{Calibrator, CalibratorError, RawScale};

@@ -273,10 +273,7 @@ fn mean_metrics<'a>(metrics: impl Iterator<Item = &'a Metrics>) -> BTreeMap<&'st
 
 fn rules(kept: &Candidate, schema: &FeatureSchema) -> Option<String> {
     match &kept.kind {
-        ModelKind::Forest(forest) if forest.n_trees() == 1 => {
-            let _ = schema;
-            None
-        }
+        ModelKind::Forest(forest) if forest.n_trees() == 1 => Some(forest.tree(0).rules(schema).to_string()),
         ModelKind::Forest(_) | ModelKind::Linear(_) => None,
     }
 }

@@ -3,7 +3,7 @@
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use churn_features::{Feature, FeatureSchema, MAX_LEVELS};
+use churn_features::{FeatureSchema, MAX_LEVELS};
 
 use super::Observations;
 use super::random::subkey;
@@ -53,7 +53,7 @@ pub(crate) struct BinnedFeatures {
 }
 
 impl BinnedFeatures {
-    /// Bins every feature by the quantiles of its own values.
+    /// Bins every feature by the quantiles of its own values, each as often as its weight says.
     ///
     /// # Cost
     /// O(n log n) per feature up to the edge sample, then O(n log bins).
@@ -64,7 +64,11 @@ impl BinnedFeatures {
             .into_par_iter()
             .map(|column| {
                 let feature = &observations.schema().features()[column];
-                binning(feature, || rows.iter().map(|&row| features[[row as usize, column]]).collect())
+                if feature.is_category() {
+                    Binning::Category { n_levels: feature.levels().len() as u8 }
+                } else {
+                    Binning::Numeric { edges: edges(&runs(observations, &rows, column)) }
+                }
             })
             .collect();
         Self::with_binnings(binnings, observations.schema(), features)
@@ -108,31 +112,37 @@ fn edge_rows(observations: &Observations<'_>) -> Vec<u32> {
     if rows.is_empty() { (0..n as u32).collect() } else { rows }
 }
 
-fn binning(feature: &Feature, values: impl FnOnce() -> Vec<f32>) -> Binning {
-    if feature.is_category() {
-        return Binning::Category { n_levels: feature.levels().len() as u8 };
+/// Distinct values and how much the rows that hold them weigh, ascending; rows that weigh nothing are not there.
+fn runs(observations: &Observations<'_>, rows: &[u32], column: usize) -> Vec<(f32, f64)> {
+    let value = |row: u32| observations.features()[[row as usize, column]];
+    if observations.weights().is_none() {
+        let mut values: Vec<f32> = rows.iter().map(|&row| value(row)).filter(|value| !value.is_nan()).collect();
+        values.sort_unstable_by(f32::total_cmp);
+        return values.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as f64)).collect();
     }
-    let mut values = values();
-    values.retain(|value| !value.is_nan());
-    values.sort_unstable_by(f32::total_cmp);
-    Binning::Numeric { edges: edges(&values) }
+    let weighted = rows.iter().map(|&row| (value(row), observations.weight(row as usize)));
+    let mut weighted: Vec<(f32, f64)> = weighted.filter(|(v, weight)| !v.is_nan() && *weight > 0.0).collect();
+    // By weight as well, so that sums do not depend on the order of rows.
+    weighted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let run = |run: &[(f32, f64)]| (run[0].0, run.iter().map(|(_, weight)| weight).sum());
+    weighted.chunk_by(|a, b| a.0 == b.0).map(run).collect()
 }
 
-/// Edges between distinct values where there are few of them, else at equal steps of rank.
-fn edges(sorted: &[f32]) -> Vec<f32> {
-    let n_distinct = 1 + sorted.windows(2).filter(|pair| pair[0] < pair[1]).count();
-    if n_distinct <= MAX_VALUE_BINS {
-        return sorted.windows(2).filter(|pair| pair[0] < pair[1]).map(|pair| between(pair[0], pair[1])).collect();
+/// Edges between distinct values where there are few of them, else at equal steps of weighted rank.
+fn edges(runs: &[(f32, f64)]) -> Vec<f32> {
+    let gaps = runs.windows(2).map(|pair| between(pair[0].0, pair[1].0));
+    if runs.len() <= MAX_VALUE_BINS {
+        return gaps.collect();
     }
-    let mut edges: Vec<f32> = Vec::with_capacity(MAX_VALUE_BINS - 1);
-    for step in 1..MAX_VALUE_BINS {
-        let below = sorted[step * sorted.len() / MAX_VALUE_BINS - 1];
-        let above = sorted.partition_point(|&value| value <= below);
-        if let Some(&above) = sorted.get(above) {
-            let edge = between(below, above);
-            if edges.last().is_none_or(|&last| last < edge) {
-                edges.push(edge);
-            }
+    let total: f64 = runs.iter().map(|(_, weight)| weight).sum();
+    let (mut edges, mut rank) = (Vec::with_capacity(MAX_VALUE_BINS - 1), 0.0);
+    let mut step = 1;
+    for (gap, (_, weight)) in gaps.zip(runs) {
+        rank += weight;
+        if step < MAX_VALUE_BINS && rank * MAX_VALUE_BINS as f64 >= step as f64 * total {
+            edges.push(gap);
+            // A heavy value may take several steps at once.
+            step = 1 + (rank * MAX_VALUE_BINS as f64 / total) as usize;
         }
     }
     edges
@@ -148,9 +158,13 @@ fn between(below: f32, above: f32) -> f32 {
 mod tests {
     use super::*;
 
+    fn once(values: &[f32]) -> Vec<(f32, f64)> {
+        values.iter().map(|&value| (value, 1.0)).collect()
+    }
+
     #[test]
     fn few_distinct_values_get_a_bin_each() {
-        let binning = Binning::Numeric { edges: edges(&[-1.0, -0.0, 0.0, 0.0, 3.0]) };
+        let binning = Binning::Numeric { edges: edges(&once(&[-1.0, -0.0, 3.0])) };
         let bins: Vec<u8> = [-1.0, -0.0, 0.0, 3.0, f32::NAN, 1e9].iter().map(|&v| binning.bin(v)).collect();
         assert_eq!(bins, [0, 1, 1, 2, MISSING_BIN, 2]);
     }
@@ -158,14 +172,14 @@ mod tests {
     #[test]
     fn neighbouring_floats_are_told_apart() {
         let (a, b) = (1.0_f32, 1.0_f32.next_up());
-        assert_eq!(edges(&[a, b]), [b]);
+        assert_eq!(edges(&once(&[a, b])), [b]);
         assert_eq!(between(f32::MIN, f32::MAX), 0.0);
     }
 
     #[test]
     fn many_values_fill_their_bins_equally() {
         let sorted: Vec<f32> = (0..100_000).map(|i| (i as f32).powi(2)).collect();
-        let binning = Binning::Numeric { edges: edges(&sorted) };
+        let binning = Binning::Numeric { edges: edges(&once(&sorted)) };
         let mut counts = vec![0; binning.n_value_bins()];
         sorted.iter().for_each(|&v| counts[usize::from(binning.bin(v))] += 1);
         assert_eq!(counts.len(), MAX_VALUE_BINS);
@@ -173,8 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn the_scale_of_weights_does_not_move_edges_and_a_heavy_value_takes_its_share() {
+        let runs = |scale: f64| -> Vec<(f32, f64)> {
+            (0..1_000).map(|i| (i as f32, scale * if i == 500 { 1_000.0 } else { 1.0 })).collect()
+        };
+        let found = edges(&runs(1.0));
+        assert_eq!(found, edges(&runs(0.125)));
+        // Half of all weight is in one value: 127 steps are left for the others, and one ends behind it.
+        assert!((126..=129).contains(&found.len()) && found.contains(&500.5), "{found:?}");
+    }
+
+    #[test]
     fn one_value_or_none_gives_one_bin() {
-        assert!(edges(&[2.0; 5]).is_empty());
+        assert!(edges(&[(2.0, 5.0)]).is_empty());
         assert!(edges(&[]).is_empty());
     }
 }

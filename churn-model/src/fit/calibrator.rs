@@ -25,12 +25,13 @@ const N_FOLDS: u64 = 5;
 const WORTH_IT: f64 = 1e-4;
 
 impl CalibratorLearner {
-    /// Fits a calibrator on raw scores of observations that the model had not seen; NaN scores are left out.
+    /// Fits a calibrator on raw scores of observations that the model had not seen; rows whose score is NaN or whose
+    /// weight is 0 are left out.
     ///
     /// # Shape
     /// `raw_scores` is `(n_observations,)`.
     /// # Errors
-    /// When the lengths differ, or the rows with a score bear one label only.
+    /// When the lengths differ, or the rows that are left bear one label only.
     /// # Cost
     /// O(n log n).
     pub fn fit(
@@ -88,6 +89,8 @@ impl CalibratorLearner {
         match self {
             Self::Auto | Self::Identity => Calibrator::Identity,
             Self::Logistic => logistic(points),
+            // A fold may hold every group there is.
+            Self::Isotonic if points.is_empty() => Calibrator::Identity,
             Self::Isotonic => isotonic(points),
         }
     }
@@ -153,7 +156,7 @@ fn points(scale: RawScale, raw_scores: &[f64], observations: &Observations<'_>) 
         weight: observations.weight(row),
         group: observations.group(row),
     };
-    raw_scores.iter().enumerate().filter(|(_, raw)| !raw.is_nan()).map(point).collect()
+    raw_scores.iter().enumerate().filter(|(_, raw)| !raw.is_nan()).map(point).filter(|p| p.weight > 0.0).collect()
 }
 
 /// Newton's method on the two parameters. Labels are drawn a little inwards, as Platt (1999) does, so that scores which
@@ -174,6 +177,10 @@ fn logistic(points: &[Point]) -> Calibrator {
             hessian[0] += curvature;
             hessian[1] += curvature * x;
             hessian[2] += curvature * x * x;
+        }
+        if slope <= LEAST_SLOPE && gradient[1] >= 0.0 {
+            // The slope cannot fall any further: only the intercept is still free.
+            (gradient[1], hessian[1]) = (0.0, 0.0);
         }
         let determinant = hessian[0] * hessian[2] - hessian[1] * hessian[1];
         let step_intercept = (hessian[2] * gradient[0] - hessian[1] * gradient[1]) / determinant;
@@ -202,19 +209,20 @@ const LEAST_SLOPE: f64 = 1e-3;
 
 /// Pool-adjacent-violators (Best and Chakravarti 1990) over distinct raw scores.
 ///
-/// Every pool keeps its two ends as knots, so that it stays level and lines join the pools. Own code, because the one of
-/// `linfa-linear` 0.8 reads its knots off unsorted rows, does not pool ties, and pools one block too many when it steps
+/// Every pool keeps its two ends as knots, so that it stays level and lines join the pools. Own code, because the one
+/// of `linfa-linear` 0.8 reads its knots off unsorted rows, does not pool ties, and pools one block too many when it steps
 /// back; it differs from the min-max formula that the test below checks this one against.
 fn isotonic(points: &[Point]) -> Calibrator {
     let mut sorted = points.to_vec();
     sorted.sort_by(|a, b| a.raw.total_cmp(&b.raw));
     let mut pools: Vec<Pool> = Vec::new();
-    for point in &sorted {
-        let churned = if point.churned { point.weight } else { 0.0 };
-        let mut pool = Pool { first: point.raw, last: point.raw, churned, weight: point.weight };
-        while let Some(before) =
-            pools.last().filter(|before| before.last >= pool.first || before.share() >= pool.share())
-        {
+    // Equal raw scores are one place; which of them is sorted first must not decide what they are pooled with.
+    for ties in sorted.chunk_by(|a, b| a.raw == b.raw) {
+        let raw = ties[0].raw;
+        let weight = ties.iter().map(|point| point.weight).sum();
+        let churned = ties.iter().filter(|point| point.churned).map(|point| point.weight).sum();
+        let mut pool = Pool { first: raw, last: raw, churned, weight };
+        while let Some(before) = pools.last().filter(|before| before.share() >= pool.share()) {
             pool = Pool {
                 first: before.first,
                 last: pool.last,
@@ -225,7 +233,6 @@ fn isotonic(points: &[Point]) -> Calibrator {
         }
         pools.push(pool);
     }
-    pools.retain(|pool| pool.weight > 0.0);
     let mut shares: Vec<f64> = pools.iter().map(Pool::share).collect();
     if let [low, next, ..] = shares.as_mut_slice() {
         *low = low.max(pools[0].margin().min(*next));

@@ -1,4 +1,4 @@
-//! The columns that a linear model is fitted on: standardised values, their signed logarithms, missing indicators, levels.
+//! The columns that a linear model is fitted on: standardised values, signed logarithms, missing indicators, levels.
 
 use ndarray::{Array2, ArrayViewMut1};
 
@@ -13,8 +13,12 @@ use crate::linear::{LinearModel, Standardised, Term, signed_log};
 enum Source {
     Value,
     SignedLog,
+    /// Of a number: whether it is missing.
     Missing,
+    /// Of a category: whether this is the level.
     Level(u8),
+    /// Of a category: whether it is missing or no level, which is one to the model as well.
+    NoLevel,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +38,7 @@ impl Column {
             Source::SignedLog => signed_log(f64::from(value)),
             Source::Missing => f64::from(u8::from(value.is_nan())),
             Source::Level(code) => f64::from(u8::from(level_code(value, n_levels) == Some(code))),
+            Source::NoLevel => f64::from(u8::from(level_code(value, n_levels).is_none())),
         };
         (raw - self.mean) / self.scale
     }
@@ -57,15 +62,17 @@ impl Design {
             Self { columns: Vec::new(), n_levels: features.iter().map(|f| f.levels().len() as u8).collect() };
         for (feature, described) in features.iter().enumerate() {
             let sources: Vec<Source> = if described.is_category() {
-                (0..described.levels().len() as u8).map(Source::Level).collect()
+                (0..described.levels().len() as u8).map(Source::Level).chain([Source::NoLevel]).collect()
             } else {
-                vec![Source::Value, Source::SignedLog]
+                vec![Source::Value, Source::SignedLog, Source::Missing]
             };
             let n_before = design.columns.len();
-            sources.into_iter().chain([Source::Missing]).for_each(|s| design.add(observations, weights, feature, s));
+            sources.into_iter().for_each(|s| design.add(observations, weights, feature, s));
             // Of a number with two values the logarithm says the same again.
             let is_two_valued = |column: &&Column| column.source == Source::Value;
-            if design.columns[n_before..].iter().any(|c| is_two_valued(&c)) && has_two_values(observations, feature) {
+            if design.columns[n_before..].iter().any(|c| is_two_valued(&c))
+                && has_two_values(observations, weights, feature)
+            {
                 design.columns.retain(|column| column.feature != feature || column.source != Source::SignedLog);
             }
         }
@@ -141,11 +148,12 @@ impl Design {
                     level_weights[usize::from(code)] = per_unit;
                     intercept -= per_unit * mean;
                 }
-                (Term::Numeric { missing_weight, .. } | Term::Category { missing_weight, .. }, Source::Missing) => {
+                (Term::Numeric { missing_weight, .. }, Source::Missing)
+                | (Term::Category { missing_weight, .. }, Source::NoLevel) => {
                     *missing_weight = per_unit;
                     intercept -= per_unit * mean;
                 }
-                (Term::Numeric { .. }, Source::Level(_)) | (Term::Category { .. }, _) => {
+                (Term::Numeric { .. }, Source::Level(_) | Source::NoLevel) | (Term::Category { .. }, _) => {
                     unreachable!("columns are made for the kind of their feature")
                 }
             }
@@ -159,7 +167,7 @@ impl Design {
                 *missing_weight = levels
                     .filter_map(|column| match column.source {
                         Source::Level(code) => Some(column.mean * level_weights[usize::from(code)]),
-                        Source::Value | Source::SignedLog | Source::Missing => None,
+                        Source::Value | Source::SignedLog | Source::Missing | Source::NoLevel => None,
                     })
                     .sum();
             }
@@ -172,9 +180,10 @@ impl Design {
 /// Standard deviation, relative to the mean, below which a column counts as constant.
 const LEAST_SCALE: f64 = 1e-9;
 
-fn has_two_values(observations: &Observations<'_>, feature: usize) -> bool {
+fn has_two_values(observations: &Observations<'_>, weights: &[f64], feature: usize) -> bool {
     let features = observations.features();
-    let mut known = features.column(feature).into_iter().copied().filter(|value| !value.is_nan());
+    let weighted = features.column(feature).into_iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+    let mut known = weighted.map(|(&value, _)| value).filter(|value| !value.is_nan());
     let Some(first) = known.next() else { return true };
     let Some(second) = known.find(|&value| value != first) else { return true };
     known.all(|value| value == first || value == second)

@@ -89,7 +89,8 @@ impl RandomForestLearner {
     /// Fits a forest.
     ///
     /// # Errors
-    /// When a hyperparameter is out of range, or there are too many features or observations.
+    /// When a hyperparameter is out of range, or there are too many features, observations or, in the end, nodes; a
+    /// larger leaf size gives fewer.
     /// # Cost
     /// O(trees x depth x observations x features per split), on all threads of the current rayon pool. The model does
     /// not depend on their number.
@@ -211,6 +212,7 @@ impl RandomForestLearner {
             return (self.growth(prepared, min_leaf, features_per_split), Vec::new());
         }
         let n = prepared.observations.n_observations();
+        let total = prepared.observations.total_weight();
         let n_trees = self.n_trees.min((TRIAL_WORK / n).max(LEAST_TRIAL_TREES));
         let bags = Bags { n_trees, scores_out_of_bag: true };
         let mut trials: Vec<ForestTrial> = Vec::new();
@@ -225,9 +227,11 @@ impl RandomForestLearner {
         let mut min_leaf = FIRST_LEAF_SIZE;
         let mut best = try_setting(min_leaf, features_per_split);
         for sizes in [LARGER_LEAF_SIZES.as_slice(), &SMALLER_LEAF_SIZES] {
-            for &size in sizes.iter().filter(|&&size| size as usize * 4 <= n) {
+            for &size in sizes.iter().filter(|&&size| f64::from(size) * 4.0 <= total) {
                 let log_loss = try_setting(size, features_per_split);
-                if log_loss >= best {
+                // Nor is it better where no row was ever left out and there is no loss to compare.
+                let is_better = log_loss < best;
+                if !is_better {
                     break;
                 }
                 (best, min_leaf) = (log_loss, size);
@@ -309,5 +313,48 @@ fn draw_bag(items: &mut Vec<Item>, prepared: &Prepared<'_>, mut key: u64) -> u64
             return key;
         }
         key = subkey(key, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use churn_features::{Feature, FeatureSchema};
+    use ndarray::Array2;
+
+    use super::*;
+
+    #[test]
+    fn out_of_bag_scores_are_means_over_the_trees_whose_bag_missed_the_group() {
+        let schema = FeatureSchema::new(vec![Feature::numeric("x"), Feature::numeric("y")]).expect("valid");
+        let mut random = Random::new(2);
+        let features = Array2::from_shape_fn((90, 2), |_| random.below(40) as f32);
+        let labels: Vec<bool> = (0..90).map(|row| random.below(60) as f32 > features[[row, 0]]).collect();
+        let groups: Vec<u64> = (0..90).map(|row| row / 3 * 1_000).collect();
+        let observations = Observations::new(&schema, features.view(), &labels).expect("valid");
+        let observations = observations.with_groups(&groups).expect("as many");
+        let learner = RandomForestLearner { n_trees: 4, min_leaf: Some(2), seed: 3, ..RandomForestLearner::default() };
+        let fitted = learner.fit_out_of_bag(&observations, &Progress::silent()).expect("fits");
+        let trees: Vec<ForestModel> = fitted
+            .model
+            .trees()
+            .map(|tree| ForestModel::new(&schema, Combine::MeanShare, &[tree]).expect("sound"))
+            .collect();
+        let mut n_missing = 0;
+        for (row, &group) in groups.iter().enumerate() {
+            let draws = |tree: usize| poisson_draws(subkey(3, tree as u64), group);
+            let shares: Vec<f64> = (0..4)
+                .filter(|&tree| draws(tree) == 0)
+                .map(|tree| trees[tree].raw_score(&features.row(row).to_vec()))
+                .collect();
+            let found = fitted.out_of_bag[row];
+            if shares.is_empty() {
+                assert!(found.is_nan(), "row {row} was in every bag and scores {found}");
+                n_missing += 1;
+            } else {
+                let expected = shares.iter().sum::<f64>() / shares.len() as f64;
+                assert!((found - expected).abs() < 1e-7, "row {row}: {found} instead of {expected}");
+            }
+        }
+        assert!((3..60).contains(&n_missing), "{n_missing}");
     }
 }

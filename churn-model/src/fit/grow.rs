@@ -77,7 +77,8 @@ impl GrownTree {
     /// The same tree over feature values; `unit` is what a weight of 1 stands for.
     pub(crate) fn to_tree(&self, binnings: &[Binning], unit: f64) -> Tree {
         let nodes = self.nodes.iter().map(|node| {
-            let cover = (f64::from(node.tally.all()) * unit) as f32;
+            // Weights may be as large as f32 allows, each of them.
+            let cover = (f64::from(node.tally.all()) * unit).min(f64::from(f32::MAX)) as f32;
             match node.split {
                 None => Node::Leaf { value: node.tally.share() as f32, cover },
                 Some((feature, rule, left)) => {

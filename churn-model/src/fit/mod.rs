@@ -2,9 +2,12 @@
 
 mod bins;
 mod calibrator;
+mod cholesky;
 mod design;
 mod forest;
 mod grow;
+#[cfg(test)]
+mod grow_reference;
 mod linear;
 #[cfg(feature = "linfa")]
 mod linfa;

@@ -65,7 +65,7 @@ pub enum FitError {
         /// What it may be.
         expected: &'static str,
     },
-    /// More observations or features than the histograms can count.
+    /// More observations or features than the histograms can count, or more nodes than a forest can hold.
     #[error("{found} {what}; at most {most} can be fitted")]
     TooMany {
         /// What there are too many of.
@@ -155,6 +155,11 @@ impl<'a> Observations<'a> {
     /// How often the observation in that row counts.
     pub fn weight(&self, row: usize) -> f64 {
         self.weights.map_or(1.0, |weights| f64::from(weights[row]))
+    }
+
+    /// How often all observations count together.
+    pub(crate) fn total_weight(&self) -> f64 {
+        (0..self.n_observations()).map(|row| self.weight(row)).sum()
     }
 
     /// The number that rows which stay together share: the group where given, else the row's own number.

@@ -10,7 +10,8 @@ use crate::forest::LevelSet;
 /// Weights of all and of the churned observations, packed so that one addition counts both.
 ///
 /// The lower half holds all, the upper half the churned ones. Neither overflows: `fit` keeps the total weight of all
-/// rows below `2^28` and a bootstrap draws no row more than [`MAX_DRAWS`](super::random::MAX_DRAWS) < 16 times.
+/// rows within `2^27`, give or take half a unit per row, and a bootstrap draws no row more than
+/// [`MAX_DRAWS`](super::random::MAX_DRAWS) < 16 times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tally(u64);
 

@@ -22,8 +22,15 @@ impl ClassWeight {
             Self::Balanced => stayed / churned,
             Self::Churned(ratio) => ratio,
         };
-        let factor = (stayed + churned) / (stayed + ratio * churned);
-        (factor, ratio * factor)
+        // The larger factor first: no ratio, however far from 1, then overflows or leaves nothing of both.
+        let total = stayed + churned;
+        if ratio < 1.0 {
+            let factor = total / (stayed + ratio * churned);
+            (factor, ratio * factor)
+        } else {
+            let factor = total / (stayed / ratio + churned);
+            (factor / ratio, factor)
+        }
     }
 
     /// The weight of each observation, with sample weights and class weights in it.
@@ -55,10 +62,10 @@ pub(crate) struct WholeWeights {
 }
 
 /// Total weight that the packed tallies of a histogram leave room for; see [`Tally`](super::split::Tally).
-const MOST_UNITS: f64 = (1 << 28) as f64;
+const MOST_UNITS: f64 = (1 << 27) as f64;
 
 impl WholeWeights {
-    /// Whole weights as they are; others in steps of `2^-28` of their total.
+    /// Whole weights as they are; others in steps of `2^-27` of their total.
     ///
     /// # Errors
     /// When there are more observations than units.
@@ -128,5 +135,22 @@ mod tests {
         let whole = weigh(&[1.0; 5], &[true, false, false, false, false], ClassWeight::Balanced);
         let stayed: u32 = (1..5).map(|row| whole.units(row)).sum();
         assert!(whole.units(0).abs_diff(stayed) <= 4, "{} and {stayed}", whole.units(0));
+    }
+
+    #[test]
+    fn the_heaviest_row_fits_where_it_is_drawn_most_often() {
+        // A grower packs each weight into 31 bits and sums of them into 32.
+        let whole = weigh(&[1e30, 1.0, 1.0], &[true, true, false], ClassWeight::Equal);
+        let most = u64::from(super::super::random::MAX_DRAWS) * u64::from(whole.units(0));
+        assert!(whole.units(0) > 1 << 26 && most < 1 << 31, "{most}");
+    }
+
+    #[test]
+    fn no_class_weight_leaves_nothing_of_the_rows() {
+        for ratio in [f64::MAX, 1e200, 1e-200, f64::MIN_POSITIVE] {
+            let whole = weigh(&[1.0; 3], &[true, true, false], ClassWeight::Churned(ratio));
+            let churned = whole.units(0) + whole.units(1);
+            assert_eq!((churned > 0, whole.units(2) > 0), (ratio > 1.0, ratio < 1.0), "{ratio:e}");
+        }
     }
 }
