@@ -4,11 +4,13 @@
 
 mod candidates;
 mod card;
+mod command_line;
 mod config;
 mod console;
 mod demonstration;
 mod error;
 mod evaluation;
+mod hyperparameters;
 mod outcome;
 mod pipeline;
 mod report;
@@ -17,6 +19,7 @@ mod run_folder;
 mod scoring;
 mod summary;
 mod tune;
+mod whole_files;
 
 pub use config::{Algorithm, AlgorithmChoice, Calibration, ThresholdChoice, TrainConfig};
 pub use console::Console;
