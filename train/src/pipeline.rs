@@ -62,7 +62,7 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     summary::print_split(console, &split);
 
     let judge = Judge { config, schema: set.schema() };
-    let (candidates, chosen) = judge.fit(&fit, console)?;
+    let (candidates, chosen) = judge.fit(&fit, console, None)?;
     let kept = &candidates[chosen];
     let threshold = judge.threshold(kept, &fit.labels)?;
     let outcomes: Vec<CandidateOutcome> =
@@ -75,12 +75,14 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     };
     let (cross_validation, out_of_fold) = cross_validation.unzip();
 
+    let bar = console.progress("evaluating", 0);
     let test_scores = score_all(test.features.view(), |row| kept.score(row));
     let evaluate_error = |source| Error::Evaluate { what: "the test split".to_owned(), source };
     let evaluation = evaluate(&test_scores, &test.labels, &threshold, &config.campaign()).map_err(evaluate_error)?;
     let (importance, n_importance) =
         importance(set.schema(), &test, config.seed, |row| kept.score(row)).map_err(evaluate_error)?;
     let baseline = baseline(set.schema(), &fit, &test, &config.campaign(), config.seed)?;
+    bar.finish_and_clear();
 
     let mut outcome = Outcome {
         model_id: String::new(),
@@ -202,10 +204,10 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn fit(&self, fit: &Rows, console: &Console) -> Result<(Vec<Candidate>, usize), Error> {
+    fn fit(&self, fit: &Rows, console: &Console, fold: Option<u32>) -> Result<(Vec<Candidate>, usize), Error> {
         let observations =
             fit.observations(self.schema).map_err(|source| Error::Fit { what: "a model".to_owned(), source })?;
-        let candidates = fit_candidates(self.config, &observations, console)?;
+        let candidates = fit_candidates(self.config, &observations, console, fold)?;
         let chosen = best_of(&candidates, &fit.labels);
         Ok((candidates, chosen))
     }
@@ -256,7 +258,7 @@ impl Judge<'_> {
         for fold in 0..n_folds(folds) {
             let (held_out, rest): (Vec<usize>, Vec<usize>) = (0..folds.len()).partition(|&row| folds[row] == fold);
             let (rest, rows) = (Rows::of(set, &rest), Rows::of(set, &held_out));
-            let (candidates, chosen) = self.fit(&rest, console)?;
+            let (candidates, chosen) = self.fit(&rest, console, Some(fold))?;
             for (position, candidate) in candidates.iter().enumerate() {
                 let (scores, metrics) = self.metrics(candidate, &rows)?;
                 if position == chosen {
