@@ -43,7 +43,7 @@ impl Candidate {
     }
 }
 
-/// Fits each learner that the configuration asks for.
+/// Fits each learner that the configuration asks for; `fold` is the one that is held out, where one is.
 ///
 /// # Errors
 /// When a learner cannot be fitted.
@@ -51,8 +51,10 @@ pub(crate) fn fit_candidates(
     config: &TrainConfig,
     observations: &Observations<'_>,
     console: &Console,
+    fold: Option<u32>,
 ) -> Result<Vec<Candidate>, Error> {
-    config.algorithm.algorithms().iter().map(|&algorithm| fit(algorithm, config, observations, console)).collect()
+    let algorithms = config.algorithm.algorithms().iter();
+    algorithms.map(|&algorithm| fit(algorithm, config, observations, console, fold)).collect()
 }
 
 /// Position of the candidate with the least honest log loss; the first of equals.
@@ -105,11 +107,15 @@ fn fit(
     config: &TrainConfig,
     observations: &Observations<'_>,
     console: &Console,
+    fold: Option<u32>,
 ) -> Result<Candidate, Error> {
     let started = Instant::now();
     let fit_error = |source: FitError| Error::Fit { what: format!("the {}", algorithm.name()), source };
     let n_steps = if algorithm == Algorithm::RandomForest && config.tune.is_none() { config.n_trees as u64 } else { 0 };
-    let bar = console.progress(algorithm.name(), n_steps as usize);
+    let bar = match fold {
+        Some(fold) => console.bar(&format!("fold {fold}: {}", algorithm.name()), n_steps as usize),
+        None => console.progress(&format!("fitting the {}", algorithm.name()), n_steps as usize),
+    };
     let step = || bar.inc(1);
     let progress = Progress::new(&step);
     let fitted = match algorithm {

@@ -1,15 +1,15 @@
 //! What to do: flags, then `hyperparameters.json`, then defaults.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
-use serde_json::Value;
+use clap::{Parser, ValueEnum};
 
 use churn_model::fit::{CalibratorLearner, ClassWeight};
 use churn_model::{Campaign, ThresholdRule};
 
-use crate::Error;
+use crate::command_line::parse;
+use crate::{Error, hyperparameters};
 
 /// Trains a churn model on a table of tenants: fits, calibrates and evaluates it, and writes a run folder.
 ///
@@ -21,13 +21,13 @@ pub struct TrainConfig {
     #[arg(long, value_name = "FILE")]
     pub table: Option<PathBuf>,
     /// Column that says who churned
-    #[arg(long, value_name = "COLUMN", requires = "table")]
+    #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
     /// Value of the label column that means churn, where that is not obvious
     #[arg(long, value_name = "VALUE")]
     pub positive: Option<String>,
     /// The table has no header and its first column is the label (as SageMaker's built-in algorithms take it)
-    #[arg(long, requires = "table", conflicts_with = "label")]
+    #[arg(long, conflicts_with = "label")]
     pub no_header: bool,
     /// Column that names the rows; no feature
     #[arg(long, value_name = "COLUMN")]
@@ -211,13 +211,16 @@ impl TrainConfig {
     /// [`Error::Usage`] holds the text to show, and is also how `--help` and `--version` come back.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
         let given: Vec<OsString> = args.into_iter().collect();
-        let config = parse(&given)?;
+        let config: Self = parse(&given)?;
         let Some(path) = &config.hyperparameters else { return config.checked() };
-        let from_file = flags_of_file(path, &given)?;
+        let from_file = hyperparameters::flags_of_file(path, &given)?;
         let (program, rest) = given.split_at(1.min(given.len()));
         let all: Vec<OsString> = program.iter().cloned().chain(from_file).chain(rest.iter().cloned()).collect();
-        let parsed = parse(&all).map_err(|error| match error {
-            Error::Usage { text, .. } => Error::Hyperparameters { path: path.clone(), problem: first_line(&text) },
+        let parsed: Result<Self, Error> = parse(&all).map_err(|error| match error {
+            Error::Usage { text, .. } => {
+                let problem = text.trim().trim_start_matches("error: ").to_owned();
+                Error::Hyperparameters { path: path.clone(), problem }
+            }
             other => other,
         });
         parsed?.checked()
@@ -227,6 +230,9 @@ impl TrainConfig {
         let usage = |problem: &str| Err(Error::Usage { text: format!("error: {problem}\n"), exit_code: 2 });
         if self.table.is_some() && self.label.is_none() && !self.no_header {
             return usage("--table needs --label COLUMN (or --no-header, when the first column is the label)");
+        }
+        if let Some(option) = self.option_about_the_table().filter(|_| self.table.is_none()) {
+            return usage(&format!("{option} needs --table FILE"));
         }
         if !(0.05..=0.9).contains(&self.test_share) {
             return usage("--test-share must be between 0.05 and 0.9");
@@ -238,6 +244,22 @@ impl TrainConfig {
             return usage(&format!("--lifetime-value, --offer, --contact: {problem}"));
         }
         Ok(self)
+    }
+
+    /// An option that says something about a table of the user's own, if one is given.
+    fn option_about_the_table(&self) -> Option<&'static str> {
+        let given = [
+            ("--label", self.label.is_some()),
+            ("--positive", self.positive.is_some()),
+            ("--no-header", self.no_header),
+            ("--id", self.id.is_some()),
+            ("--group", self.group.is_some()),
+            ("--weight", self.weight.is_some()),
+            ("--drop", !self.drop.is_empty()),
+            ("--category", !self.category.is_empty()),
+            ("--folds", self.folds.is_some()),
+        ];
+        given.into_iter().find_map(|(option, is_given)| is_given.then_some(option))
     }
 
     /// What keeping a tenant is worth and what trying costs.
@@ -258,68 +280,6 @@ impl TrainConfig {
             ThresholdChoice::Precision(at_least) => Some(ThresholdRule::Precision { at_least }),
             ThresholdChoice::Score(_) => None,
         }
-    }
-}
-
-fn parse(args: &[OsString]) -> Result<TrainConfig, Error> {
-    let usage = |error: clap::Error| Error::Usage { text: error.render().to_string(), exit_code: error.exit_code() };
-    let matches = TrainConfig::command().try_get_matches_from(args).map_err(usage)?;
-    TrainConfig::from_arg_matches(&matches).map_err(usage)
-}
-
-fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
-}
-
-/// The flags that a JSON object stands for, without those that the command line gives itself.
-fn flags_of_file(path: &Path, given: &[OsString]) -> Result<Vec<OsString>, Error> {
-    let fail = |problem: String| Error::Hyperparameters { path: path.to_owned(), problem };
-    let text = std::fs::read_to_string(path).map_err(|source| Error::ReadFile { path: path.to_owned(), source })?;
-    let object: serde_json::Map<String, Value> =
-        serde_json::from_str(&text).map_err(|error| fail(format!("is no JSON object of hyperparameters: {error}")))?;
-    let mut flags = Vec::new();
-    for (key, value) in object {
-        let flag = format!("--{}", key.replace('_', "-"));
-        let is_given = |arg: &OsString| {
-            arg.to_str()
-                .is_some_and(|arg| arg == flag || arg.strip_prefix(&flag).is_some_and(|rest| rest.starts_with('=')))
-        };
-        if flag == "--hyperparameters" {
-            return Err(fail("names another file of hyperparameters".to_owned()));
-        }
-        if given.iter().any(is_given) {
-            continue;
-        }
-        match flag_values(&value)
-            .ok_or_else(|| fail(format!("{key} must be a string, a number, a boolean or a list")))?
-        {
-            FlagValues::Switch(true) => flags.push(flag.into()),
-            FlagValues::Switch(false) => {}
-            FlagValues::Texts(texts) => flags.extend(texts.iter().map(|text| format!("{flag}={text}").into())),
-        }
-    }
-    Ok(flags)
-}
-
-enum FlagValues {
-    Switch(bool),
-    Texts(Vec<String>),
-}
-
-/// SageMaker hands every value over as a string, so `"true"` is a switch as `true` is.
-fn flag_values(value: &Value) -> Option<FlagValues> {
-    match value {
-        Value::Bool(on) => Some(FlagValues::Switch(*on)),
-        Value::String(text) if text == "true" || text == "false" => Some(FlagValues::Switch(text == "true")),
-        Value::String(text) => Some(FlagValues::Texts(vec![text.clone()])),
-        Value::Number(number) => Some(FlagValues::Texts(vec![number.to_string()])),
-        Value::Array(items) => {
-            let text =
-                |item: &Value| item.as_str().map(str::to_owned).or_else(|| item.as_number().map(|n| n.to_string()));
-            items.iter().map(text).collect::<Option<Vec<String>>>().map(FlagValues::Texts)
-        }
-        Value::Null | Value::Object(_) => None,
     }
 }
 
@@ -376,10 +336,28 @@ mod tests {
 
     #[test]
     fn an_unknown_hyperparameter_is_named_with_its_file() {
-        let error = config_with_file(r#"{"n_tree": 5}"#, &[]).unwrap_err().to_string();
-        assert!(error.contains("hyperparameters.json") && error.contains("--n-tree"), "{error}");
+        for key in ["n_tree", "help", "version", "hyperparameters", ""] {
+            let error = config_with_file(&format!(r#"{{"{key}": 5}}"#), &[]).unwrap_err().to_string();
+            assert!(error.contains("hyperparameters.json") && error.contains(&format!("{key:?}")), "{error}");
+        }
         let error = config_with_file("[1]", &[]).unwrap_err().to_string();
-        assert!(error.contains("no JSON object"), "{error}");
+        assert!(error.contains("JSON object"), "{error}");
+    }
+
+    #[test]
+    fn flags_and_file_complete_each_other() {
+        let config = config_with_file(r#"{"table": "t.csv", "tune": true}"#, &["--label", "churn"]).unwrap();
+        assert_eq!((config.table, config.tune), (Some(PathBuf::from("t.csv")), Some(20)));
+        let config = config_with_file(r#"{"label": "true", "no_header": false}"#, &["--table", "t.csv"]).unwrap();
+        assert_eq!((config.label.as_deref(), config.no_header), (Some("true"), false));
+    }
+
+    #[test]
+    fn what_is_said_about_a_table_needs_one() {
+        for args in [["--label", "churn"], ["--drop", "a"], ["--folds", "f.csv"]] {
+            let Err(Error::Usage { text, exit_code: 2 }) = config(&args) else { panic!("a usage error") };
+            assert_eq!(text, format!("error: {} needs --table FILE\n", args[0]));
+        }
     }
 
     #[test]

@@ -44,8 +44,17 @@ impl Console {
         aligned(rows).iter().for_each(|line| self.line(line));
     }
 
-    /// Starts a step that may take a while; `n_steps` is 0 where that is not known.
+    /// Starts a step that may take a while, with a bar on a terminal and a line elsewhere; `n_steps` is 0 where that is
+    /// not known.
     pub fn progress(&self, what: &str, n_steps: usize) -> ProgressBar {
+        if !self.shows_bars {
+            self.line(what);
+        }
+        self.bar(what, n_steps)
+    }
+
+    /// Starts a step of which lines tell enough where no bar can be shown.
+    pub fn bar(&self, what: &str, n_steps: usize) -> ProgressBar {
         if !self.shows_bars || self.is_quiet {
             return ProgressBar::hidden();
         }

@@ -2,6 +2,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use churn_model::fit::FitError;
+
 /// What can go wrong in a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,7 +33,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file or folder cannot be written.
-    #[error("cannot write {path:?}; nothing was left half-written")]
+    #[error("cannot write {path:?}; nothing was left half-written, so mend this or name another place with --out")]
     WriteFile {
         /// The file or folder.
         path: PathBuf,
@@ -47,7 +49,7 @@ pub enum Error {
         /// What was being fitted.
         what: String,
         /// Why.
-        source: churn_model::fit::FitError,
+        source: FitError,
     },
     /// Scores cannot be evaluated.
     #[error("cannot evaluate {what}")]
@@ -58,26 +60,63 @@ pub enum Error {
         source: churn_model::evaluate::EvaluateError,
     },
     /// One side of a split has a single label.
-    #[error("{part} has {n} rows and all of them {label}; give more data or another split")]
+    #[error("{part} has {n} of {n_all} rows and none of them {label}; give more rows, or another {option}")]
     OneLabel {
-        /// The part, such as `the test split`.
+        /// The part, such as `the test split of "companies.csv"`.
         part: String,
         /// Its rows.
         n: usize,
-        /// What all of them did.
+        /// The rows of the table.
+        n_all: usize,
+        /// What none of them did.
         label: &'static str,
+        /// What makes another part.
+        option: &'static str,
     },
     /// Rows that belong together stand in two folds.
     #[error(
-        "row {row} belongs to a group that stands in fold {first} and in fold {second}; scores would leak from one to the other"
+        "{path:?}: row {row} is in fold {second} and an earlier row of its group in fold {first}; \
+         give all rows of a group the same fold"
     )]
     StraddlingGroup {
+        /// The file of folds.
+        path: PathBuf,
         /// Zero-based row.
         row: usize,
         /// Fold of the group's first row.
         first: u32,
         /// Fold of this one.
         second: u32,
+    },
+    /// The run folder cannot be a folder.
+    #[error("--out {path:?}: {found:?} is a file; name a folder")]
+    OutIsFile {
+        /// What was asked for.
+        path: PathBuf,
+        /// The file that is in its way.
+        found: PathBuf,
+    },
+    /// A file cannot be written because a folder has its name.
+    #[error("cannot write {path:?}, which is a folder; name a file, or move the folder away")]
+    FileIsFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file is to be written where no folder is.
+    #[error("cannot write {path:?}: there is no folder {folder:?}; make it, or name another place with --out")]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+        /// The folder that it would be in.
+        folder: PathBuf,
+    },
+    /// Standard output, a pipe or a device takes no more.
+    #[error("cannot write all scores to {path:?}; what stands there is not complete")]
+    WriteDevice {
+        /// Where to.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// The model file cannot be read.
     #[error(transparent)]
@@ -111,7 +150,7 @@ impl Error {
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Usage { exit_code, .. } => *exit_code,
-            Self::Hyperparameters { .. } => 2,
+            Self::Hyperparameters { .. } | Self::Fit { source: FitError::Hyperparameter { .. }, .. } => 2,
             _ => 1,
         }
     }

@@ -8,7 +8,7 @@ use churn_features::{Feature, FeatureKind};
 use churn_model::evaluate::{
     self, Binning, ColumnGroup, Confusion, EvaluateError, Importance, Metrics, permutation_importance,
 };
-use churn_model::fit::{CalibratorLearner, DecisionTreeLearner, FitError, Progress};
+use churn_model::fit::{CalibratorLearner, DecisionTreeLearner, FitError, FittedTree, Progress};
 use churn_model::{Campaign, RawScale, Threshold};
 
 use crate::Error;
@@ -189,21 +189,25 @@ pub(crate) fn baseline(
 ) -> Result<Baseline, Error> {
     let learner = DecisionTreeLearner { max_depth: 3, min_leaf: 20, complexity: Some(0.0), seed, ..Default::default() };
     let fit_error = |source: FitError| Error::Fit { what: "the one-feature baseline".to_owned(), source };
-    let mut best: Option<(f64, usize, churn_model::ForestModel, churn_model::Calibrator)> = None;
+    let mut best: Option<(f64, usize, FittedTree)> = None;
     for (position, feature) in schema.features().iter().enumerate() {
         let one = FeatureSchema::new(vec![feature.clone()])
             .expect("this cannot fail because the feature comes from a sound schema");
         let column = fit.features.select(Axis(1), &[position]);
         let observations = fit.observe(&one, column.view()).map_err(fit_error)?;
         let fitted = learner.fit_out_of_fold(&observations, &Progress::silent()).map_err(fit_error)?;
-        let calibration = CalibratorLearner::Logistic;
-        let loss = calibration.log_loss(RawScale::Share, &fitted.out_of_fold, &observations).map_err(fit_error)?;
+        // The shares of leaves this large are good enough to choose by; only those of the best are calibrated.
+        let as_it_is = CalibratorLearner::Identity;
+        let loss = as_it_is.log_loss(RawScale::Share, &fitted.out_of_fold, &observations).map_err(fit_error)?;
         if best.as_ref().is_none_or(|best| loss < best.0) {
-            let calibrator = calibration.fit(RawScale::Share, &fitted.out_of_fold, &observations).map_err(fit_error)?;
-            best = Some((loss, position, fitted.model, calibrator));
+            best = Some((loss, position, fitted));
         }
     }
-    let (_, position, model, calibrator) = best.expect("this cannot fail because a schema has a feature");
+    let (_, position, FittedTree { model, out_of_fold, .. }) =
+        best.expect("this cannot fail because a schema has a feature");
+    let observations = fit.observations(schema).map_err(fit_error)?;
+    let calibrator =
+        CalibratorLearner::Logistic.fit(RawScale::Share, &out_of_fold, &observations).map_err(fit_error)?;
     let column = test.features.select(Axis(1), &[position]);
     let scores = score_all(column.view(), |row| calibrator.score(RawScale::Share, model.raw_score(row)));
     let what = || "the one-feature baseline".to_owned();

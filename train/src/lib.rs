@@ -4,6 +4,7 @@
 
 mod candidates;
 mod card;
+mod command_line;
 mod commands;
 mod config;
 mod console;
@@ -11,6 +12,7 @@ mod demonstration;
 mod error;
 mod evaluation;
 mod findings;
+mod hyperparameters;
 mod numbers;
 mod outcome;
 mod pipeline;
@@ -20,6 +22,7 @@ mod run_folder;
 mod scoring;
 mod summary;
 mod tune;
+mod whole_files;
 
 pub use card::model_card;
 pub use config::{Algorithm, AlgorithmChoice, Calibration, ThresholdChoice, TrainConfig};

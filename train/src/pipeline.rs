@@ -13,9 +13,9 @@ use crate::config::{ThresholdChoice, TrainConfig};
 use crate::console::Console;
 use crate::evaluation::{baseline, evaluate, importance, score_all, segments};
 use crate::outcome::{CandidateOutcome, CrossValidation, FoldOutcome, Outcome, Split};
-use crate::rows::Rows;
+use crate::rows::{Rows, need_both_labels};
 use crate::run_folder::{Prediction, RunFolder};
-use crate::{Error, demonstration, summary};
+use crate::{Error, demonstration, run_folder, summary};
 
 /// Where a run ended.
 #[derive(Debug)]
@@ -41,14 +41,17 @@ pub fn train(config: &TrainConfig, console: &Console) -> Result<Finished, Error>
 }
 
 fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
+    run_folder::refuse_file(config.out.as_deref().unwrap_or(Path::new(RUNS)))?;
     let (set, source) = read(config)?;
     let columns = set.describe();
     summary::print_columns(console, &source, &set, &columns);
-    let folds = read_or_make_folds(config, &set)?;
+    let folds = read_or_make_folds(config, &set, &source)?;
 
     let (fit_rows, test_rows) = stratified_split(set.labels(), set.groups(), config.test_share, config.seed)?;
-    let fit = Rows::of(&set, &fit_rows, "the fit split")?;
-    let test = Rows::of(&set, &test_rows, "the test split")?;
+    for (rows, name) in [(&test_rows, "test"), (&fit_rows, "fit")] {
+        need_both_labels(&set, rows, &format!("the {name} split of {source:?}"), "--test-share or --seed")?;
+    }
+    let (fit, test) = (Rows::of(&set, &fit_rows), Rows::of(&set, &test_rows));
     let split = Split {
         n_fit: fit.len(),
         n_fit_churned: fit.n_churned(),
@@ -59,23 +62,27 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     summary::print_split(console, &split);
 
     let judge = Judge { config, schema: set.schema() };
-    let (candidates, chosen) = judge.fit(&fit, console)?;
+    let (candidates, chosen) = judge.fit(&fit, console, None)?;
     let kept = &candidates[chosen];
     let threshold = judge.threshold(kept, &fit.labels)?;
     let outcomes: Vec<CandidateOutcome> =
         candidates.iter().map(|candidate| judge.outcome(candidate, &test)).collect::<Result<_, _>>()?;
     summary::print_candidates(console, &outcomes, chosen);
 
-    let test_scores = score_all(test.features.view(), |row| kept.score(row));
-    let evaluate_error = |source| Error::Evaluate { what: "the test split".to_owned(), source };
-    let evaluation = evaluate(&test_scores, &test.labels, &threshold, &config.campaign()).map_err(evaluate_error)?;
-    let (importance, n_importance) =
-        importance(set.schema(), &test, config.seed, |row| kept.score(row)).map_err(evaluate_error)?;
     let cross_validation = match &folds {
         Some(folds) => Some(judge.cross_validate(&set, folds, console)?),
         None => None,
     };
     let (cross_validation, out_of_fold) = cross_validation.unzip();
+
+    let bar = console.progress("evaluating", 0);
+    let test_scores = score_all(test.features.view(), |row| kept.score(row));
+    let evaluate_error = |source| Error::Evaluate { what: "the test split".to_owned(), source };
+    let evaluation = evaluate(&test_scores, &test.labels, &threshold, &config.campaign()).map_err(evaluate_error)?;
+    let (importance, n_importance) =
+        importance(set.schema(), &test, config.seed, |row| kept.score(row)).map_err(evaluate_error)?;
+    let baseline = baseline(set.schema(), &fit, &test, &config.campaign(), config.seed)?;
+    bar.finish_and_clear();
 
     let mut outcome = Outcome {
         model_id: String::new(),
@@ -87,7 +94,7 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
         candidates: outcomes,
         test: evaluation,
         cross_validation,
-        baseline: baseline(set.schema(), &fit, &test, &config.campaign(), config.seed)?,
+        baseline,
         segments: segments(set.schema(), &importance, &test, &test_scores, &threshold),
         importance,
         n_importance,
@@ -112,7 +119,7 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
         .map(|row| Prediction { row, split: if is_test[row] { "test" } else { "fit" }, score: scores[row] })
         .collect();
 
-    let folder = config.out.clone().unwrap_or_else(|| Path::new("runs").join(&outcome.model_id));
+    let folder = config.out.clone().unwrap_or_else(|| Path::new(RUNS).join(&outcome.model_id));
     let mut files = RunFolder::new();
     files.add_metrics(&outcome);
     files.add_predictions(&set, &predictions, &threshold);
@@ -126,6 +133,9 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     summary::print_results(console, &outcome, &folder);
     Ok(Finished { folder, outcome })
 }
+
+/// Folder of the runs that have none of their own.
+const RUNS: &str = "runs";
 
 /// Name of the model file in a run folder.
 pub const MODEL_FILE: &str = "model.safetensors";
@@ -149,25 +159,35 @@ fn read(config: &TrainConfig) -> Result<(TrainingSet, String), Error> {
     Ok((set, name.into_owned()))
 }
 
-fn read_or_make_folds(config: &TrainConfig, set: &TrainingSet) -> Result<Option<Vec<u32>>, Error> {
-    match (&config.folds, config.cv) {
+fn read_or_make_folds(config: &TrainConfig, set: &TrainingSet, source: &str) -> Result<Option<Vec<u32>>, Error> {
+    let (folds, option) = match (&config.folds, config.cv) {
         (Some(path), _) => {
             let folds = read_folds(path, set.n_observations())?;
-            refuse_straddling(set, &folds)?;
-            Ok(Some(folds))
+            refuse_straddling(path, set, &folds)?;
+            (folds, "--folds")
         }
-        (None, Some(k)) => Ok(Some(stratified_folds(set.labels(), set.groups(), k, config.seed)?)),
-        (None, None) => Ok(None),
+        (None, Some(k)) => (stratified_folds(set.labels(), set.groups(), k, config.seed)?, "--cv"),
+        (None, None) => return Ok(None),
+    };
+    // Now, and not when that fold's turn has come after an hour.
+    for fold in 0..n_folds(&folds) {
+        let rows: Vec<usize> = (0..folds.len()).filter(|&row| folds[row] == fold).collect();
+        need_both_labels(set, &rows, &format!("fold {fold} of {source:?}"), option)?;
     }
+    Ok(Some(folds))
+}
+
+fn n_folds(folds: &[u32]) -> u32 {
+    folds.iter().max().map_or(0, |last| last + 1)
 }
 
 /// A group on both sides of a fold would be scored by a model that knows it.
-fn refuse_straddling(set: &TrainingSet, folds: &[u32]) -> Result<(), Error> {
+fn refuse_straddling(path: &Path, set: &TrainingSet, folds: &[u32]) -> Result<(), Error> {
     let mut fold_of_group = HashMap::new();
     for (row, &group) in set.groups().unwrap_or_default().iter().enumerate() {
         let first = *fold_of_group.entry(group).or_insert(folds[row]);
         if first != folds[row] {
-            return Err(Error::StraddlingGroup { row, first, second: folds[row] });
+            return Err(Error::StraddlingGroup { path: path.to_owned(), row, first, second: folds[row] });
         }
     }
     Ok(())
@@ -185,10 +205,10 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn fit(&self, fit: &Rows, console: &Console) -> Result<(Vec<Candidate>, usize), Error> {
+    fn fit(&self, fit: &Rows, console: &Console, fold: Option<u32>) -> Result<(Vec<Candidate>, usize), Error> {
         let observations =
             fit.observations(self.schema).map_err(|source| Error::Fit { what: "a model".to_owned(), source })?;
-        let candidates = fit_candidates(self.config, &observations, console)?;
+        let candidates = fit_candidates(self.config, &observations, console, fold)?;
         let chosen = best_of(&candidates, &fit.labels);
         Ok((candidates, chosen))
     }
@@ -233,15 +253,13 @@ impl Judge<'_> {
         folds: &[u32],
         console: &Console,
     ) -> Result<(CrossValidation, Vec<f64>), Error> {
-        let n_folds = folds.iter().max().map_or(0, |last| last + 1);
         let mut out_of_fold = vec![f64::NAN; folds.len()];
         let mut outcomes = Vec::new();
         let mut per_algorithm: BTreeMap<&'static str, Vec<Metrics>> = BTreeMap::new();
-        for fold in 0..n_folds {
+        for fold in 0..n_folds(folds) {
             let (held_out, rest): (Vec<usize>, Vec<usize>) = (0..folds.len()).partition(|&row| folds[row] == fold);
-            let rest = Rows::of(set, &rest, &format!("everything but fold {fold}"))?;
-            let rows = Rows::of(set, &held_out, &format!("fold {fold}"))?;
-            let (candidates, chosen) = self.fit(&rest, console)?;
+            let (rest, rows) = (Rows::of(set, &rest), Rows::of(set, &held_out));
+            let (candidates, chosen) = self.fit(&rest, console, Some(fold))?;
             for (position, candidate) in candidates.iter().enumerate() {
                 let (scores, metrics) = self.metrics(candidate, &rows)?;
                 if position == chosen {

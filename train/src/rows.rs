@@ -20,20 +20,14 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// These rows of the set, checked to bear both labels; `part` names them in the error.
-    pub(crate) fn of(set: &TrainingSet, rows: &[usize], part: &str) -> Result<Self, Error> {
-        let chosen = Self {
+    /// These rows of the set.
+    pub(crate) fn of(set: &TrainingSet, rows: &[usize]) -> Self {
+        Self {
             features: set.features().select(Axis(0), rows),
             labels: rows.iter().map(|&row| set.labels()[row]).collect(),
             groups: set.groups().map(|groups| rows.iter().map(|&row| groups[row]).collect()),
             weights: set.weights().map(|weights| rows.iter().map(|&row| weights[row]).collect()),
-        };
-        let n_churned = chosen.n_churned();
-        if n_churned == 0 || n_churned == chosen.len() {
-            let label = if n_churned == 0 { "stayed" } else { "churned" };
-            return Err(Error::OneLabel { part: part.to_owned(), n: chosen.len(), label });
         }
-        Ok(chosen)
     }
 
     /// Some of these rows.
@@ -76,4 +70,24 @@ impl Rows {
         }
         Ok(observations)
     }
+}
+
+/// Refuses rows that bear one label only; `part` names them in the error, `option` is what makes another part.
+pub(crate) fn need_both_labels(
+    set: &TrainingSet,
+    rows: &[usize],
+    part: &str,
+    option: &'static str,
+) -> Result<(), Error> {
+    let counts = |row: usize| set.weights().is_none_or(|weights| weights[row] > 0.0);
+    let (churned, stayed): (Vec<usize>, Vec<usize>) =
+        rows.iter().filter(|&&row| counts(row)).partition(|&&row| set.labels()[row]);
+    let label = match (churned.is_empty(), stayed.is_empty()) {
+        (true, _) => "churned",
+        (_, true) => "stayed",
+        _ => return Ok(()),
+    };
+    let left_out = if set.weights().is_some() { ", rows of weight 0 left out," } else { "" };
+    let (part, n) = (format!("{part}{left_out}"), churned.len() + stayed.len());
+    Err(Error::OneLabel { part, n, n_all: set.n_observations(), label, option })
 }

@@ -1,8 +1,7 @@
 //! The files of a run, written all or none.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -12,6 +11,7 @@ use churn_training_data::TrainingSet;
 use crate::Error;
 use crate::outcome::Outcome;
 use crate::summary;
+use crate::whole_files::write_together;
 
 /// The score of one row by a model that had not seen it.
 #[derive(Debug, Clone, Copy)]
@@ -66,42 +66,46 @@ impl RunFolder {
         for (row, (fold, score)) in folds.iter().zip(scores).enumerate() {
             csv.row(&[&row.to_string(), &fold.to_string(), digit(set.labels()[row]), &number(*score)]);
         }
-        self.add("oof.csv", csv.bytes());
+        self.add(OUT_OF_FOLD_FILE, csv.bytes());
     }
 
-    /// Writes all files, each under its name only when every one of them is on the disk.
+    /// Writes all files or none, and takes away what an earlier run left in the folder and this one did not write.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Error> {
-        let fail = |path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::WriteFile { path, source }
-        };
-        let is_new = !folder.exists();
-        fs::create_dir_all(folder).map_err(fail(folder))?;
-        let written = self.write_into(folder);
-        if written.is_err() && is_new {
-            let _ = fs::remove_dir(folder); // empty, unless somebody else has put something there
+        let new_folders: Vec<&Path> = folder.ancestors().take_while(|folder| !is_there(folder)).collect();
+        let fail = |source| Error::WriteFile { path: folder.to_owned(), source };
+        let files: Vec<(PathBuf, &[u8])> =
+            self.files.iter().map(|(name, bytes)| (folder.join(name), bytes.as_slice())).collect();
+        let written = fs::create_dir_all(folder).map_err(fail).and_then(|()| write_together(folder, &files));
+        if written.is_err() {
+            for folder in new_folders {
+                let _ = fs::remove_dir(folder); // empty, unless somebody else has put something there
+            }
+        } else if !self.files.iter().any(|(name, _)| *name == OUT_OF_FOLD_FILE) {
+            let _ = fs::remove_file(folder.join(OUT_OF_FOLD_FILE)); // or it would pass for this run's
         }
         written
     }
+}
 
-    fn write_into(&self, folder: &Path) -> Result<(), Error> {
-        let fail = |path: &Path, source| Error::WriteFile { path: path.to_owned(), source };
-        let partial =
-            tempfile::Builder::new().prefix(".partial-").tempdir_in(folder).map_err(|source| fail(folder, source))?;
-        for (name, bytes) in &self.files {
-            let write = || {
-                let mut file = File::create(partial.path().join(name))?;
-                file.write_all(bytes)?;
-                file.sync_all()
-            };
-            write().map_err(|source| fail(&folder.join(name), source))?;
+/// The one file that not every run writes.
+const OUT_OF_FOLD_FILE: &str = "oof.csv";
+
+/// Refuses a run folder that can be none because a file is in its way, before any work is done.
+///
+/// # Errors
+/// See [`Error::OutIsFile`].
+pub(crate) fn refuse_file(folder: &Path) -> Result<(), Error> {
+    match folder.ancestors().find(|folder| is_there(folder)) {
+        Some(found) if !found.as_os_str().is_empty() && !found.is_dir() => {
+            Err(Error::OutIsFile { path: folder.to_owned(), found: found.to_owned() })
         }
-        for (name, _) in &self.files {
-            let target = folder.join(name);
-            fs::rename(partial.path().join(name), &target).map_err(|source| fail(&target, source))?;
-        }
-        Ok(())
+        _ => Ok(()),
     }
+}
+
+/// Whether there is something of that name; the empty path is the folder that relative ones start in.
+fn is_there(path: &Path) -> bool {
+    path.as_os_str().is_empty() || path.symlink_metadata().is_ok()
 }
 
 fn metrics_json(outcome: &Outcome) -> Value {

@@ -1,18 +1,21 @@
 //! Scores for new rows, by a model file.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::Parser;
 
 use churn_model::Model;
 use churn_training_data::{ScoringOptions, ScoringTable, read_features};
 
 use crate::Error;
+use crate::command_line::parse;
 use crate::console::Console;
 use crate::evaluation::score_all;
 use crate::run_folder::{Csv, digit, number};
+use crate::whole_files::write_together;
 
 /// Scores the rows of a table by a model file; columns are matched by name.
 ///
@@ -44,10 +47,7 @@ impl ScoreConfig {
     /// # Errors
     /// [`Error::Usage`] holds the text to show, and is also how `--help` and `--version` come back.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
-        let usage =
-            |error: clap::Error| Error::Usage { text: error.render().to_string(), exit_code: error.exit_code() };
-        let matches = Self::command().try_get_matches_from(args).map_err(usage)?;
-        Self::from_arg_matches(&matches).map_err(usage)
+        parse(&args.into_iter().collect::<Vec<OsString>>())
     }
 }
 
@@ -80,17 +80,28 @@ pub fn score(config: &ScoreConfig, console: &Console) -> Result<Scored, Error> {
 }
 
 fn write(out: Option<&Path>, bytes: &[u8]) -> Result<(), Error> {
-    let Some(path) = out else {
-        let fail = |source| Error::WriteFile { path: PathBuf::from("standard output"), source };
-        let mut stdout = std::io::stdout().lock();
-        return stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(fail);
-    };
-    let fail = |source| Error::WriteFile { path: path.to_owned(), source };
+    let Some(path) = out else { return write_to_standard_output(bytes) };
+    let fail = |source| Error::WriteDevice { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).map_err(fail)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
-    file.persist(path).map_err(|error| fail(error.error))?;
-    Ok(())
+    match path.metadata() {
+        // A device or a pipe, such as /dev/stdout, is written to and never replaced by a file.
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            OpenOptions::new().write(true).open(path).and_then(|mut device| device.write_all(bytes)).map_err(fail)
+        }
+        _ if !folder.is_dir() => Err(Error::NoFolder { path: path.to_owned(), folder: folder.to_owned() }),
+        _ => write_together(folder, &[(path.to_owned(), bytes)]),
+    }
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn write_to_standard_output(bytes: &[u8]) -> Result<(), Error> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(source) if source.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::WriteDevice { path: PathBuf::from("standard output"), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn tell(console: &Console, model: &Model, table: &ScoringTable, scores: &[f64]) {
@@ -102,7 +113,8 @@ fn tell(console: &Console, model: &Model, table: &ScoringTable, scores: &[f64]) 
             console.line(format!("  {}: {} missing", column.name, column.n_missing));
         }
         if column.n_unknown > 0 {
-            let examples = column.unknown_examples.join(", ");
+            let examples: Vec<String> = column.unknown_examples.iter().map(|example| format!("{example:?}")).collect();
+            let examples = examples.join(", ");
             console.line(format!(
                 "  {}: {} with a level that the model has never seen ({examples}), taken as missing",
                 column.name, column.n_unknown

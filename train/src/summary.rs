@@ -165,10 +165,12 @@ pub(crate) fn caveats(outcome: &Outcome) -> Vec<String> {
     ];
     let Split { n_fit_churned, n_test_churned, .. } = outcome.split;
     if n_fit_churned < FEW_CHURNED {
-        caveats.push(format!("only {n_fit_churned} churned rows to learn from; expect other data to look different"));
+        let rows = churned_rows(n_fit_churned);
+        caveats.push(format!("only {rows} to learn from; expect other data to look different"));
     }
     if n_test_churned < FEW_CHURNED {
-        caveats.push(format!("only {n_test_churned} churned rows in the test; mind the interval of the ROC-AUC"));
+        let rows = churned_rows(n_test_churned);
+        caveats.push(format!("only {rows} in the test; mind the interval of the ROC-AUC"));
     }
     if outcome.test.metrics.roc_auc > TOO_GOOD {
         caveats.push(
@@ -180,6 +182,10 @@ pub(crate) fn caveats(outcome: &Outcome) -> Vec<String> {
     let kept = &outcome.candidates[outcome.chosen];
     caveats.extend(kept.notes.iter().filter(|note| note.contains("NOT")).cloned());
     caveats
+}
+
+fn churned_rows(n: usize) -> String {
+    if n == 1 { "1 churned row".to_owned() } else { format!("{n} churned rows") }
 }
 
 fn percent(part: usize, whole: usize) -> String {

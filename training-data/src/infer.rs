@@ -11,7 +11,7 @@ use crate::{Error, Place};
 
 /// A few words among so many numbers are mistakes, not levels.
 const FEWEST_NUMBERS: usize = 20;
-const LEAST_NUMBERS_PER_100: usize = 99;
+const LEAST_NUMBERS_PER_100: usize = 95;
 
 /// One level less than a category may have, when some levels have to go.
 const MOST_FREQUENT_LEVELS: usize = MAX_LEVELS - 1;

@@ -186,6 +186,7 @@ fn a_word_among_numbers() {
              blank the cell or treat the column as text with --category \"x\""
         )
     };
+    assert_eq!(refusal(numbers_and("abc", 20), &churn()), message(22, 21));
     assert_eq!(refusal(numbers_and("abc", 99), &churn()), message(101, 100));
     assert_eq!(refusal(numbers_and("abc", 20_000), &churn()), message(20_002, 20_001));
 }
