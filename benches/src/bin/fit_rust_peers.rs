@@ -92,7 +92,7 @@ fn linfa_ensemble(case: &CaseArgs) -> Result<CaseReport, Error> {
 fn smartcore(case: &CaseArgs) -> Result<CaseReport, Error> {
     let parameters = RandomForestClassifierParameters::default()
         .with_n_trees(N_TREES as u16)
-        .with_max_depth(MAX_DEPTH as u16)
+        .with_max_depth(MAX_DEPTH as u16 + 1) // it counts levels: a tree that is only a root has depth 1
         .with_min_samples_leaf(MIN_LEAF as usize)
         .with_m(FEATURES_PER_SPLIT)
         .with_seed(case.seed);
