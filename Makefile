@@ -8,7 +8,8 @@ IMPORTS = --features churn-model/linfa,churn-model/smartcore
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets $(IMPORTS) -- -D warnings
+	cd fuzz && cargo fmt --check
+	cargo clippy --workspace --all-targets $(IMPORTS),churn-benches/rust-peers -- -D warnings
 	cargo clippy -p churn-model --no-default-features -- -D warnings
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	$(MAKE) docs
@@ -16,6 +17,7 @@ check: $(VENV)/bin/ruff
 # Everything that is tested.
 test:
 	cargo test --workspace $(IMPORTS)
+	cargo test -p churn-model --no-default-features
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(IMPORTS)
@@ -24,9 +26,9 @@ docs:
 bench:
 	cargo bench -p churn-benches
 
-# Times fitting beside scikit-learn, LightGBM, XGBoost and YDF, which it installs into $(VENV).
+# Times fitting beside scikit-learn, LightGBM, XGBoost and YDF, which it installs into a folder of $(VENV).
 peers:
-	benches/peers/run.sh
+	CHURN_PEERS_VENV=$${CHURN_PEERS_VENV:-$(VENV)/peers} benches/peers/run.sh
 
 # Writes golden files of a new format version: make golden FOLDER=churn-model/tests/golden/2
 golden:

@@ -91,7 +91,7 @@ impl Calibrator {
         }
     }
 
-    /// Whether scores keep the order of raw scores, or may make ties of them.
+    /// The word for it in messages and files.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Identity => "none",

@@ -36,6 +36,15 @@ impl FeatureKind {
             Self::Category { .. } => "category",
         }
     }
+
+    /// The word for this kind in fingerprints. Model files hold digests of it, so it never changes.
+    fn fingerprint_word(&self) -> &'static str {
+        match self {
+            Self::Numeric => "number",
+            Self::Boolean => "boolean",
+            Self::Category { .. } => "category",
+        }
+    }
 }
 
 /// One named, documented number that a model reads.
@@ -195,7 +204,7 @@ impl FeatureSchema {
     /// Units and sentences for people are left out, so that rewording them keeps old models usable.
     pub fn fingerprint(&self) -> Fingerprint {
         let meaning: Vec<(&str, &str, &[String])> =
-            self.features.iter().map(|f| (f.name(), f.kind().word(), f.levels())).collect();
+            self.features.iter().map(|f| (f.name(), f.kind.fingerprint_word(), f.levels())).collect();
         let text = serde_json::to_vec(&meaning).expect("this cannot fail because strings and lists always serialize");
         Fingerprint(Sha256::digest(text).into())
     }
@@ -281,6 +290,19 @@ mod tests {
         assert_ne!(plain, schema(Feature::category("c", levels(&["y", "x"]))));
         assert_ne!(plain, schema(Feature::category("d", levels(&["x", "y"]))));
         assert_ne!(schema(Feature::numeric("n")), schema(Feature::boolean("n")));
+    }
+
+    #[test]
+    fn a_fingerprint_stays_what_it_was() {
+        let schema = FeatureSchema::new(vec![
+            Feature::numeric("n"),
+            Feature::boolean("b"),
+            Feature::category("c", levels(&["x", "y"])),
+        ]);
+        assert_eq!(
+            schema.expect("valid").fingerprint().to_string(),
+            "5c3d0fe72ea3b4fd46871f16c95b654563ee1866b7eab71b4a907eb0c1c435d9"
+        );
     }
 
     #[test]

@@ -6,12 +6,15 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use churn_model::ModelKind;
-use churn_model::fit::{DecisionTreeLearner, FitError, LinearLearner, Observations, Progress, RandomForestLearner};
+use churn_model::fit::{
+    DecisionTreeLearner, FitError, LinearLearner, Observations, Progress, RandomForestLearner, Step,
+};
 use churn_model::{Calibrator, RawScale};
 
+use crate::Error;
 use crate::config::{Algorithm, TrainConfig};
 use crate::console::Console;
-use crate::{Error, tune};
+use crate::tune::Search;
 
 /// A fitted learner and how it did on what it had not seen.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub(crate) struct Candidate {
     pub(crate) hyperparameters: BTreeMap<String, Value>,
     /// What happened on the way.
     pub(crate) notes: Vec<String>,
+    /// What a user of the model has to know, should it be kept.
+    pub(crate) caveats: Vec<String>,
     /// Wall time of fitting.
     pub(crate) fit_seconds: f64,
 }
@@ -100,6 +105,7 @@ struct Fitted {
     criterion: &'static str,
     hyperparameters: Vec<(&'static str, Value)>,
     notes: Vec<String>,
+    caveats: Vec<String>,
 }
 
 fn fit(
@@ -111,12 +117,17 @@ fn fit(
 ) -> Result<Candidate, Error> {
     let started = Instant::now();
     let fit_error = |source: FitError| Error::Fit { what: format!("the {}", algorithm.name()), source };
-    let n_steps = if algorithm == Algorithm::RandomForest && config.tune.is_none() { config.n_trees as u64 } else { 0 };
+    let n_steps = if algorithm == Algorithm::RandomForest && config.tune.is_none() { config.n_trees } else { 0 };
     let bar = match fold {
-        Some(fold) => console.bar(&format!("fold {fold}: {}", algorithm.name()), n_steps as usize),
-        None => console.progress(&format!("fitting the {}", algorithm.name()), n_steps as usize),
+        Some(fold) => console.bar(&format!("fold {fold}: {}", algorithm.name()), n_steps),
+        None => console.progress(&format!("fitting the {}", algorithm.name()), n_steps),
     };
-    let step = || bar.inc(1);
+    let step = |step: Step| {
+        if step == Step::Trial && n_steps > 0 {
+            bar.inc_length(1);
+        }
+        bar.inc(1);
+    };
     let progress = Progress::new(&step);
     let fitted = match algorithm {
         Algorithm::RandomForest => fit_forest(config, observations, &progress),
@@ -124,7 +135,7 @@ fn fit(
         Algorithm::LinearLearner => fit_linear(config, observations, &progress),
     };
     bar.finish_and_clear();
-    let Fitted { kind, honest_raw_scores, criterion, hyperparameters, notes } = fitted.map_err(fit_error)?;
+    let Fitted { kind, honest_raw_scores, criterion, hyperparameters, notes, caveats } = fitted.map_err(fit_error)?;
     let scale = kind.raw_scale();
     let learner = config.calibration.learner();
     let honest_log_loss = learner.log_loss(scale, &honest_raw_scores, observations).map_err(fit_error)?;
@@ -138,6 +149,7 @@ fn fit(
         criterion,
         hyperparameters: hyperparameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         notes,
+        caveats,
         fit_seconds: started.elapsed().as_secs_f64(),
     })
 }
@@ -162,8 +174,10 @@ fn fit_forest(
     };
     let mut notes = Vec::new();
     if let Some(n_settings) = config.tune {
-        learner = tune::forest(learner, observations, n_settings, progress)?;
-        notes.push(format!("the best of {n_settings} settings"));
+        let search = Search { config, observations, progress, n_settings };
+        let (best, n_tried) = search.forest(learner)?;
+        learner = best;
+        notes.push(format!("the best of {n_tried} settings"));
     }
     let fitted = learner.fit_out_of_bag(observations, progress)?;
     if !fitted.trials.is_empty() {
@@ -186,6 +200,7 @@ fn fit_forest(
             ("features_per_split", json!(fitted.features_per_split)),
         ],
         notes,
+        caveats: Vec::new(),
     })
 }
 
@@ -205,8 +220,10 @@ fn fit_tree(
     };
     let mut notes = Vec::new();
     if let Some(n_settings) = config.tune {
-        learner = tune::tree(learner, observations, n_settings, progress)?;
-        notes.push(format!("the best of {n_settings} settings"));
+        let search = Search { config, observations, progress, n_settings };
+        let (best, n_tried) = search.tree(learner)?;
+        learner = best;
+        notes.push(format!("the best of {n_tried} settings"));
     }
     let fitted = learner.fit_out_of_fold(observations, progress)?;
     notes.push(format!("{} leaves", fitted.model.n_nodes().div_ceil(2)));
@@ -220,6 +237,7 @@ fn fit_tree(
             ("complexity", json!(fitted.complexity)),
         ],
         notes,
+        caveats: Vec::new(),
     })
 }
 
@@ -228,28 +246,33 @@ fn fit_linear(
     observations: &Observations<'_>,
     progress: &Progress<'_>,
 ) -> Result<Fitted, FitError> {
+    let mut caveats = Vec::new();
     let mut learner = LinearLearner {
         penalty: config.penalty,
-        l1_ratio: config.l1_ratio,
         class_weight: config.class_weight,
         seed: config.seed,
         ..LinearLearner::default()
     };
+    learner.l1_ratio = config.l1_ratio.unwrap_or(learner.l1_ratio);
     let mut notes = Vec::new();
     if let Some(n_settings) = config.tune {
-        learner = tune::linear(learner, observations, n_settings, progress)?;
-        notes.push("the best of several shares of absolute penalty".to_owned());
+        let search = Search { config, observations, progress, n_settings };
+        let (best, n_tried) = search.linear(learner)?;
+        learner = best;
+        notes.push(format!("the best of {n_tried} shares of the penalty on absolute weights"));
     }
     let fitted = learner.fit_out_of_fold(observations, progress)?;
-    notes.push(match fitted.has_converged {
-        true => format!("converged in {} steps", fitted.n_steps),
-        false => format!("did NOT converge in {} steps; a larger --penalty helps", fitted.n_steps),
-    });
+    match fitted.has_converged {
+        true => notes.push(format!("converged in {} steps", fitted.n_steps)),
+        false => caveats
+            .push(format!("the linear learner did not converge in {} steps; a larger --penalty helps", fitted.n_steps)),
+    }
     Ok(Fitted {
         kind: ModelKind::Linear(fitted.model),
         honest_raw_scores: fitted.out_of_fold,
         criterion: "cross-validated",
         hyperparameters: vec![("penalty", json!(fitted.penalty)), ("l1_ratio", json!(learner.l1_ratio))],
         notes,
+        caveats,
     })
 }

@@ -35,7 +35,7 @@ pub struct TrainConfig {
     /// Column whose equal values (such as a tenant) stay together in bootstraps, folds and splits; no feature
     #[arg(long, value_name = "COLUMN")]
     pub group: Option<String>,
-    /// Column that says how often a row counts; no feature
+    /// Column that says how often a row counts in fitting (the test counts each once); no feature
     #[arg(long, value_name = "COLUMN")]
     pub weight: Option<String>,
     /// Column to leave out; may be repeated, or hold a comma-separated list
@@ -52,7 +52,7 @@ pub struct TrainConfig {
     /// loss (the tree only if it is clearly better)
     #[arg(long, value_enum, default_value_t = AlgorithmChoice::Auto)]
     pub algorithm: AlgorithmChoice,
-    /// Search hyperparameters, so many settings per learner
+    /// Search the hyperparameters that no flag fixes, so many settings per learner
     #[arg(long, value_name = "SETTINGS", num_args = 0..=1, default_missing_value = "20")]
     pub tune: Option<usize>,
     /// Cross-validate the whole procedure on so many folds, too
@@ -92,9 +92,9 @@ pub struct TrainConfig {
     /// Linear learner: penalty on the weights [default: cross-validated]
     #[arg(long, help_heading = "Hyperparameters")]
     pub penalty: Option<f64>,
-    /// Linear learner: share of the penalty on absolute weights; 0 is ridge, 1 is lasso
-    #[arg(long, default_value_t = 0.0, help_heading = "Hyperparameters")]
-    pub l1_ratio: f64,
+    /// Linear learner: share of the penalty on absolute weights; 0 is ridge, 1 is lasso [default: 0]
+    #[arg(long, help_heading = "Hyperparameters")]
+    pub l1_ratio: Option<f64>,
     /// How much churned rows count: equal, balanced, or a factor
     #[arg(long, default_value = "equal", value_parser = parse_class_weight, help_heading = "Hyperparameters")]
     pub class_weight: ClassWeight,

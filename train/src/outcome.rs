@@ -75,7 +75,7 @@ pub struct Split {
 pub struct CandidateOutcome {
     /// Which learner.
     pub algorithm: Algorithm,
-    /// Log loss on observations of the fit split that the model had not seen, calibrated; the least one is kept.
+    /// Log loss on observations of the fit split that the model had not seen, calibrated; the least one is kept, a tree only when it is clearly better.
     pub honest_log_loss: f64,
     /// How these scores came to be: `out-of-bag` or `cross-validated`.
     pub criterion: &'static str,

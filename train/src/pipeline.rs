@@ -105,7 +105,7 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
         caveats: Vec::new(),
         seed: config.seed,
     };
-    outcome.caveats = summary::caveats(&outcome);
+    outcome.caveats = [summary::caveats(&outcome), kept.caveats.clone()].concat();
     let model = model(&outcome, kept, set.schema(), &fit);
     let model_bytes = model.to_bytes()?;
     outcome.model_id = churn_model::ModelId::of_bytes(&model_bytes).to_string();

@@ -179,8 +179,6 @@ pub(crate) fn caveats(outcome: &Outcome) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let kept = &outcome.candidates[outcome.chosen];
-    caveats.extend(kept.notes.iter().filter(|note| note.contains("NOT")).cloned());
     caveats
 }
 

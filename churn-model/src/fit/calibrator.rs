@@ -156,7 +156,14 @@ fn points(scale: RawScale, raw_scores: &[f64], observations: &Observations<'_>) 
         weight: observations.weight(row),
         group: observations.group(row),
     };
-    raw_scores.iter().enumerate().filter(|(_, raw)| !raw.is_nan()).map(point).filter(|p| p.weight > 0.0).collect()
+    let scored = raw_scores.iter().enumerate().filter(|(_, raw)| !raw.is_nan());
+    let mut points: Vec<Point> = scored.map(point).filter(|point| point.weight > 0.0).collect();
+    // Sums over points must not depend on the order of rows.
+    points.sort_unstable_by(|a, b| {
+        let by_score = a.raw.total_cmp(&b.raw).then(a.churned.cmp(&b.churned));
+        by_score.then(a.weight.total_cmp(&b.weight)).then(a.group.cmp(&b.group))
+    });
+    points
 }
 
 /// Newton's method on the two parameters. Labels are drawn a little inwards, as Platt (1999) does, so that scores which

@@ -9,7 +9,7 @@ use super::calibrator::calibrated_log_loss;
 use super::grow::{Grower, GrownTree, Growth, Item};
 use super::random::{Random, poisson_draws, subkey};
 use super::weights::{ClassWeight, WholeWeights};
-use super::{FitError, Observations, Progress};
+use super::{FitError, Observations, Progress, Step};
 use crate::calibrator::RawScale;
 use crate::forest::{Combine, ForestModel, MAX_FEATURES, MAX_NODES};
 
@@ -127,8 +127,8 @@ impl RandomForestLearner {
 
     fn prepare<'a>(&self, observations: &Observations<'a>) -> Result<Prepared<'a>, FitError> {
         let width = observations.schema().len();
-        if width >= MAX_FEATURES {
-            return Err(FitError::TooMany { what: "features", found: width, most: MAX_FEATURES - 1 });
+        if width > MAX_FEATURES {
+            return Err(FitError::TooMany { what: "features", found: width, most: MAX_FEATURES });
         }
         check("n_trees", self.n_trees, (1..=MAX_TREES).contains(&self.n_trees), "1 to 65535")?;
         check("max_depth", self.max_depth, (1..=64).contains(&self.max_depth), "1 to 64")?;
@@ -220,7 +220,7 @@ impl RandomForestLearner {
             let growth = self.growth(prepared, min_leaf, features_per_split);
             let (_, out_of_bag) = self.grow(prepared, &growth, bags, &Progress::silent(), |_| ());
             let log_loss = calibrated_log_loss(RawScale::Share, &out_of_bag, &prepared.observations);
-            progress.step();
+            progress.step(Step::Trial);
             trials.push(ForestTrial { min_leaf, features_per_split, log_loss });
             log_loss
         };
@@ -278,7 +278,7 @@ impl RandomForestLearner {
                     sum.fetch_add(ONE_TREE + (share * SHARE_ONE).round() as u64, Ordering::Relaxed);
                 }
             }
-            progress.step();
+            progress.step(Step::Part);
             keep(&grown)
         };
         let trees =

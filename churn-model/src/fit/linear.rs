@@ -12,7 +12,7 @@ use super::cholesky;
 use super::design::Design;
 use super::random::subkey;
 use super::weights::ClassWeight;
-use super::{FitError, Observations, Progress};
+use super::{FitError, Observations, Progress, Step};
 use crate::calibrator::sigmoid;
 use crate::linear::LinearModel;
 
@@ -110,7 +110,7 @@ impl LinearLearner {
         for penalty in penalties {
             let out_of_fold = self.cross_validate(&problem, &folds, penalty, &mut starts);
             let trial = LinearTrial { penalty, log_loss: mean_log_loss(&out_of_fold, observations) };
-            progress.step();
+            progress.step(Step::Trial);
             trials.push(trial);
             let improves = best.as_ref().is_none_or(|(best, _)| trial.log_loss < best.log_loss * (1.0 - WORTH_IT));
             if improves {

@@ -24,6 +24,6 @@ pub use linear::{FittedLinear, LinearLearner, LinearTrial};
 #[cfg(feature = "linfa")]
 pub use linfa::{LinfaError, linfa_schema};
 pub use observations::{FitError, Observations};
-pub use progress::Progress;
+pub use progress::{Progress, Step};
 pub use tree::{DecisionTreeLearner, FittedTree, TreeTrial};
 pub use weights::ClassWeight;

@@ -1,11 +1,20 @@
+/// A step of fitting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A setting was tried that the data choose between.
+    Trial,
+    /// A tree or a fold of what was asked for is ready.
+    Part,
+}
+
 /// Where a learner tells how far it is.
 pub struct Progress<'a> {
-    step: Option<&'a (dyn Fn() + Sync)>,
+    step: Option<&'a (dyn Fn(Step) + Sync)>,
 }
 
 impl<'a> Progress<'a> {
-    /// Calls `step` after each tree, from whichever thread grew it.
-    pub fn new(step: &'a (dyn Fn() + Sync)) -> Self {
+    /// Calls `step` after each step, from whichever thread took it.
+    pub fn new(step: &'a (dyn Fn(Step) + Sync)) -> Self {
         Self { step: Some(step) }
     }
 
@@ -14,9 +23,9 @@ impl<'a> Progress<'a> {
         Self { step: None }
     }
 
-    pub(crate) fn step(&self) {
+    pub(crate) fn step(&self, done: Step) {
         if let Some(step) = self.step {
-            step();
+            step(done);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::grow::{Grower, GrownNode, GrownTree, Growth, Item};
 use super::random::{Random, subkey};
 use super::split::Tally;
 use super::weights::{ClassWeight, WholeWeights};
-use super::{FitError, Observations, Progress};
+use super::{FitError, Observations, Progress, Step};
 use crate::forest::{Combine, ForestModel, MAX_FEATURES};
 
 /// Fits a [`ForestModel`] of a single tree, small enough to be read as rules.
@@ -89,8 +89,8 @@ impl DecisionTreeLearner {
         progress: &Progress<'_>,
     ) -> Result<FittedTree, FitError> {
         let width = observations.schema().len();
-        if width >= MAX_FEATURES {
-            return Err(FitError::TooMany { what: "features", found: width, most: MAX_FEATURES - 1 });
+        if width > MAX_FEATURES {
+            return Err(FitError::TooMany { what: "features", found: width, most: MAX_FEATURES });
         }
         check("max_depth", self.max_depth, (1..=64).contains(&self.max_depth), "1 to 64")?;
         check("min_leaf", self.min_leaf, self.min_leaf >= 1, "at least 1")?;
@@ -113,7 +113,7 @@ impl DecisionTreeLearner {
                     let tally = Tally::of(weights.units(row), observations.labels()[row]);
                     tree.hold_out(&binned.rows()[row * width..][..width], tally);
                 }
-                progress.step();
+                progress.step(Step::Part);
                 tree
             })
             .collect();
