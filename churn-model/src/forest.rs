@@ -3,6 +3,8 @@
 //! A random forest, a single decision tree and an additive (boosted) ensemble are one thing here: trees whose leaf
 //! values are averaged or summed. The walk in this file is the obvious one; faster kernels are proven equal to it.
 
+mod cover;
+
 use serde::{Deserialize, Serialize};
 
 use churn_features::FeatureSchema;
@@ -10,10 +12,14 @@ use churn_features::FeatureSchema;
 /// Most features that a forest can tell apart; one more value of the 16-bit index marks a leaf.
 pub(crate) const MAX_FEATURES: usize = LEAF as usize;
 
-/// Most nodes of a forest; a category split keeps the position of its level set in an f32, which is exact up to here.
-pub(crate) const MAX_NODES: usize = 1 << 24;
+/// Most nodes of a forest; the positions of trees and children are 32-bit.
+pub(crate) const MAX_NODES: usize = u32::MAX as usize;
 
-const LEAF: u16 = u16::MAX;
+/// Most level sets of a forest; a category split keeps the position of its set in an f32, which is exact up to here.
+const MAX_LEVEL_SETS: usize = 1 << 24;
+
+/// In place of a feature, marks a leaf.
+pub(crate) const LEAF: u16 = u16::MAX;
 
 /// A set of category codes, 0 to 255.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,8 +117,11 @@ pub enum TreeError {
     #[error("a forest needs at least one tree")]
     NoTrees,
     /// More features than node arrays can index, or more nodes than they can count.
-    #[error("a forest holds at most {MAX_FEATURES} features and {MAX_NODES} nodes")]
+    #[error("a forest holds at most {MAX_FEATURES} features, {MAX_NODES} nodes and {MAX_LEVEL_SETS} category splits")]
     TooLarge,
+    /// The base value of an additive ensemble is not finite.
+    #[error("the base value of the ensemble is not finite")]
+    Base,
     /// A tree without nodes.
     #[error("tree {tree} has no nodes")]
     EmptyTree {
@@ -167,12 +176,24 @@ pub struct ForestModel {
     /// Where each tree's nodes start, and one more entry for the end.
     tree_starts: Vec<u32>,
     feature: Vec<u16>,
-    /// Split value, leaf value, or the position of a category split's level set.
+    /// Split value, leaf value, or the position of a category split's level set; level sets stand in node order.
     value: Vec<f32>,
     left: Vec<u32>,
     missing_left: Vec<bool>,
     cover: Vec<f32>,
     level_sets: Vec<LevelSet>,
+}
+
+/// A forest's arrays, borrowed; see the fields of [`ForestModel`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ForestArrays<'a> {
+    pub(crate) tree_starts: &'a [u32],
+    pub(crate) feature: &'a [u16],
+    pub(crate) value: &'a [f32],
+    pub(crate) left: &'a [u32],
+    pub(crate) missing_left: &'a [bool],
+    pub(crate) cover: &'a [f32],
+    pub(crate) level_sets: &'a [LevelSet],
 }
 
 impl ForestModel {
@@ -181,14 +202,22 @@ impl ForestModel {
     /// # Errors
     /// The first thing wrong with any tree; see [`TreeError`].
     pub fn new(schema: &FeatureSchema, combine: Combine, trees: &[Tree]) -> Result<Self, TreeError> {
-        let n_nodes: usize = trees.iter().map(|tree| tree.nodes.len()).sum();
+        let mut forest = Self::without_trees(schema, combine, trees.iter().map(|tree| tree.nodes.len()).sum())?;
+        trees.iter().try_for_each(|tree| forest.push_tree(tree))?;
+        if trees.is_empty() { Err(TreeError::NoTrees) } else { Ok(forest) }
+    }
+
+    /// A forest to push trees into, with room for `n_nodes`; not a usable model before it has one.
+    pub(crate) fn without_trees(schema: &FeatureSchema, combine: Combine, n_nodes: usize) -> Result<Self, TreeError> {
         if schema.len() > MAX_FEATURES || n_nodes > MAX_NODES {
             return Err(TreeError::TooLarge);
         }
-        if trees.is_empty() {
-            return Err(TreeError::NoTrees);
+        if let Combine::SumLogOdds { base } = combine
+            && !base.is_finite()
+        {
+            return Err(TreeError::Base);
         }
-        let mut forest = Self {
+        Ok(Self {
             combine,
             n_levels: schema.features().iter().map(|f| f.is_category().then_some(f.levels().len() as u8)).collect(),
             tree_starts: vec![0],
@@ -198,13 +227,54 @@ impl ForestModel {
             missing_left: Vec::with_capacity(n_nodes),
             cover: Vec::with_capacity(n_nodes),
             level_sets: Vec::new(),
-        };
-        for (position, tree) in trees.iter().enumerate() {
-            check_tree(tree, position, &forest.n_levels, combine)?;
-            tree.nodes.iter().for_each(|node| forest.push(node));
-            forest.tree_starts.push(forest.feature.len() as u32);
+        })
+    }
+
+    /// Adds a tree after checking it.
+    pub(crate) fn push_tree(&mut self, tree: &Tree) -> Result<(), TreeError> {
+        check_tree(tree, self.n_trees(), &self.n_levels, self.combine)?;
+        let is_category_split = |node: &&Node| matches!(node, Node::Split { rule: SplitRule::Levels(_), .. });
+        let n_level_sets = tree.nodes.iter().filter(is_category_split).count();
+        if self.n_nodes() + tree.nodes.len() > MAX_NODES || self.level_sets.len() + n_level_sets > MAX_LEVEL_SETS {
+            return Err(TreeError::TooLarge);
         }
-        Ok(forest)
+        tree.nodes.iter().for_each(|node| self.push(node));
+        self.tree_starts.push(self.feature.len() as u32);
+        Ok(())
+    }
+
+    /// Moves the trees of `other` behind those of this forest, which was made for the same schema.
+    #[cfg(feature = "fit")]
+    pub(crate) fn append(&mut self, other: Self) -> Result<(), TreeError> {
+        let (n_nodes, n_level_sets) = (self.n_nodes(), self.level_sets.len());
+        if n_nodes + other.n_nodes() > MAX_NODES || n_level_sets + other.level_sets.len() > MAX_LEVEL_SETS {
+            return Err(TreeError::TooLarge);
+        }
+        let is_category_split = |feature: u16| feature != LEAF && self.n_levels[usize::from(feature)].is_some();
+        let values = other.value.iter().zip(&other.feature);
+        self.value.extend(values.map(|(&value, &feature)| {
+            if is_category_split(feature) { (value as usize + n_level_sets) as f32 } else { value }
+        }));
+        self.tree_starts.extend(other.tree_starts[1..].iter().map(|&end| end + n_nodes as u32));
+        self.feature.extend(other.feature);
+        self.left.extend(other.left);
+        self.missing_left.extend(other.missing_left);
+        self.cover.extend(other.cover);
+        self.level_sets.extend(other.level_sets);
+        Ok(())
+    }
+
+    /// The arrays as they stand in the model file.
+    pub(crate) fn arrays(&self) -> ForestArrays<'_> {
+        ForestArrays {
+            tree_starts: &self.tree_starts,
+            feature: &self.feature,
+            value: &self.value,
+            left: &self.left,
+            missing_left: &self.missing_left,
+            cover: &self.cover,
+            level_sets: &self.level_sets,
+        }
     }
 
     fn push(&mut self, node: &Node) {

@@ -78,6 +78,12 @@ pub enum ModelError {
         /// Features in the schema.
         expected: usize,
     },
+    /// A reference histogram that is not one of its feature.
+    #[error("the reference histogram of feature {feature:?} does not fit it, or holds a number that is not finite")]
+    Reference {
+        /// Name of the feature.
+        feature: String,
+    },
     /// The calibrator is no calibrator.
     #[error(transparent)]
     Calibrator(#[from] CalibratorError),
@@ -104,6 +110,10 @@ impl Model {
         }
         if references.len() != schema.len() {
             return Err(ModelError::References { found: references.len(), expected: schema.len() });
+        }
+        if let Some((feature, _)) = schema.features().iter().zip(&references).find(|(f, histogram)| !histogram.fits(f))
+        {
+            return Err(ModelError::Reference { feature: feature.name().to_owned() });
         }
         calibrator.check()?;
         if threshold.score.is_nan() {

@@ -35,6 +35,23 @@ impl ReferenceHistogram {
         }
     }
 
+    /// Whether bins, edges and feature fit together and every number is finite.
+    ///
+    /// Drift is told by counting new values into these bins, which must not leave them.
+    pub fn fits(&self, feature: &Feature) -> bool {
+        let is_share = |share: &f64| (0.0..=1.0).contains(share);
+        let n_bins = match feature.kind() {
+            FeatureKind::Category { levels } if self.edges.is_empty() && self.median.is_none() => levels.len(),
+            FeatureKind::Category { .. } => return false,
+            FeatureKind::Numeric | FeatureKind::Boolean => self.edges.len() + 1,
+        };
+        self.shares.len() == n_bins
+            && self.shares.iter().all(is_share)
+            && is_share(&self.missing_share)
+            && self.edges.iter().chain(&self.median).all(|number| number.is_finite())
+            && self.edges.windows(2).all(|pair| pair[0] < pair[1])
+    }
+
     fn of_levels(n_levels: u8, values: &[f32]) -> Self {
         let mut counts = vec![0_usize; usize::from(n_levels)];
         values.iter().filter_map(|&v| level_code(v, n_levels)).for_each(|code| counts[usize::from(code)] += 1);
@@ -78,5 +95,19 @@ mod tests {
         let feature = Feature::category("c", vec!["x".into(), "y".into()]);
         let histogram = ReferenceHistogram::of(&feature, [0.0, 0.0, 1.0, f32::NAN]);
         assert_eq!((histogram.shares.as_slice(), histogram.missing_share), ([0.5, 0.25].as_slice(), 0.25));
+    }
+
+    #[test]
+    fn a_histogram_fits_the_feature_it_was_counted_of_and_no_other() {
+        let (number, category) = (Feature::numeric("n"), Feature::category("c", vec!["x".into(), "y".into()]));
+        let of_number = ReferenceHistogram::of(&number, [1.0, 2.0, f32::NAN]);
+        let of_category = ReferenceHistogram::of(&category, [1.0, 0.0, f32::NAN]);
+        assert!(of_number.fits(&number) && of_category.fits(&category));
+        assert!(!of_number.fits(&category) && !of_category.fits(&number));
+        assert!(ReferenceHistogram::of(&number, []).fits(&number));
+        let infinite = ReferenceHistogram { median: Some(f32::INFINITY), ..of_number.clone() };
+        let unordered = ReferenceHistogram { edges: vec![2.0, 1.0], shares: vec![0.1; 3], ..of_number.clone() };
+        let no_share = ReferenceHistogram { missing_share: 1.5, ..of_number };
+        assert!([infinite, unordered, no_share].iter().all(|histogram| !histogram.fits(&number)));
     }
 }

@@ -40,17 +40,22 @@ impl CalibratorLearner {
         raw_scores: &[f64],
         observations: &Observations<'_>,
     ) -> Result<Calibrator, FitError> {
-        let n = observations.n_observations();
-        if raw_scores.len() != n {
-            return Err(FitError::Length { what: "raw scores", found: raw_scores.len(), expected: n });
-        }
-        let points = points(scale, raw_scores, observations);
-        let n_churned = points.iter().filter(|point| point.churned).count();
-        if n_churned == 0 || n_churned == points.len() {
-            let label = if n_churned == 0 { "stayed" } else { "churned" };
-            return Err(FitError::OneLabel { n_observations: points.len(), label });
-        }
+        let points = checked_points(scale, raw_scores, observations)?;
         Ok(self.settle(scale, &points).fit_points(&points))
+    }
+
+    /// Log loss of the scores after calibration, cross-validated; of the best calibrator for [`Auto`](Self::Auto).
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn log_loss(
+        self,
+        scale: RawScale,
+        raw_scores: &[f64],
+        observations: &Observations<'_>,
+    ) -> Result<f64, FitError> {
+        let points = checked_points(scale, raw_scores, observations)?;
+        Ok(self.settle(scale, &points).cross_validated_log_loss(scale, &points))
     }
 
     /// Replaces [`Auto`](Self::Auto) by what it stands for on these points.
@@ -124,6 +129,24 @@ impl Point {
 
 /// A probability of 0 that comes true would be infinitely wrong; this keeps a comparison finite.
 const LEAST_PROBABILITY: f64 = 1e-6;
+
+fn checked_points(
+    scale: RawScale,
+    raw_scores: &[f64],
+    observations: &Observations<'_>,
+) -> Result<Vec<Point>, FitError> {
+    let n = observations.n_observations();
+    if raw_scores.len() != n {
+        return Err(FitError::Length { what: "raw scores", found: raw_scores.len(), expected: n });
+    }
+    let points = points(scale, raw_scores, observations);
+    let n_churned = points.iter().filter(|point| point.churned).count();
+    if n_churned == 0 || n_churned == points.len() {
+        let label = if n_churned == 0 { "stayed" } else { "churned" };
+        return Err(FitError::OneLabel { n_observations: points.len(), label });
+    }
+    Ok(points)
+}
 
 fn points(scale: RawScale, raw_scores: &[f64], observations: &Observations<'_>) -> Vec<Point> {
     let point = |(row, &raw): (usize, &f64)| Point {

@@ -6,12 +6,12 @@ use rayon::prelude::*;
 
 use super::bins::BinnedFeatures;
 use super::calibrator::calibrated_log_loss;
-use super::grow::{Grower, Growth, Item};
+use super::grow::{Grower, GrownTree, Growth, Item};
 use super::random::{Random, poisson_draws, subkey};
 use super::weights::{ClassWeight, WholeWeights};
 use super::{FitError, Observations, Progress};
 use crate::calibrator::RawScale;
-use crate::forest::{Combine, ForestModel, MAX_FEATURES, MAX_NODES, Tree};
+use crate::forest::{Combine, ForestModel, MAX_FEATURES, MAX_NODES};
 
 /// Fits a [`ForestModel`] of many trees, each on a bootstrap of the groups and on a few features per split.
 ///
@@ -97,8 +97,8 @@ impl RandomForestLearner {
     pub fn fit(&self, observations: &Observations<'_>) -> Result<ForestModel, FitError> {
         let prepared = self.prepare(observations)?;
         let (growth, _) = self.choose(&prepared, &Progress::silent());
-        let (trees, _) = self.grow(&prepared, &growth, self.n_trees, false, &Progress::silent());
-        assemble(&prepared, &trees)
+        let bags = Bags { n_trees: self.n_trees, scores_out_of_bag: false };
+        assemble(self.grow(&prepared, &growth, bags, &Progress::silent(), |tree| prepared.model(tree)).0)
     }
 
     /// Fits a forest, and scores every observation by the trees that have not seen its group.
@@ -114,9 +114,10 @@ impl RandomForestLearner {
     ) -> Result<FittedForest, FitError> {
         let prepared = self.prepare(observations)?;
         let (growth, trials) = self.choose(&prepared, progress);
-        let (trees, out_of_bag) = self.grow(&prepared, &growth, self.n_trees, true, progress);
+        let bags = Bags { n_trees: self.n_trees, scores_out_of_bag: true };
+        let (trees, out_of_bag) = self.grow(&prepared, &growth, bags, progress, |tree| prepared.model(tree));
         Ok(FittedForest {
-            model: assemble(&prepared, &trees)?,
+            model: assemble(trees)?,
             out_of_bag,
             min_leaf: (f64::from(growth.min_leaf) * prepared.weights.unit()).round() as u32,
             features_per_split: growth.features_per_split,
@@ -162,11 +163,36 @@ struct Prepared<'a> {
     weights: WholeWeights,
 }
 
-/// Leaf sizes that are compared when the data choose.
-const LEAF_SIZES: [u32; 11] = [1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500];
+impl Prepared<'_> {
+    /// A grown tree as a forest of its own, which takes a third of the memory.
+    fn model(&self, tree: &GrownTree) -> ForestModel {
+        let tree = tree.to_tree(self.binned.binnings(), self.weights.unit());
+        ForestModel::new(self.observations.schema(), Combine::MeanShare, &[tree])
+            .expect("this cannot fail because grown trees are sound and the schema fits them")
+    }
+}
 
-/// Where the comparison starts.
-const FIRST_LEAF_SIZE: usize = 4;
+/// What is grown and looked at.
+#[derive(Debug, Clone, Copy)]
+struct Bags {
+    n_trees: usize,
+    scores_out_of_bag: bool,
+}
+
+fn assemble(trees: Vec<ForestModel>) -> Result<ForestModel, FitError> {
+    let n_nodes: usize = trees.iter().map(ForestModel::n_nodes).sum();
+    let mut trees = trees.into_iter();
+    let mut forest = trees.next().expect("this cannot fail because there is at least one tree");
+    for tree in trees {
+        forest.append(tree).map_err(|_| FitError::TooMany { what: "nodes", found: n_nodes, most: MAX_NODES })?;
+    }
+    Ok(forest)
+}
+
+/// Leaf size that the search starts from, and the sizes it walks over in either direction.
+const FIRST_LEAF_SIZE: u32 = 10;
+const LARGER_LEAF_SIZES: [u32; 6] = [20, 30, 50, 100, 200, 500];
+const SMALLER_LEAF_SIZES: [u32; 4] = [5, 3, 2, 1];
 
 /// Observations times trees that one comparison is worth; beyond, it grows fewer trees, but never below
 /// [`LEAST_TRIAL_TREES`].
@@ -181,44 +207,44 @@ impl RandomForestLearner {
     fn choose(&self, prepared: &Prepared<'_>, progress: &Progress<'_>) -> (Growth, Vec<ForestTrial>) {
         let width = prepared.binned.width();
         let root = ((width as f64).sqrt().round() as usize).max(1);
+        let mut features_per_split = self.features_per_split.unwrap_or(root);
+        if let Some(min_leaf) = self.min_leaf {
+            return (self.growth(prepared, min_leaf, features_per_split), Vec::new());
+        }
         let n = prepared.observations.n_observations();
         let total = prepared.observations.total_weight();
         let n_trees = self.n_trees.min((TRIAL_WORK / n).max(LEAST_TRIAL_TREES));
+        let bags = Bags { n_trees, scores_out_of_bag: true };
         let mut trials: Vec<ForestTrial> = Vec::new();
         let mut try_setting = |min_leaf, features_per_split| {
             let growth = self.growth(prepared, min_leaf, features_per_split);
-            let (_, out_of_bag) = self.grow(prepared, &growth, n_trees, true, &Progress::silent());
+            let (_, out_of_bag) = self.grow(prepared, &growth, bags, &Progress::silent(), |_| ());
             let log_loss = calibrated_log_loss(RawScale::Share, &out_of_bag, &prepared.observations);
             progress.step();
             trials.push(ForestTrial { min_leaf, features_per_split, log_loss });
             log_loss
         };
-        let mut features_per_split = self.features_per_split.unwrap_or(root);
-        let mut min_leaf = self.min_leaf.unwrap_or(LEAF_SIZES[FIRST_LEAF_SIZE]);
-        if self.min_leaf.is_none() {
-            let mut best = try_setting(min_leaf, features_per_split);
-            let larger = &LEAF_SIZES[FIRST_LEAF_SIZE + 1..];
-            let smaller: Vec<u32> = LEAF_SIZES[..FIRST_LEAF_SIZE].iter().rev().copied().collect();
-            for direction in [larger, &smaller] {
-                for &leaf in direction.iter().filter(|&&leaf| f64::from(leaf) * 4.0 <= total) {
-                    let log_loss = try_setting(leaf, features_per_split);
-                    // Nor is it better where no row was ever left out and there is no loss to compare.
-                    let is_better = log_loss < best;
-                    if !is_better {
-                        break;
-                    }
-                    (best, min_leaf) = (log_loss, leaf);
-                }
-                if min_leaf != LEAF_SIZES[FIRST_LEAF_SIZE] {
+        let mut min_leaf = FIRST_LEAF_SIZE;
+        let mut best = try_setting(min_leaf, features_per_split);
+        for sizes in [LARGER_LEAF_SIZES.as_slice(), &SMALLER_LEAF_SIZES] {
+            for &size in sizes.iter().filter(|&&size| f64::from(size) * 4.0 <= total) {
+                let log_loss = try_setting(size, features_per_split);
+                // Nor is it better where no row was ever left out and there is no loss to compare.
+                let is_better = log_loss < best;
+                if !is_better {
                     break;
                 }
+                (best, min_leaf) = (log_loss, size);
             }
-            if self.features_per_split.is_none() {
-                for features in [root.div_ceil(2), (2 * root).min(width)].into_iter().filter(|&f| f != root) {
-                    let log_loss = try_setting(min_leaf, features);
-                    if log_loss < best {
-                        (best, features_per_split) = (log_loss, features);
-                    }
+            if min_leaf != FIRST_LEAF_SIZE {
+                break;
+            }
+        }
+        if self.features_per_split.is_none() {
+            for features in [root.div_ceil(2), (2 * root).min(width)].into_iter().filter(|&features| features != root) {
+                let log_loss = try_setting(min_leaf, features);
+                if log_loss < best {
+                    (best, features_per_split) = (log_loss, features);
                 }
             }
         }
@@ -230,48 +256,35 @@ impl RandomForestLearner {
         Growth { max_depth: self.max_depth, min_leaf, features_per_split }
     }
 
-    fn grow(
+    /// Grows trees, each on its own bag; returns what `keep` makes of them and the out-of-bag scores asked for.
+    fn grow<T: Send>(
         &self,
         prepared: &Prepared<'_>,
         growth: &Growth,
-        n_trees: usize,
-        wants_out_of_bag: bool,
+        bags: Bags,
         progress: &Progress<'_>,
-    ) -> (Vec<Tree>, Vec<f64>) {
-        let Prepared { observations, binned, weights } = prepared;
-        let n = observations.n_observations();
-        let out_of_bag: Vec<AtomicU64> =
-            if wants_out_of_bag { (0..n).map(|_| AtomicU64::new(0)).collect() } else { Vec::new() };
-        let trees = (0..n_trees)
-            .into_par_iter()
-            .map_init(
-                || (Grower::new(binned), Vec::new()),
-                |(grower, items), tree| {
-                    let key = draw_bag(items, prepared, subkey(self.seed, tree as u64));
-                    let grown = grower.grow(items, growth, &mut Random::new(key));
-                    for (row, sum) in out_of_bag.iter().enumerate() {
-                        if poisson_draws(key, observations.group(row)) == 0 {
-                            let bins = &binned.rows()[row * binned.width()..][..binned.width()];
-                            let share = grown.nodes[grown.leaf(bins)].tally.share();
-                            sum.fetch_add(ONE_TREE + (share * SHARE_ONE).round() as u64, Ordering::Relaxed);
-                        }
-                    }
-                    progress.step();
-                    grown.to_tree(binned.binnings(), weights.unit())
-                },
-            )
-            .collect();
+        keep: impl Fn(&GrownTree) -> T + Sync,
+    ) -> (Vec<T>, Vec<f64>) {
+        let Prepared { observations, binned, .. } = prepared;
+        let n_scored = if bags.scores_out_of_bag { observations.n_observations() } else { 0 };
+        let out_of_bag: Vec<AtomicU64> = (0..n_scored).map(|_| AtomicU64::new(0)).collect();
+        let grow_one = |(grower, items): &mut (Grower<'_>, Vec<Item>), tree: usize| {
+            let key = draw_bag(items, prepared, subkey(self.seed, tree as u64));
+            let grown = grower.grow(items, growth, &mut Random::new(key));
+            for (row, sum) in out_of_bag.iter().enumerate() {
+                if poisson_draws(key, observations.group(row)) == 0 {
+                    let bins = &binned.rows()[row * binned.width()..][..binned.width()];
+                    let share = grown.nodes[grown.leaf(bins)].tally.share();
+                    sum.fetch_add(ONE_TREE + (share * SHARE_ONE).round() as u64, Ordering::Relaxed);
+                }
+            }
+            progress.step();
+            keep(&grown)
+        };
+        let trees =
+            (0..bags.n_trees).into_par_iter().map_init(|| (Grower::new(binned), Vec::new()), grow_one).collect();
         (trees, out_of_bag.into_iter().map(|sum| mean_share(sum.into_inner())).collect())
     }
-}
-
-fn assemble(prepared: &Prepared<'_>, trees: &[Tree]) -> Result<ForestModel, FitError> {
-    let n_nodes = trees.iter().map(|tree| tree.nodes.len()).sum();
-    if n_nodes > MAX_NODES {
-        return Err(FitError::TooMany { what: "nodes", found: n_nodes, most: MAX_NODES });
-    }
-    Ok(ForestModel::new(prepared.observations.schema(), Combine::MeanShare, trees)
-        .expect("this cannot fail because grown trees are sound and few and the schema fits them"))
 }
 
 /// Out-of-bag sums are whole numbers, so that they do not depend on the order in which threads add to them: the number

@@ -9,6 +9,8 @@ mod grow;
 #[cfg(test)]
 mod grow_reference;
 mod linear;
+#[cfg(feature = "linfa")]
+mod linfa;
 mod observations;
 mod progress;
 mod random;
@@ -19,6 +21,8 @@ mod weights;
 pub use calibrator::CalibratorLearner;
 pub use forest::{FittedForest, ForestTrial, RandomForestLearner};
 pub use linear::{FittedLinear, LinearLearner, LinearTrial};
+#[cfg(feature = "linfa")]
+pub use linfa::{LinfaError, linfa_schema};
 pub use observations::{FitError, Observations};
 pub use progress::Progress;
 pub use tree::{DecisionTreeLearner, FittedTree, TreeTrial};

@@ -6,6 +6,7 @@ Nothing here shares an algorithm with the crate: scikit-learn where it has the m
 out over all pairs, rows or thresholds, and adaptive numerical integration for the expected maximum profit.
 """
 
+import itertools
 import json
 import pathlib
 
@@ -19,11 +20,23 @@ from sklearn import metrics as sk
 HERE = pathlib.Path(__file__).parent
 
 CAMPAIGNS = {
-    "default": dict(lifetime_value=200.0, offer=10.0, contact=1.0, accept_alpha=6.0, accept_beta=14.0),
-    "free_contact": dict(lifetime_value=200.0, offer=10.0, contact=0.0, accept_alpha=6.0, accept_beta=14.0),
-    "dear_contact": dict(lifetime_value=200.0, offer=10.0, contact=40.0, accept_alpha=6.0, accept_beta=14.0),
-    "sure_acceptance": dict(lifetime_value=900.0, offer=30.0, contact=5.0, accept_alpha=600.0, accept_beta=1400.0),
-    "unsure_acceptance": dict(lifetime_value=120.0, offer=20.0, contact=2.0, accept_alpha=1.5, accept_beta=1.2),
+    "default": {"lifetime_value": 200.0, "offer": 10.0, "contact": 1.0, "accept_alpha": 6.0, "accept_beta": 14.0},
+    "free_contact": {"lifetime_value": 200.0, "offer": 10.0, "contact": 0.0, "accept_alpha": 6.0, "accept_beta": 14.0},
+    "dear_contact": {"lifetime_value": 200.0, "offer": 10.0, "contact": 40.0, "accept_alpha": 6.0, "accept_beta": 14.0},
+    "sure_acceptance": {
+        "lifetime_value": 900.0,
+        "offer": 30.0,
+        "contact": 5.0,
+        "accept_alpha": 600.0,
+        "accept_beta": 1400.0,
+    },
+    "unsure_acceptance": {
+        "lifetime_value": 120.0,
+        "offer": 20.0,
+        "contact": 2.0,
+        "accept_alpha": 1.5,
+        "accept_beta": 1.2,
+    },
 }
 LIFT_SHARES = [0.01, 0.05, 0.1, 0.25, 0.333, 0.5, 0.999, 1.0]
 THRESHOLDS = [0.0, 0.1, 0.25, 0.5, 0.9, 1.0]
@@ -86,7 +99,7 @@ def profits(score, label, c, gamma):
 def bisected(f, splits):
     """Integral of f over [0, 1], by adaptive quadrature between split points that a grid search narrows down."""
     total = 0.0
-    for a, b in zip(splits[:-1], splits[1:]):
+    for a, b in itertools.pairwise(splits):
         value, error = quad(f, a, b, epsabs=1e-11, epsrel=1e-11, limit=200)
         assert error < 1e-10, error
         total += value
@@ -151,36 +164,57 @@ def golden(score, label):
         empc, share = expected_maximum_profit(score, label, c)
         mean = c["accept_alpha"] / (c["accept_alpha"] + c["accept_beta"])
         money, contacted = profits(score, label, c, mean)
-        campaigns.append(dict(name=name, campaign=c, empc=empc, empc_fraction=share,
-                              profit_curve=[list(point) for point in zip(contacted, money)],
-                              maximum_profit=[contacted[np.argmax(money)], money.max()]))
+        campaigns.append(
+            {
+                "name": name,
+                "campaign": c,
+                "empc": empc,
+                "empc_fraction": share,
+                "profit_curve": [list(point) for point in zip(contacted, money)],
+                "maximum_profit": [contacted[np.argmax(money)], money.max()],
+            }
+        )
     confusions = []
     for threshold in THRESHOLDS:
         called = (score >= threshold).astype(int)
         tn, fp, fn, tp = (int(v) for v in sk.confusion_matrix(label, called, labels=[0, 1]).ravel())
-        confusions.append(dict(threshold=threshold, counts=[tp, fp, tn, fn],
-                               precision=sk.precision_score(label, called) if tp + fp else None,
-                               recall=sk.recall_score(label, called), f1=sk.f1_score(label, called),
-                               specificity=sk.recall_score(label, called, pos_label=0),
-                               accuracy=sk.accuracy_score(label, called)))
-    return dict(
-        metrics=dict(
-            n=n, n_churned=int(label.sum()), base_rate=label.mean(),
-            roc_auc=sk.roc_auc_score(label, score), roc_auc_low=low, roc_auc_high=high,
-            pr_auc=sk.average_precision_score(label, score), log_loss=sk.log_loss(label, score),
-            brier=sk.brier_score_loss(label, score),
-            ece=sum(m / n * abs(s - k / m) for _, _, m, k, s in width), lift_10=lift(score, label, 0.1 * n),
-            empc=campaigns[0]["empc"], empc_fraction=campaigns[0]["empc_fraction"]),
-        roc_curve=[list(point) for point in zip(fpr, tpr)],
+        confusions.append(
+            {
+                "threshold": threshold,
+                "counts": [tp, fp, tn, fn],
+                "precision": sk.precision_score(label, called) if tp + fp else None,
+                "recall": sk.recall_score(label, called),
+                "f1": sk.f1_score(label, called),
+                "specificity": sk.recall_score(label, called, pos_label=0),
+                "accuracy": sk.accuracy_score(label, called),
+            }
+        )
+    return {
+        "metrics": {
+            "n": n,
+            "n_churned": int(label.sum()),
+            "base_rate": label.mean(),
+            "roc_auc": sk.roc_auc_score(label, score),
+            "roc_auc_low": low,
+            "roc_auc_high": high,
+            "pr_auc": sk.average_precision_score(label, score),
+            "log_loss": sk.log_loss(label, score),
+            "brier": sk.brier_score_loss(label, score),
+            "ece": sum(m / n * abs(s - k / m) for _, _, m, k, s in width),
+            "lift_10": lift(score, label, 0.1 * n),
+            "empc": campaigns[0]["empc"],
+            "empc_fraction": campaigns[0]["empc_fraction"],
+        },
+        "roc_curve": [list(point) for point in zip(fpr, tpr)],
         # From the highest score down, without scikit-learn's added end at recall 0.
-        precision_recall_curve=[list(point) for point in zip(at, precision[:-1], recall[:-1])][::-1],
-        equal_width_10=width,
-        equal_mass_7=calibration(score, label, mass_bin),
-        lift_at_share=[[share, lift(score, label, share * n)] for share in LIFT_SHARES],
-        lift_at_count=[[k, lift(score, label, k)] for k in range(1, n + 1)],
-        confusions=confusions,
-        campaigns=campaigns,
-    )
+        "precision_recall_curve": [list(point) for point in zip(at, precision[:-1], recall[:-1])][::-1],
+        "equal_width_10": width,
+        "equal_mass_7": calibration(score, label, mass_bin),
+        "lift_at_share": [[share, lift(score, label, share * n)] for share in LIFT_SHARES],
+        "lift_at_count": [[k, lift(score, label, k)] for k in range(1, n + 1)],
+        "confusions": confusions,
+        "campaigns": campaigns,
+    }
 
 
 def plain(value):
@@ -188,7 +222,7 @@ def plain(value):
 
 
 def main():
-    out = dict(made_with={m.__name__: m.__version__ for m in (np, scipy, sklearn)}, data_sets=[])
+    out = {"made_with": {m.__name__: m.__version__ for m in (np, scipy, sklearn)}, "data_sets": []}
     for name, score, label in data_sets():
         lines = [f"{s!r},{y}" for s, y in zip(score.tolist(), label.tolist())]
         (HERE / f"{name}.csv").write_text("\n".join(["score,churned", *lines]) + "\n")

@@ -1,0 +1,376 @@
+//! What to do: flags, then `hyperparameters.json`, then defaults.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+use churn_model::fit::{CalibratorLearner, ClassWeight};
+use churn_model::{Campaign, ThresholdRule};
+
+use crate::command_line::parse;
+use crate::{Error, hyperparameters};
+
+/// Trains a churn model on a table of tenants: fits, calibrates and evaluates it, and writes a run folder.
+///
+/// Without --table it runs on a small bundled table, to show what it does.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "train", version, max_term_width = 110)]
+pub struct TrainConfig {
+    /// Table to train on: CSV, or CSV in gzip
+    #[arg(long, value_name = "FILE")]
+    pub table: Option<PathBuf>,
+    /// Column that says who churned
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// Value of the label column that means churn, where that is not obvious
+    #[arg(long, value_name = "VALUE")]
+    pub positive: Option<String>,
+    /// The table has no header and its first column is the label (as SageMaker's built-in algorithms take it)
+    #[arg(long, conflicts_with = "label")]
+    pub no_header: bool,
+    /// Column that names the rows; no feature
+    #[arg(long, value_name = "COLUMN")]
+    pub id: Option<String>,
+    /// Column whose equal values (such as a tenant) stay together in bootstraps, folds and splits; no feature
+    #[arg(long, value_name = "COLUMN")]
+    pub group: Option<String>,
+    /// Column that says how often a row counts; no feature
+    #[arg(long, value_name = "COLUMN")]
+    pub weight: Option<String>,
+    /// Column to leave out; may be repeated, or hold a comma-separated list
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub drop: Vec<String>,
+    /// Column to read as a category even if it holds numbers; may be repeated, or hold a comma-separated list
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub category: Vec<String>,
+    /// JSON object whose keys are these flags; flags given here win
+    #[arg(long, value_name = "FILE")]
+    pub hyperparameters: Option<PathBuf>,
+
+    /// Learner to fit; auto fits all three and keeps the one with the least honest log
+    /// loss (the tree only if it is clearly better)
+    #[arg(long, value_enum, default_value_t = AlgorithmChoice::Auto)]
+    pub algorithm: AlgorithmChoice,
+    /// Search hyperparameters, so many settings per learner
+    #[arg(long, value_name = "SETTINGS", num_args = 0..=1, default_missing_value = "20")]
+    pub tune: Option<usize>,
+    /// Cross-validate the whole procedure on so many folds, too
+    #[arg(long, value_name = "FOLDS", value_parser = clap::value_parser!(u32).range(2..=100), conflicts_with = "folds")]
+    pub cv: Option<u32>,
+    /// Cross-validate on the folds of a CSV file with the columns row and fold, too
+    #[arg(long, value_name = "FILE")]
+    pub folds: Option<PathBuf>,
+    /// Share of the rows held out for the test
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    pub test_share: f64,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Threads; all cores by default. The result does not depend on it
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Folder to write; by default a folder of runs/ named after the model
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Random forest: number of trees
+    #[arg(long, default_value_t = 300, help_heading = "Hyperparameters")]
+    pub n_trees: usize,
+    /// Random forest, decision tree: splits between root and leaf, at most [default: 24 and 10]
+    #[arg(long, help_heading = "Hyperparameters")]
+    pub max_depth: Option<u32>,
+    /// Random forest, decision tree: observations per leaf, at least [default: chosen from the data, and 5]
+    #[arg(long, help_heading = "Hyperparameters")]
+    pub min_leaf: Option<u32>,
+    /// Random forest: features tried per split [default: near the square root of their number]
+    #[arg(long, help_heading = "Hyperparameters")]
+    pub features_per_split: Option<usize>,
+    /// Decision tree: impurity that one more leaf must save [default: cross-validated]
+    #[arg(long, help_heading = "Hyperparameters")]
+    pub complexity: Option<f64>,
+    /// Linear learner: penalty on the weights [default: cross-validated]
+    #[arg(long, help_heading = "Hyperparameters")]
+    pub penalty: Option<f64>,
+    /// Linear learner: share of the penalty on absolute weights; 0 is ridge, 1 is lasso
+    #[arg(long, default_value_t = 0.0, help_heading = "Hyperparameters")]
+    pub l1_ratio: f64,
+    /// How much churned rows count: equal, balanced, or a factor
+    #[arg(long, default_value = "equal", value_parser = parse_class_weight, help_heading = "Hyperparameters")]
+    pub class_weight: ClassWeight,
+    /// Map from raw scores to probabilities
+    #[arg(long, value_enum, default_value_t = Calibration::Auto, help_heading = "Hyperparameters")]
+    pub calibration: Calibration,
+
+    /// Where to act: profit, capacity:SHARE, precision:FLOOR, or a score
+    #[arg(long, default_value = "profit", value_parser = parse_threshold, help_heading = "Decision")]
+    pub threshold: ThresholdChoice,
+    /// What a kept tenant is worth
+    #[arg(long, default_value_t = Campaign::default().lifetime_value, help_heading = "Decision")]
+    pub lifetime_value: f64,
+    /// What an offer costs when a tenant takes it
+    #[arg(long, default_value_t = Campaign::default().offer, help_heading = "Decision")]
+    pub offer: f64,
+    /// What contacting a tenant costs
+    #[arg(long, default_value_t = Campaign::default().contact, help_heading = "Decision")]
+    pub contact: f64,
+}
+
+/// A learner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// Many trees.
+    RandomForest,
+    /// One tree.
+    DecisionTree,
+    /// Logistic regression.
+    LinearLearner,
+}
+
+impl Algorithm {
+    /// All of them, in the order they are tried.
+    pub const ALL: [Self; 3] = [Self::RandomForest, Self::DecisionTree, Self::LinearLearner];
+
+    /// The name that flags and files use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RandomForest => "random-forest",
+            Self::DecisionTree => "decision-tree",
+            Self::LinearLearner => "linear-learner",
+        }
+    }
+}
+
+/// Which learners to fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AlgorithmChoice {
+    /// All, keeping the best.
+    Auto,
+    /// The random forest.
+    RandomForest,
+    /// The decision tree.
+    DecisionTree,
+    /// The linear learner.
+    LinearLearner,
+}
+
+impl AlgorithmChoice {
+    /// The learners to fit.
+    pub fn algorithms(self) -> &'static [Algorithm] {
+        match self {
+            Self::Auto => &Algorithm::ALL,
+            Self::RandomForest => &[Algorithm::RandomForest],
+            Self::DecisionTree => &[Algorithm::DecisionTree],
+            Self::LinearLearner => &[Algorithm::LinearLearner],
+        }
+    }
+}
+
+/// Which calibrator to fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Calibration {
+    /// The best by cross-validated log loss.
+    Auto,
+    /// Leave raw scores as they are.
+    None,
+    /// A straight line in log-odds.
+    Logistic,
+    /// A never-decreasing function.
+    Isotonic,
+}
+
+impl Calibration {
+    /// The learner of that calibrator.
+    pub fn learner(self) -> CalibratorLearner {
+        match self {
+            Self::Auto => CalibratorLearner::Auto,
+            Self::None => CalibratorLearner::Identity,
+            Self::Logistic => CalibratorLearner::Logistic,
+            Self::Isotonic => CalibratorLearner::Isotonic,
+        }
+    }
+}
+
+/// Where to act.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ThresholdChoice {
+    /// Where contacting pays, by the campaign's costs.
+    Profit,
+    /// As many as can be contacted, as a share.
+    Capacity(f64),
+    /// As low as precision allows.
+    Precision(f64),
+    /// At this score.
+    Score(f64),
+}
+
+impl TrainConfig {
+    /// Reads the command line and, where it names one, `hyperparameters.json`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] holds the text to show, and is also how `--help` and `--version` come back.
+    pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
+        let given: Vec<OsString> = args.into_iter().collect();
+        let config: Self = parse(&given)?;
+        let Some(path) = &config.hyperparameters else { return config.checked() };
+        let from_file = hyperparameters::flags_of_file(path, &given)?;
+        let (program, rest) = given.split_at(1.min(given.len()));
+        let all: Vec<OsString> = program.iter().cloned().chain(from_file).chain(rest.iter().cloned()).collect();
+        let parsed: Result<Self, Error> = parse(&all).map_err(|error| match error {
+            Error::Usage { text, .. } => {
+                let problem = text.trim().trim_start_matches("error: ").to_owned();
+                Error::Hyperparameters { path: path.clone(), problem }
+            }
+            other => other,
+        });
+        parsed?.checked()
+    }
+
+    fn checked(self) -> Result<Self, Error> {
+        let usage = |problem: &str| Err(Error::Usage { text: format!("error: {problem}\n"), exit_code: 2 });
+        if self.table.is_some() && self.label.is_none() && !self.no_header {
+            return usage("--table needs --label COLUMN (or --no-header, when the first column is the label)");
+        }
+        if let Some(option) = self.option_about_the_table().filter(|_| self.table.is_none()) {
+            return usage(&format!("{option} needs --table FILE"));
+        }
+        if !(0.05..=0.9).contains(&self.test_share) {
+            return usage("--test-share must be between 0.05 and 0.9");
+        }
+        if self.tune == Some(0) {
+            return usage("--tune needs at least 1 setting");
+        }
+        if let Err(problem) = self.campaign().check() {
+            return usage(&format!("--lifetime-value, --offer, --contact: {problem}"));
+        }
+        Ok(self)
+    }
+
+    /// An option that says something about a table of the user's own, if one is given.
+    fn option_about_the_table(&self) -> Option<&'static str> {
+        let given = [
+            ("--label", self.label.is_some()),
+            ("--positive", self.positive.is_some()),
+            ("--no-header", self.no_header),
+            ("--id", self.id.is_some()),
+            ("--group", self.group.is_some()),
+            ("--weight", self.weight.is_some()),
+            ("--drop", !self.drop.is_empty()),
+            ("--category", !self.category.is_empty()),
+            ("--folds", self.folds.is_some()),
+        ];
+        given.into_iter().find_map(|(option, is_given)| is_given.then_some(option))
+    }
+
+    /// What keeping a tenant is worth and what trying costs.
+    pub fn campaign(&self) -> Campaign {
+        Campaign {
+            lifetime_value: self.lifetime_value,
+            offer: self.offer,
+            contact: self.contact,
+            ..Campaign::default()
+        }
+    }
+
+    /// The rule that the threshold follows; `None` where it is given as a score.
+    pub fn threshold_rule(&self) -> Option<ThresholdRule> {
+        match self.threshold {
+            ThresholdChoice::Profit => Some(ThresholdRule::Profit { campaign: self.campaign() }),
+            ThresholdChoice::Capacity(share) => Some(ThresholdRule::Capacity { share }),
+            ThresholdChoice::Precision(at_least) => Some(ThresholdRule::Precision { at_least }),
+            ThresholdChoice::Score(_) => None,
+        }
+    }
+}
+
+fn parse_class_weight(text: &str) -> Result<ClassWeight, String> {
+    match text {
+        "equal" => Ok(ClassWeight::Equal),
+        "balanced" => Ok(ClassWeight::Balanced),
+        factor => match factor.parse::<f64>() {
+            Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(ClassWeight::Churned(factor)),
+            _ => Err("expected equal, balanced or a positive factor".to_owned()),
+        },
+    }
+}
+
+fn parse_threshold(text: &str) -> Result<ThresholdChoice, String> {
+    let share = |text: &str| match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("expected a number above 0 and up to 1".to_owned()),
+    };
+    match text.split_once(':') {
+        None if text == "profit" => Ok(ThresholdChoice::Profit),
+        None => share(text)
+            .map(ThresholdChoice::Score)
+            .map_err(|_| "expected profit, capacity:SHARE, precision:FLOOR, or a score above 0 and up to 1".to_owned()),
+        Some(("capacity", text)) => share(text).map(ThresholdChoice::Capacity),
+        Some(("precision", text)) => share(text).map(ThresholdChoice::Precision),
+        Some((rule, _)) => Err(format!("no rule is called {rule:?}; expected profit, capacity or precision")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(args: &[&str]) -> Result<TrainConfig, Error> {
+        TrainConfig::from_args(["train"].iter().chain(args).map(OsString::from))
+    }
+
+    fn config_with_file(json: &str, args: &[&str]) -> Result<TrainConfig, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hyperparameters.json");
+        std::fs::write(&path, json).unwrap();
+        config(&[args, &["--hyperparameters", path.to_str().unwrap()]].concat())
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let json =
+            r#"{"n_trees": "50", "seed": 9, "drop": ["a", "b"], "min-leaf": 4, "no_header": "true", "table": "t.csv"}"#;
+        let config = config_with_file(json, &["--seed", "3"]).unwrap();
+        assert_eq!((config.n_trees, config.seed, config.min_leaf), (50, 3, Some(4)));
+        assert_eq!((config.drop, config.no_header), (vec!["a".to_owned(), "b".to_owned()], true));
+    }
+
+    #[test]
+    fn an_unknown_hyperparameter_is_named_with_its_file() {
+        for key in ["n_tree", "help", "version", "hyperparameters", ""] {
+            let error = config_with_file(&format!(r#"{{"{key}": 5}}"#), &[]).unwrap_err().to_string();
+            assert!(error.contains("hyperparameters.json") && error.contains(&format!("{key:?}")), "{error}");
+        }
+        let error = config_with_file("[1]", &[]).unwrap_err().to_string();
+        assert!(error.contains("JSON object"), "{error}");
+    }
+
+    #[test]
+    fn flags_and_file_complete_each_other() {
+        let config = config_with_file(r#"{"table": "t.csv", "tune": true}"#, &["--label", "churn"]).unwrap();
+        assert_eq!((config.table, config.tune), (Some(PathBuf::from("t.csv")), Some(20)));
+        let config = config_with_file(r#"{"label": "true", "no_header": false}"#, &["--table", "t.csv"]).unwrap();
+        assert_eq!((config.label.as_deref(), config.no_header), (Some("true"), false));
+    }
+
+    #[test]
+    fn what_is_said_about_a_table_needs_one() {
+        for args in [["--label", "churn"], ["--drop", "a"], ["--folds", "f.csv"]] {
+            let Err(Error::Usage { text, exit_code: 2 }) = config(&args) else { panic!("a usage error") };
+            assert_eq!(text, format!("error: {} needs --table FILE\n", args[0]));
+        }
+    }
+
+    #[test]
+    fn a_table_needs_a_label() {
+        let Err(Error::Usage { text, exit_code: 2 }) = config(&["--table", "t.csv"]) else { panic!("a usage error") };
+        assert!(text.contains("--label"), "{text}");
+    }
+
+    #[test]
+    fn thresholds_are_read_from_words() {
+        let threshold = |text| config(&["--threshold", text]).map(|config| config.threshold);
+        assert_eq!(threshold("capacity:0.1").unwrap(), ThresholdChoice::Capacity(0.1));
+        assert_eq!(threshold("0.35").unwrap(), ThresholdChoice::Score(0.35));
+        assert!(threshold("capacity:2").is_err() && threshold("gut").is_err());
+    }
+}

@@ -1,0 +1,38 @@
+//! The whole job: from a table of tenants to a calibrated, evaluated model file and its report.
+//!
+//! The binary `train` is this library's [`train`] with the command line in front of it.
+
+mod candidates;
+mod card;
+mod command_line;
+mod commands;
+mod config;
+mod console;
+mod demonstration;
+mod error;
+mod evaluation;
+mod findings;
+mod hyperparameters;
+mod numbers;
+mod outcome;
+mod pipeline;
+pub mod report;
+mod rows;
+mod run_folder;
+mod scoring;
+mod summary;
+mod tune;
+mod whole_files;
+
+pub use card::model_card;
+pub use config::{Algorithm, AlgorithmChoice, Calibration, ThresholdChoice, TrainConfig};
+pub use console::Console;
+pub use error::Error;
+pub use outcome::{Baseline, CandidateOutcome, CrossValidation, Evaluation, FoldOutcome, Outcome, Segment, Split};
+pub use pipeline::{Finished, MODEL_FILE, train};
+pub use scoring::{ScoreConfig, Scored, score};
+
+/// The README's snippets, compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

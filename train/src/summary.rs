@@ -1,0 +1,193 @@
+//! What a run prints, and the sentences that its files share.
+
+use std::path::Path;
+
+use churn_model::evaluate::Metrics;
+use churn_training_data::{ColumnSummary, Role, TrainingSet, ValueSummary};
+
+use crate::config::Algorithm;
+use crate::console::Console;
+use crate::outcome::{CandidateOutcome, CrossValidation, Outcome, Split};
+
+/// The metrics that are averaged over folds, by their documented keys.
+pub(crate) fn values(metrics: &Metrics) -> Vec<(&'static str, f64)> {
+    vec![
+        ("roc_auc", metrics.roc_auc),
+        ("pr_auc", metrics.pr_auc),
+        ("log_loss", metrics.log_loss),
+        ("brier", metrics.brier),
+        ("ece", metrics.ece),
+        ("lift_10", metrics.lift_10),
+        ("empc", metrics.empc),
+    ]
+}
+
+pub(crate) fn print_columns(console: &Console, source: &str, set: &TrainingSet, columns: &[ColumnSummary]) {
+    let (n, n_churned) = (set.n_observations(), set.n_churned());
+    console.line(format!(
+        "{source}: {n} rows, {n_churned} churned ({}); {}",
+        percent(n_churned, n),
+        set.label_values()
+    ));
+    let mut rows = vec![["column", "role", "kind", "missing", "distinct", "values"].map(str::to_owned).to_vec()];
+    rows.extend(columns.iter().map(|column| {
+        let count = |count: Option<usize>| count.map_or_else(String::new, |count| count.to_string());
+        vec![
+            column.name.clone(),
+            role_word(&column.role).to_owned(),
+            column.kind.unwrap_or_default().to_owned(),
+            count(column.n_missing),
+            count(column.n_distinct),
+            value_text(&column.values),
+        ]
+    }));
+    console.table(&rows);
+    for column in columns {
+        if let Role::Dropped { reason } = &column.role {
+            console.line(format!("  note: {} is left out: {reason}", column.name));
+        }
+        column.notes.iter().for_each(|note| console.line(format!("  note: {}: {note}", column.name)));
+    }
+}
+
+/// The word for what a column is for.
+pub(crate) fn role_word(role: &Role) -> &'static str {
+    match role {
+        Role::Label => "label",
+        Role::Id => "id",
+        Role::Group => "group",
+        Role::Weight => "weight",
+        Role::Feature => "feature",
+        Role::Dropped { .. } => "left out",
+    }
+}
+
+fn value_text(values: &ValueSummary) -> String {
+    match values {
+        ValueSummary::Numbers { min, median, max } => format!("{min} .. {median} .. {max}"),
+        ValueSummary::Levels(levels) => {
+            let names: Vec<&str> = levels.iter().take(4).map(|(name, _)| name.as_str()).collect();
+            names.join(", ")
+        }
+        ValueSummary::Nothing => String::new(),
+    }
+}
+
+pub(crate) fn print_split(console: &Console, split: &Split) {
+    let group = split.group.as_ref().map(|group| format!("; rows of one {group} stay together")).unwrap_or_default();
+    console.line(format!("\nfit on {} rows, test on {} held out{group}", split.n_fit, split.n_test));
+}
+
+pub(crate) fn print_candidates(console: &Console, candidates: &[CandidateOutcome], chosen: usize) {
+    let header = ["learner", "honest log loss", "by", "test ROC-AUC", "log loss", "ECE", "calibrator", "seconds", ""];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(candidates.iter().enumerate().map(|(position, candidate)| {
+        vec![
+            candidate.algorithm.name().to_owned(),
+            format!("{:.4}", candidate.honest_log_loss),
+            candidate.criterion.to_owned(),
+            format!("{:.4}", candidate.test.roc_auc),
+            format!("{:.4}", candidate.test.log_loss),
+            format!("{:.4}", candidate.test.ece),
+            candidate.calibrator.to_owned(),
+            format!("{:.2}", candidate.fit_seconds),
+            if position == chosen { "kept".to_owned() } else { String::new() },
+        ]
+    }));
+    console.line("");
+    console.table(&rows);
+    for candidate in candidates {
+        let settings: Vec<String> =
+            candidate.hyperparameters.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let notes = candidate.notes.iter().map(|note| format!("; {note}")).collect::<String>();
+        console.line(format!("  {}: {}{notes}", candidate.algorithm.name(), settings.join(", ")));
+    }
+}
+
+pub(crate) fn print_fold(console: &Console, fold: u32, algorithm: Algorithm, metrics: &Metrics) {
+    if fold == 0 {
+        console.line("\ncross-validation");
+    }
+    let (auc, loss) = (metrics.roc_auc, metrics.log_loss);
+    console.line(format!("  fold {fold}: {:<14}  ROC-AUC {auc:.4}  log loss {loss:.4}", algorithm.name()));
+}
+
+pub(crate) fn print_cross_validation(console: &Console, cross_validation: &CrossValidation) {
+    let means = cross_validation.candidates.iter().map(|(&name, mean)| (name, mean));
+    let mut rows = vec![["mean over folds", "ROC-AUC", "log loss", "Brier", "ECE"].map(str::to_owned).to_vec()];
+    rows.extend(means.chain([("as kept", &cross_validation.mean)]).map(|(name, mean)| {
+        let value = |key: &str| mean.get(key).map_or_else(String::new, |value| format!("{value:.4}"));
+        vec![name.to_owned(), value("roc_auc"), value("log_loss"), value("brier"), value("ece")]
+    }));
+    console.table(&rows);
+}
+
+pub(crate) fn print_results(console: &Console, outcome: &Outcome, folder: &Path) {
+    let Metrics { roc_auc, roc_auc_low, roc_auc_high, pr_auc, log_loss, brier, ece, lift_10, empc, .. } =
+        outcome.test.metrics;
+    let kept = outcome.candidates[outcome.chosen].algorithm.name();
+    let baseline = &outcome.baseline;
+    console.line(format!("\n{kept} on {} held-out rows", outcome.split.n_test));
+    console.line(format!("  ROC-AUC   {roc_auc:.4}  (95 % interval {roc_auc_low:.4} to {roc_auc_high:.4})"));
+    console.line(format!("            {:.4}  with {} alone", baseline.test.roc_auc, baseline.feature));
+    console.line(format!("  PR-AUC    {pr_auc:.4}  (base rate {:.4})", outcome.test.metrics.base_rate));
+    console.line(format!("  log loss  {log_loss:.4}    Brier {brier:.4}    ECE {ece:.4}"));
+    console.line(format!("  lift      {lift_10:.2} among the tenth with the highest scores"));
+    console.line(format!("  profit    {empc:.2} per tenant at best (EMPC)"));
+    let confusion = &outcome.test.confusion;
+    console.line(format!(
+        "  at {:.4}: {} of {} decided on churned; {} of {} churned were found",
+        outcome.threshold.score,
+        confusion.true_positives,
+        confusion.true_positives + confusion.false_positives,
+        confusion.true_positives,
+        confusion.true_positives + confusion.false_negatives,
+    ));
+    let needed: Vec<&str> = outcome.importance.iter().take(5).map(|importance| importance.name.as_str()).collect();
+    console.line(format!("  needs most: {}", needed.join(", ")));
+    outcome.caveats.iter().for_each(|caveat| console.line(format!("  caution: {caveat}")));
+    console.line(format!("\nmodel file {}", folder.join(crate::MODEL_FILE).display()));
+    console.line(format!("report     {}", folder.join("report.html").display()));
+}
+
+/// Churned rows below which a model or a test says little.
+const FEW_CHURNED: usize = 100;
+
+/// A ROC-AUC above which a leak is likelier than a good model.
+const TOO_GOOD: f64 = 0.995;
+
+/// What a user of the model has to know.
+pub(crate) fn caveats(outcome: &Outcome) -> Vec<String> {
+    let mut caveats = vec![
+        "not point-in-time: a flat table does not say when its values became known, so features may hold what came \
+         after the churn"
+            .to_owned(),
+    ];
+    let Split { n_fit_churned, n_test_churned, .. } = outcome.split;
+    if n_fit_churned < FEW_CHURNED {
+        let rows = churned_rows(n_fit_churned);
+        caveats.push(format!("only {rows} to learn from; expect other data to look different"));
+    }
+    if n_test_churned < FEW_CHURNED {
+        let rows = churned_rows(n_test_churned);
+        caveats.push(format!("only {rows} in the test; mind the interval of the ROC-AUC"));
+    }
+    if outcome.test.metrics.roc_auc > TOO_GOOD {
+        caveats.push(
+            "almost no errors on held-out rows: the label may be a rule over the features, or a feature may be known \
+             only after the churn"
+                .to_owned(),
+        );
+    }
+    let kept = &outcome.candidates[outcome.chosen];
+    caveats.extend(kept.notes.iter().filter(|note| note.contains("NOT")).cloned());
+    caveats
+}
+
+fn churned_rows(n: usize) -> String {
+    if n == 1 { "1 churned row".to_owned() } else { format!("{n} churned rows") }
+}
+
+fn percent(part: usize, whole: usize) -> String {
+    format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64)
+}

@@ -1,0 +1,152 @@
+//! What `report.html` promises: everything in it, nothing harmful in it, readable offline, small.
+
+mod fake_outcome;
+
+use std::path::Path;
+
+use churn_model::evaluate::ProfitPoint;
+use churn_model::{Campaign, Threshold, ThresholdRule};
+use churn_train::report::render;
+use fake_outcome::{draw, evaluation, everything, telco};
+
+/// Writes the page where a person can open it.
+fn keep(name: &str, page: &str) {
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), page).expect("cargo has made this folder");
+}
+
+#[test]
+fn every_part_is_on_the_page() {
+    let page = render(&everything(1_409));
+    keep("report_everything.html", &page);
+    let parts = [
+        "key-figures",
+        "learners",
+        "ranking",
+        "gains",
+        "roc",
+        "precision-recall",
+        "calibration",
+        "calibration-plot",
+        "acting",
+        "profit",
+        "histogram",
+        "features",
+        "segments",
+        "cross-validation",
+        "data",
+        "caveats",
+        "using",
+    ];
+    for id in parts {
+        assert_eq!(page.matches(&format!(r#" id="{id}""#)).count(), 1, "{id}");
+    }
+    for link in page.split(r##"href="#"##).skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(page.contains(&format!(r#" id="{link}""#)), "nothing at #{link}");
+    }
+    for words in
+        ["The tree as rules", "tenure &lt; 5.5", "asked for with --drop", "few churned", "Isotonic calibrator", "kept"]
+    {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn parts_without_content_are_left_out() {
+    let mut outcome = telco(400);
+    outcome.segments.clear();
+    outcome.caveats.clear();
+    outcome.importance.clear();
+    let page = render(&outcome);
+    for id in ["segments", "cross-validation", "caveats"] {
+        assert!(!page.contains(&format!(r#" id="{id}""#)) && !page.contains(&format!("#{id}")), "{id}");
+    }
+    assert!(!page.contains("The tree as rules"));
+}
+
+#[test]
+fn names_from_the_table_are_shown_and_never_acted_on() {
+    let page = render(&everything(400));
+    assert!(!page.contains("<script") && !page.contains("<b>"));
+    for shown in [
+        "tenants &amp; &lt;b&gt;&quot;friends&quot;&lt;/b&gt;.csv",
+        "x&lt;script&gt;alert('1')&lt;/script&gt;",
+        "a &amp; b &lt; &quot;c&quot;",
+        "&lt;18 &amp; 'young'",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+}
+
+#[test]
+fn the_page_needs_no_network_and_no_script() {
+    let page = render(&everything(400));
+    for outside in ["http", "<script", "<link", "@import", "url(", "src="] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn the_page_is_small_and_always_the_same_for_a_hundred_thousand_test_rows() {
+    let outcome = telco(100_000);
+    let page = render(&outcome);
+    keep("report.html", &page);
+    assert!(page.len() < 200_000, "{} bytes", page.len());
+    assert_eq!(page, render(&outcome));
+}
+
+#[test]
+fn every_chart_says_in_words_what_it_shows() {
+    let page = render(&telco(1_409));
+    let charts: Vec<&str> = page.split("<figure").skip(1).collect();
+    assert_eq!(charts.len(), 6);
+    for chart in charts {
+        let message = chart.split("<desc").nth(1).and_then(|rest| rest.split("</desc>").next()).unwrap();
+        assert!(message.contains(|c: char| c.is_ascii_digit()), "no number in {message}");
+        assert!(chart.contains("<title") && chart.contains(r#"role="img""#));
+    }
+    assert_eq!(page.matches("<table").count(), page.matches("<caption").count());
+}
+
+#[test]
+fn nothing_on_the_page_is_no_number() {
+    let mut outcome = everything(400);
+    outcome.candidates[1].honest_log_loss = f64::NAN;
+    outcome.candidates[1].fit_seconds = f64::NAN;
+    outcome.importance[0].roc_auc_decrease.mean = f64::NAN;
+    outcome.segments[0].mean_score = f64::INFINITY;
+    outcome.test.profit.push(ProfitPoint { threshold: None, contacted_share: 1.0, profit_per_tenant: f64::NAN });
+    let page = render(&outcome);
+    for word in ["NaN", "inf", "infinity"] {
+        let found = page.split(|c: char| !c.is_alphanumeric()).position(|found| found == word);
+        assert_eq!(found, None, "{word}");
+    }
+}
+
+#[test]
+fn a_test_split_of_four_and_a_campaign_that_never_pays_still_make_a_page() {
+    let mut outcome = telco(400);
+    let (scores, labels) = ([0.9, 0.8, 0.2, 0.2], [true, false, false, true]);
+    let campaign = Campaign { contact: 150.0, ..Campaign::default() };
+    outcome.threshold = Threshold { score: 1.0_f64.next_up(), rule: ThresholdRule::Profit { campaign } };
+    outcome.campaign = campaign;
+    outcome.test = evaluation(&scores, &labels, outcome.threshold.score, &campaign);
+    let page = render(&outcome);
+    keep("report_tiny.html", &page);
+    assert!(page.contains("No score makes a contact pay"));
+    assert!(page.contains("none of 4 tenants is contacted"));
+}
+
+#[test]
+fn rare_churn_and_a_capacity_make_a_page_too() {
+    let mut outcome = telco(400);
+    let (scores, labels) = draw(20_000, 0.8, 11);
+    let scores: Vec<f64> = scores.iter().map(|score| score * 0.08).collect();
+    let mut dice = fake_outcome::Dice::new(5);
+    let labels: Vec<bool> = labels.iter().map(|&churned| churned && dice.roll() < 0.08).collect();
+    let rule = ThresholdRule::Capacity { share: 0.05 };
+    outcome.threshold = churn_model::evaluate::choose_threshold(rule, &scores, &labels).unwrap();
+    outcome.test = evaluation(&scores, &labels, outcome.threshold.score, &outcome.campaign);
+    let page = render(&outcome);
+    keep("report_rare.html", &page);
+    assert!(page.contains("that at most 5.0\u{a0}% of the fit split reach"));
+}
