@@ -171,35 +171,37 @@ fn points(scale: RawScale, raw_scores: &[f64], observations: &Observations<'_>) 
 fn logistic(points: &[Point]) -> Calibrator {
     let churned: f64 = points.iter().filter(|point| point.churned).map(|point| point.weight).sum();
     let stayed: f64 = points.iter().filter(|point| !point.churned).map(|point| point.weight).sum();
-    let (high, low) = ((churned + 1.0) / (churned + 2.0), 1.0 / (stayed + 2.0));
-    let (mut slope, mut intercept) = (1.0, 0.0);
+    let line = Line { points, high: (churned + 1.0) / (churned + 2.0), low: 1.0 / (stayed + 2.0) };
+    // Intercept and slope, the last step taken and how steeply the loss fell at its start.
+    let (mut at, mut step, mut descent) = ([0.0, 1.0], [0.0; 2], 0.0);
     for _ in 0..NEWTON_STEPS {
-        let (mut gradient, mut hessian) = ([0.0; 2], [RIDGE, 0.0, RIDGE]);
-        for point in points {
-            let (x, p) = (point.log_odds, sigmoid(slope * point.log_odds + intercept));
-            let residual = point.weight * (p - if point.churned { high } else { low });
-            let curvature = point.weight * p * (1.0 - p);
-            gradient[0] += residual;
-            gradient[1] += residual * x;
-            hessian[0] += curvature;
-            hessian[1] += curvature * x;
-            hessian[2] += curvature * x * x;
+        let (mut gradient, mut hessian) = line.derivatives(at);
+        if gradient[0] * step[0] + gradient[1] * step[1] > descent / 2.0 {
+            // The loss fell and rose again on the way: a step this long can lead round in circles.
+            (step, descent) = (step.map(|step| step / 2.0), descent / 2.0);
+            at = [at[0] - step[0], at[1] - step[1]];
+            continue;
         }
-        if slope <= LEAST_SLOPE && gradient[1] >= 0.0 {
-            // The slope cannot fall any further: only the intercept is still free.
+        step = newton_step(gradient, hessian);
+        let is_least = at[1] < LEAST_SLOPE * (1.0 + 1e-9);
+        if is_least && (gradient[1] >= 0.0 || step[1] < 0.0) {
+            // The slope cannot fall any further: only the intercept is free.
             (gradient[1], hessian[1]) = (0.0, 0.0);
+            step = newton_step(gradient, hessian);
+        } else if at[1] + step[1] < LEAST_SLOPE {
+            let share = (at[1] - LEAST_SLOPE) / -step[1];
+            step = step.map(|step| share * step);
         }
-        let determinant = hessian[0] * hessian[2] - hessian[1] * hessian[1];
-        let step_intercept = (hessian[2] * gradient[0] - hessian[1] * gradient[1]) / determinant;
-        let step_slope = (hessian[0] * gradient[1] - hessian[1] * gradient[0]) / determinant;
-        // A long step overshoots where the sigmoid is flat.
-        let shorten = (MAX_STEP / step_intercept.abs().max(step_slope.abs())).min(1.0);
-        intercept -= shorten * step_intercept;
-        slope = (slope - shorten * step_slope).max(LEAST_SLOPE);
-        if step_intercept.abs().max(step_slope.abs()) < 1e-10 {
+        let length = step[0].abs().max(step[1].abs());
+        // Far away the sigmoid is flat, and its curvature says little.
+        step = step.map(|step| step * (MAX_STEP / length).min(1.0));
+        descent = (gradient[0] * step[0] + gradient[1] * step[1]).abs();
+        at = [at[0] + step[0], (at[1] + step[1]).max(LEAST_SLOPE)];
+        if length < 1e-10 {
             break;
         }
     }
+    let [intercept, slope] = at;
     if slope.is_finite() && intercept.is_finite() {
         Calibrator::Logistic { slope, intercept }
     } else {
@@ -207,8 +209,45 @@ fn logistic(points: &[Point]) -> Calibrator {
     }
 }
 
+/// Where the quadratic with this gradient and Hessian is lowest.
+fn newton_step(gradient: [f64; 2], hessian: [f64; 3]) -> [f64; 2] {
+    let determinant = hessian[0] * hessian[2] - hessian[1] * hessian[1];
+    [
+        (hessian[1] * gradient[1] - hessian[2] * gradient[0]) / determinant,
+        (hessian[1] * gradient[0] - hessian[0] * gradient[1]) / determinant,
+    ]
+}
+
+/// What a line in log-odds is fitted to: points, and the probabilities that stand for the two labels.
+struct Line<'a> {
+    points: &'a [Point],
+    high: f64,
+    low: f64,
+}
+
+impl Line<'_> {
+    /// Gradient and Hessian (its three entries) of the loss by intercept and slope.
+    fn derivatives(&self, [intercept, slope]: [f64; 2]) -> ([f64; 2], [f64; 3]) {
+        let (mut gradient, mut hessian) = ([RIDGE * intercept, RIDGE * (slope - 1.0)], [RIDGE, 0.0, RIDGE]);
+        for point in self.points {
+            let (x, p) = (point.log_odds, sigmoid(slope * point.log_odds + intercept));
+            let residual = point.weight * (p - if point.churned { self.high } else { self.low });
+            let curvature = point.weight * p * (1.0 - p);
+            gradient[0] += residual;
+            gradient[1] += residual * x;
+            hessian[0] += curvature;
+            hessian[1] += curvature * x;
+            hessian[2] += curvature * x * x;
+        }
+        (gradient, hessian)
+    }
+}
+
 const NEWTON_STEPS: usize = 100;
-const RIDGE: f64 = 1e-9;
+
+/// Pulls towards the scores as they are, so that a line through a single score is not left to rounding.
+const RIDGE: f64 = 1e-6;
+
 const MAX_STEP: f64 = 2.0;
 
 /// A calibrator never turns the order of raw scores around.
@@ -217,8 +256,8 @@ const LEAST_SLOPE: f64 = 1e-3;
 /// Pool-adjacent-violators (Best and Chakravarti 1990) over distinct raw scores.
 ///
 /// Every pool keeps its two ends as knots, so that it stays level and lines join the pools. Own code, because the one
-/// of `linfa-linear` 0.8 reads its knots off unsorted rows, does not pool ties, and pools one block too many when it steps
-/// back; it differs from the min-max formula that the test below checks this one against.
+/// of `linfa-linear` 0.8 reads its knots off unsorted rows, does not pool ties, and pools one block too many when it
+/// steps back; it differs from the min-max formula that the test below checks this one against.
 fn isotonic(points: &[Point]) -> Calibrator {
     let mut sorted = points.to_vec();
     sorted.sort_by(|a, b| a.raw.total_cmp(&b.raw));
