@@ -1,7 +1,7 @@
 //! Trees and forests: flat node arrays and the plain walk over them.
 //!
 //! A random forest, a single decision tree and an additive (boosted) ensemble are one thing here: trees whose leaf
-//! values are averaged or summed. The walk in this file is the obvious one; faster kernels are proven equal to it.
+//! values are averaged or summed. The walk in this file is the obvious one.
 
 mod cover;
 

@@ -1,4 +1,24 @@
-//! Churn models: fit, hold, save, score and explain them.
+//! Churn models: fit them, hold them, save and read them, score with them.
+//!
+//! A [`Model`] is what a model file holds: the features it reads, the fitted trees or weights, the calibrator that turns
+//! raw scores into churn probabilities, the threshold with the costs behind it, and its model card.
+//!
+//! ```no_run
+//! use churn_model::Model;
+//!
+//! let model = Model::read("model.safetensors".as_ref())?;
+//! let row = vec![f32::NAN; model.schema().len()]; // one value per feature, NaN where it is not known
+//! println!("{:.3}", model.score(&row));
+//! # Ok::<(), churn_model::ReadError>(())
+//! ```
+//!
+//! # Features
+//! - `fit` (on by default): the learners, and `evaluate`.
+//! - `evaluate`: metrics as pure functions of scores and labels.
+//! - `linfa`: models fitted by linfa, and linfa's `Fit` and `Predict` for ours.
+//! - `smartcore`: models fitted by smartcore.
+//!
+//! Without any of them the crate reads and writes models and scores, with few dependencies.
 
 mod calibrator;
 mod card;

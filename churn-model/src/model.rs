@@ -9,7 +9,7 @@ use crate::linear::LinearModel;
 use crate::reference::ReferenceHistogram;
 use crate::threshold::Threshold;
 
-/// The closed set of fitted models; the scorer, the file and the explanation match on it.
+/// The closed set of fitted models; scoring and the model file match on it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModelKind {
     /// Trees: a random forest, a decision tree or an additive ensemble.
