@@ -121,16 +121,3 @@ fn a_calibrator_needs_a_score_per_row_and_both_labels() {
     assert_eq!(fit(&[0.5, f64::NAN, f64::NAN]), "all 1 observations are labelled churned; a model needs both kinds");
     assert_eq!(fit(&[f64::NAN; 3]), "all 0 observations are labelled stayed; a model needs both kinds");
 }
-
-#[test]
-fn a_forest_too_large_to_hold_is_refused_and_not_a_panic() {
-    // Neighbours differ, down to single rows: about 1,000 nodes per tree.
-    let n = 1_200;
-    let values: Vec<f32> = (0..n).map(|row| (row * 7_919 % n) as f32).collect();
-    let labels: Vec<bool> = (0..n).map(|row| row % 2 == 0).collect();
-    let table = Table::of_numbers(&values, &labels);
-    let learner =
-        RandomForestLearner { n_trees: 40_000, min_leaf: Some(1), max_depth: 64, ..RandomForestLearner::default() };
-    let message = message(learner.fit(&table.observations()));
-    assert!(message.ends_with(" nodes; at most 16777216 can be fitted"), "{message}");
-}
