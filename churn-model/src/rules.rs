@@ -193,6 +193,18 @@ job30 >= 4.5
     }
 
     #[test]
+    fn of_equally_many_levels_both_sides_are_named() {
+        let four = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+        let schema = FeatureSchema::new(vec![Feature::category("level", four)]).expect("valid");
+        let tree = Tree { nodes: vec![split(0, levels(&[0, 3]), true, 1), leaf(0.0, 1.0), leaf(1.0, 1.0)] };
+        let rules = "\
+level in {a, d} (or missing) -> 0.0 % churn (n = 1)
+level in {b, c} -> 100.0 % churn (n = 1)
+";
+        assert_eq!(tree.rules(&schema).to_string(), rules);
+    }
+
+    #[test]
     fn a_tree_without_splits_speaks_of_everyone() {
         let tree = Tree { nodes: vec![leaf(0.204, 10_000_000.0)] };
         assert_eq!(tree.rules(&schema()).to_string(), "everyone -> 20.4 % churn (n = 10000000)\n");

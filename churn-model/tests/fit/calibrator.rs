@@ -37,8 +37,8 @@ fn assert_is_least(n: usize, seed: u64) {
     };
     let (high, low) = (1.0 - 1.0 / (weight_of(true) + 2.0), 1.0 / (weight_of(false) + 2.0));
     let (mut by_intercept, mut by_slope) = (0.0, 0.0);
-    for row in 0..n {
-        let log_odds = RawScale::Share.log_odds(raw[row]);
+    for (row, &raw) in raw.iter().enumerate() {
+        let log_odds = RawScale::Share.log_odds(raw);
         let score = 1.0 / (1.0 + (-slope * log_odds - intercept).exp());
         let residual = f64::from(table.weights[row]) * (score - if table.labels[row] { high } else { low });
         by_intercept += residual;
