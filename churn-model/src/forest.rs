@@ -16,7 +16,7 @@ pub(crate) const MAX_FEATURES: usize = LEAF as usize;
 pub(crate) const MAX_NODES: usize = u32::MAX as usize;
 
 /// Most level sets of a forest; a category split keeps the position of its set in an f32, which is exact up to here.
-const MAX_LEVEL_SETS: usize = 1 << 24;
+pub(crate) const MAX_LEVEL_SETS: usize = 1 << 24;
 
 /// In place of a feature, marks a leaf.
 pub(crate) const LEAF: u16 = u16::MAX;

@@ -226,7 +226,10 @@ fn fit_tree(
         notes.push(format!("the best of {n_tried} settings"));
     }
     let fitted = learner.fit_out_of_fold(observations, progress)?;
-    notes.push(format!("{} leaves", fitted.model.n_nodes().div_ceil(2)));
+    notes.push(match fitted.model.n_nodes().div_ceil(2) {
+        1 => "1 leaf: no split was worth it".to_owned(),
+        n_leaves => format!("{n_leaves} leaves"),
+    });
     Ok(Fitted {
         kind: ModelKind::Forest(fitted.model),
         honest_raw_scores: fitted.out_of_fold,

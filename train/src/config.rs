@@ -61,7 +61,7 @@ pub struct TrainConfig {
     /// Cross-validate on the folds of a CSV file with the columns row and fold, too
     #[arg(long, value_name = "FILE")]
     pub folds: Option<PathBuf>,
-    /// Share of the rows held out for the test
+    /// Share of the rows held out for the test; the model file is fitted on the others
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     pub test_share: f64,
     /// Seed of everything random
@@ -83,7 +83,8 @@ pub struct TrainConfig {
     /// Random forest, decision tree: observations per leaf, at least [default: chosen from the data, and 5]
     #[arg(long, help_heading = "Hyperparameters")]
     pub min_leaf: Option<u32>,
-    /// Random forest: features tried per split [default: near the square root of their number]
+    /// Random forest: features tried per split [default: chosen from half, one and two times the square root of
+    /// their number; the middle one with --min-leaf]
     #[arg(long, help_heading = "Hyperparameters")]
     pub features_per_split: Option<usize>,
     /// Decision tree: impurity that one more leaf must save [default: cross-validated]

@@ -81,8 +81,7 @@ fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
     let widths: Vec<usize> =
         (0..n_columns).map(|column| cells(column).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
-    let is_number =
-        |cell: &String| cell.is_empty() || cell.starts_with(|c: char| c.is_ascii_digit() || "-+.".contains(c));
+    let is_number = |cell: &String| cell.is_empty() || cell.parse::<f64>().is_ok();
     let are_numbers: Vec<bool> = (0..n_columns).map(|column| cells(column).skip(1).all(is_number)).collect();
     rows.iter()
         .map(|row| {

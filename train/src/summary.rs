@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use churn_model::evaluate::Metrics;
+use churn_model::Campaign;
+use churn_model::evaluate::{Importance, Metrics};
 use churn_training_data::{ColumnSummary, Role, TrainingSet, ValueSummary};
 
 use crate::config::Algorithm;
@@ -46,7 +47,9 @@ pub(crate) fn print_columns(console: &Console, source: &str, set: &TrainingSet, 
         if let Role::Dropped { reason } = &column.role {
             console.line(format!("  note: {} is left out: {reason}", column.name));
         }
-        column.notes.iter().for_each(|note| console.line(format!("  note: {}: {note}", column.name)));
+        // The first line has said how the label was read.
+        let notes = column.notes.iter().filter(|_| column.role != Role::Label);
+        notes.for_each(|note| console.line(format!("  note: {}: {note}", column.name)));
     }
 }
 
@@ -98,7 +101,7 @@ pub(crate) fn print_candidates(console: &Console, candidates: &[CandidateOutcome
     console.table(&rows);
     for candidate in candidates {
         let settings: Vec<String> =
-            candidate.hyperparameters.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            candidate.hyperparameters.iter().map(|(name, value)| format!("{name} {}", short(value))).collect();
         let notes = candidate.notes.iter().map(|note| format!("; {note}")).collect::<String>();
         console.line(format!("  {}: {}{notes}", candidate.algorithm.name(), settings.join(", ")));
     }
@@ -133,18 +136,26 @@ pub(crate) fn print_results(console: &Console, outcome: &Outcome, folder: &Path)
     console.line(format!("  PR-AUC    {pr_auc:.4}  (base rate {:.4})", outcome.test.metrics.base_rate));
     console.line(format!("  log loss  {log_loss:.4}    Brier {brier:.4}    ECE {ece:.4}"));
     console.line(format!("  lift      {lift_10:.2} among the tenth with the highest scores"));
-    console.line(format!("  profit    {empc:.2} per tenant at best (EMPC)"));
+    let Campaign { lifetime_value, offer, contact, .. } = outcome.campaign;
+    console.line(format!(
+        "  profit    {empc:.2} per tenant at best (EMPC; lifetime value {lifetime_value}, offer {offer}, contact {contact})"
+    ));
     let confusion = &outcome.test.confusion;
     console.line(format!(
-        "  at {:.4}: {} of {} decided on churned; {} of {} churned were found",
+        "  acting from {:.4} on contacts {}, of whom {} churned (of {})",
         outcome.threshold.score,
-        confusion.true_positives,
         confusion.true_positives + confusion.false_positives,
         confusion.true_positives,
         confusion.true_positives + confusion.false_negatives,
     ));
-    let needed: Vec<&str> = outcome.importance.iter().take(5).map(|importance| importance.name.as_str()).collect();
-    console.line(format!("  needs most: {}", needed.join(", ")));
+    let matters = |importance: &&Importance| importance.log_loss_increase.mean > 0.0;
+    let needed: Vec<&str> =
+        outcome.importance.iter().filter(matters).take(5).map(|importance| importance.name.as_str()).collect();
+    console.line(if needed.is_empty() {
+        "  no feature helps".to_owned()
+    } else {
+        format!("  needs most: {}", needed.join(", "))
+    });
     outcome.caveats.iter().for_each(|caveat| console.line(format!("  caution: {caveat}")));
     console.line(format!("\nmodel file {}", folder.join(crate::MODEL_FILE).display()));
     console.line(format!("report     {}", folder.join("report.html").display()));
@@ -172,7 +183,18 @@ pub(crate) fn caveats(outcome: &Outcome) -> Vec<String> {
         let rows = churned_rows(n_test_churned);
         caveats.push(format!("only {rows} in the test; mind the interval of the ROC-AUC"));
     }
-    if outcome.test.metrics.roc_auc > TOO_GOOD {
+    if let Some(group) = &outcome.split.group {
+        caveats.push(format!(
+            "rows of one {group} are alike, so the interval of the ROC-AUC, which counts rows, is too narrow"
+        ));
+    }
+    let Metrics { roc_auc, roc_auc_low, .. } = outcome.test.metrics;
+    if roc_auc_low <= 0.5 {
+        caveats.push("the ranking is no better than chance, as far as the test can tell".to_owned());
+    } else if roc_auc < outcome.baseline.test.roc_auc {
+        caveats.push(format!("{} alone ranks the test better than the model", outcome.baseline.feature));
+    }
+    if roc_auc > TOO_GOOD {
         caveats.push(
             "almost no errors on held-out rows: the label may be a rule over the features, or a feature may be known \
              only after the churn"
@@ -180,6 +202,18 @@ pub(crate) fn caveats(outcome: &Outcome) -> Vec<String> {
         );
     }
     caveats
+}
+
+/// A hyperparameter with three digits where it has more.
+fn short(value: &serde_json::Value) -> String {
+    match value.as_f64() {
+        Some(number) if value.is_f64() && number != 0.0 => {
+            let digits = 2 - number.abs().log10().floor() as i32;
+            let rounded = (number * 10_f64.powi(digits)).round() / 10_f64.powi(digits);
+            rounded.to_string()
+        }
+        _ => value.to_string(),
+    }
 }
 
 fn churned_rows(n: usize) -> String {

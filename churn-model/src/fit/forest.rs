@@ -11,7 +11,7 @@ use super::random::{Random, poisson_draws, subkey};
 use super::weights::{ClassWeight, WholeWeights};
 use super::{FitError, Observations, Progress, Step};
 use crate::calibrator::RawScale;
-use crate::forest::{Combine, ForestModel, MAX_FEATURES, MAX_NODES};
+use crate::forest::{Combine, ForestModel, MAX_FEATURES, MAX_LEVEL_SETS};
 
 /// Fits a [`ForestModel`] of many trees, each on a bootstrap of the groups and on a few features per split.
 ///
@@ -184,7 +184,8 @@ fn assemble(trees: Vec<ForestModel>) -> Result<ForestModel, FitError> {
     let mut trees = trees.into_iter();
     let mut forest = trees.next().expect("this cannot fail because there is at least one tree");
     for tree in trees {
-        forest.append(tree).map_err(|_| FitError::TooMany { what: "nodes", found: n_nodes, most: MAX_NODES })?;
+        // Category splits run out before nodes do; either way larger leaves help.
+        forest.append(tree).map_err(|_| FitError::TooMany { what: "nodes", found: n_nodes, most: MAX_LEVEL_SETS })?;
     }
     Ok(forest)
 }
