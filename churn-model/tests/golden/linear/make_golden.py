@@ -19,8 +19,15 @@ LEVELS = ["energy", "retail", "media", "health"]
 N = 300
 
 # penalty per unit of weight, share of it on absolute weights, whether rows are weighted
-CASES = [(1e-1, 0.0, False), (1e-2, 0.0, False), (1e-2, 0.0, True), (1e-3, 0.0, True), (1e-5, 0.0, False),
-         (1e-2, 0.5, False), (2e-2, 1.0, True)]
+CASES = [
+    (1e-1, 0.0, False),
+    (1e-2, 0.0, False),
+    (1e-2, 0.0, True),
+    (1e-3, 0.0, True),
+    (1e-5, 0.0, False),
+    (1e-2, 0.5, False),
+    (2e-2, 1.0, True),
+]
 
 
 def observations():
@@ -63,7 +70,7 @@ def expanded(features, weight):
 
 def log_odds(features, churned, weight, penalty, l1_ratio):
     x = expanded(features, weight)
-    strength = dict(C=1.0 / (penalty * weight.sum()), tol=1e-12)
+    strength = {"C": 1.0 / (penalty * weight.sum()), "tol": 1e-12}
     if l1_ratio == 0.0:
         model = LogisticRegression(solver="newton-cholesky", max_iter=1000, **strength)
     else:
@@ -85,8 +92,8 @@ def main():
     for penalty, l1_ratio, is_weighted in CASES:
         w = weight.astype(float) if is_weighted else np.ones(N)
         found = log_odds(features, churned, w, penalty, l1_ratio)
-        cases.append(dict(penalty=penalty, l1_ratio=l1_ratio, is_weighted=is_weighted, log_odds=found.tolist()))
-    out = dict(made_with={m.__name__: m.__version__ for m in (np, sklearn)}, levels=LEVELS, cases=cases)
+        cases.append({"penalty": penalty, "l1_ratio": l1_ratio, "is_weighted": is_weighted, "log_odds": found.tolist()})
+    out = {"made_with": {m.__name__: m.__version__ for m in (np, sklearn)}, "levels": LEVELS, "cases": cases}
     (HERE / "golden.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
 
 
