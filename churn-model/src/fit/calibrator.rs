@@ -7,7 +7,7 @@ use crate::calibrator::{Calibrator, RawScale, sigmoid};
 /// How a calibrator is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CalibratorLearner {
-    /// The one of the three with the least cross-validated log loss.
+    /// The one of the three with the least cross-validated log loss; isotonic only where there are enough points.
     #[default]
     Auto,
     /// None: the raw score is a probability, up to its scale.
@@ -20,6 +20,10 @@ pub enum CalibratorLearner {
 
 /// Folds of the cross-validation between calibrators.
 const N_FOLDS: u64 = 5;
+
+/// Points of the rarer label below which an isotonic map mostly makes ties, and the ranking worse (Niculescu-Mizil and
+/// Caruana 2005 find about a thousand).
+const LEAST_FOR_ISOTONIC: usize = 1_000;
 
 /// How much better than the simpler calibrator the next one has to be, in log loss per observation.
 const WORTH_IT: f64 = 1e-4;
@@ -63,8 +67,13 @@ impl CalibratorLearner {
         if self != Self::Auto {
             return self;
         }
+        let n_churned = points.iter().filter(|point| point.churned).count();
+        let may_bend = n_churned.min(points.len() - n_churned) >= LEAST_FOR_ISOTONIC;
         let mut best = (Self::Identity, f64::INFINITY);
         for learner in [Self::Identity, Self::Logistic, Self::Isotonic] {
+            if learner == Self::Isotonic && !may_bend {
+                continue;
+            }
             let loss = learner.cross_validated_log_loss(scale, points);
             if loss < best.1 - WORTH_IT {
                 best = (learner, loss);
