@@ -11,7 +11,7 @@
 //!   subtree reads without gaps (1,000,000 rows x 20: 5.5 CPU s instead of 8.2 for 100 trees of depth 12);
 //! - a node with few rows notes which bins it touched, and reads and clears only those.
 //!
-//! Tried and dropped: copying once, when a node is small (8.2 CPU s at any size tried); copying only nodes four or eight
+//! Tried and dropped: copying once, when a node is small (8 to 10 CPU s); copying only nodes four or eight
 //! times sparser than their rows (6.1, 7.8). Building the larger child's histogram by subtraction does not pay here:
 //! each node looks at features of its own.
 
