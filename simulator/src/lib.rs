@@ -26,6 +26,8 @@ mod record;
 mod run;
 mod scenario;
 mod tenant;
+#[cfg(feature = "validate")]
+mod validate;
 mod world;
 
 pub use error::Error;
@@ -33,4 +35,6 @@ pub use history::TenantHistory;
 pub use oracle::Truth;
 pub use profile::INDUSTRIES;
 pub use scenario::Scenario;
+#[cfg(feature = "validate")]
+pub use validate::{Check, Validation, validate};
 pub use world::{World, WorldOptions};
