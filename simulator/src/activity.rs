@@ -15,19 +15,19 @@ const WEEKDAYS: [f64; 7] = [0.15, 0.18, 0.21, 0.20, 0.13, 0.06, 0.07];
 /// Hour (UTC) at which the working day begins in each region, and how long it is, so that it falls on one day.
 const OFFICE_HOURS: [(f64, f64); 3] = [(6.0, 13.0), (11.0, 13.0), (0.0, 12.0)];
 /// A user's logins per week at middling health, median and standard deviation of the logarithm.
-const LOGINS_PER_WEEK: (f64, f64) = (2.3, 0.45);
+const LOGINS_PER_WEEK: (f64, f64) = (1.7, 0.3);
 /// How much one unit of engagement moves the log of logins.
-const ENGAGEMENT_EFFECT: f64 = 0.42;
+const ENGAGEMENT_EFFECT: f64 = 0.6;
 /// Shape of the negative binomial of a user's weekly logins; smaller is burstier.
-const LOGIN_SHAPE: f64 = 2.0;
+const LOGIN_SHAPE: f64 = 5.0;
 /// Log-odds that a seat is in use at middling adoption, and what one unit of adoption adds.
-const SEAT_IN_USE: (f64, f64) = (0.9, 0.8);
+const SEAT_IN_USE: (f64, f64) = (1.0, 1.6);
 /// Log-odds that a session has jobs at middling depth, and what one unit of depth adds.
-const SESSION_HAS_JOBS: (f64, f64) = (-1.9, 0.65);
+const SESSION_HAS_JOBS: (f64, f64) = (-1.6, 0.9);
 /// Standard deviation of the logarithm of a user's appetite for jobs: the top tenth of users submits 65 % of all.
-const JOB_APPETITE_SD: f64 = 1.5;
+const JOB_APPETITE_SD: f64 = 1.4;
 /// Tail index and least of the number of jobs of a burst; the longest bursts are cut here.
-const BURST_TAIL: f64 = 1.15;
+const BURST_TAIL: f64 = 1.25;
 const LONGEST_BURST: f64 = 90.0;
 /// Median hours and standard deviation of the logarithm of run times, and the limit of the queue, so that p50 is 0.66 h
 /// and p95 93 h (MetaCentrum log).
@@ -35,15 +35,15 @@ const RUN_HOURS: (f64, f64, f64) = (0.66, 3.0, 168.0);
 /// Median bytes and standard deviation of the logarithm of data sizes (the latter of MetaCentrum's requested memory).
 const DATA_BYTES: (f64, f64) = (1.2e9, 1.9);
 /// Log-odds that a job fails at middling service, and what one unit of service takes off them.
-const JOB_FAILS: (f64, f64) = (-2.3, 0.55);
+const JOB_FAILS: (f64, f64) = (-3.1, 1.5);
 /// Log-odds that a job is cancelled, as above.
-const JOB_CANCELLED: (f64, f64) = (-2.9, 0.35);
+const JOB_CANCELLED: (f64, f64) = (-2.7, 1.1);
 /// Seats added and deleted per seat and week at middling adoption, and what one unit does to the logarithm.
 const SEATS_ADDED: f64 = 0.005;
 const SEATS_DELETED: f64 = 0.0045;
 const SEATS_EFFECT: f64 = 0.6;
-/// Median minutes and standard deviation of the logarithm of a session.
-const SESSION_MINUTES: (f64, f64) = (35.0, 0.9);
+/// Median minutes and standard deviation of the logarithm of a session, and what one unit of depth adds to the latter's mean.
+const SESSION_MINUTES: (f64, f64, f64) = (35.0, 0.7, 0.35);
 /// Share of sessions whose end is never reported.
 const NEVER_ENDED: f64 = 0.04;
 
@@ -62,7 +62,8 @@ impl User {
     pub(crate) fn draw(number: u32, profile: &Profile, dice: &mut Dice) -> Self {
         Self {
             number,
-            readiness: dice.unit() as f32,
+            // Golden-ratio steps: any few seats are spread evenly, so that a small tenant's share in use means something.
+            readiness: (f64::from(number) * 0.618_033_988_749_894_9 + profile.readiness).fract() as f32,
             log_logins: (LOGINS_PER_WEEK.0.ln() + profile.log_habit + LOGINS_PER_WEEK.1 * dice.normal()) as f32,
             log_jobs: (JOB_APPETITE_SD * dice.normal() - 0.4) as f32,
             times_out: (dice.unit() * dice.unit()) as f32,
@@ -204,13 +205,14 @@ fn session(
     let hour = opens + hours * 0.5 * (dice.unit() + dice.unit());
     let begin = i64::from(day) * DAY_MS + (hour * HOUR_MS) as i64;
     let Some(login) = out.emit(begin, What::Login, user.number, 0, dice) else { return };
-    let minutes = dice.log_normal(SESSION_MINUTES.0, SESSION_MINUTES.1).clamp(0.5, 600.0);
+    let median = SESSION_MINUTES.0 * (SESSION_MINUTES.2 * climate.health.depth).exp();
+    let minutes = dice.log_normal(median, SESSION_MINUTES.1).clamp(0.5, 600.0);
     let end = begin + (minutes * MINUTE_MS) as i64;
     // Who wants more jobs has more sessions with jobs and longer bursts.
     let appetite = f64::from(user.log_jobs).exp();
-    if dice.chance((has_jobs * appetite.sqrt()).min(0.95)) {
-        let mean = appetite.sqrt().max(0.2);
-        let burst = (mean * 1.6 * (1.0 - dice.unit()).powf(-1.0 / BURST_TAIL)).min(LONGEST_BURST) as u32;
+    if dice.chance((has_jobs * appetite.powf(0.35)).min(0.95)) {
+        let mean = appetite.powf(0.65).max(0.2);
+        let burst = (mean * 1.1 * (1.0 - dice.unit()).powf(-1.0 / BURST_TAIL)).min(LONGEST_BURST) as u32;
         let mut at = begin + (dice.exponential(0.15 * minutes) * MINUTE_MS) as i64;
         for _ in 0..burst.max(1) {
             job(at, user, jobs, out, dice);

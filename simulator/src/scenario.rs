@@ -80,7 +80,7 @@ impl Parameters {
             seasonal_tenants: 0.05,
             season_swing: 0.10,
             weeks_to_value: 1.5,
-            price_increases_per_year: 0.45,
+            price_increases_per_year: 0.6,
             hazard_drift: 0.0,
             usage_drift: 0.0,
             price_drift: 1.0,

@@ -18,19 +18,19 @@ const ENGAGEMENT: Facet = Facet { memory_weeks: 30.0, own: 0.65, weight: 1.0 };
 /// How many of the seats are in use.
 const ADOPTION: Facet = Facet { memory_weeks: 40.0, own: 0.65, weight: 1.0 };
 /// How much of the time is real work.
-const DEPTH: Facet = Facet { memory_weeks: 35.0, own: 0.65, weight: 0.9 };
+const DEPTH: Facet = Facet { memory_weeks: 35.0, own: 0.65, weight: 1.2 };
 /// How well the platform does for this tenant.
-const SERVICE: Facet = Facet { memory_weeks: 25.0, own: 0.55, weight: 1.0 };
+const SERVICE: Facet = Facet { memory_weeks: 30.0, own: 0.65, weight: 1.35 };
 /// What one unit of pressure from a price increase adds to the log hazard.
-const PRICE_WEIGHT: f64 = 1.0;
-const PRICE_MEMORY_WEEKS: f64 = 16.0;
+const PRICE_WEIGHT: f64 = 1.3;
+const PRICE_MEMORY_WEEKS: f64 = 13.0;
 
 /// A disengagement begins so often, per tenant and year.
 const EPISODES_PER_YEAR: f64 = 0.28;
 /// Weeks that it takes, median and standard deviation of the logarithm (notes: log-normal, median 8).
 const EPISODE_WEEKS: (f64, f64) = (8.0, 0.6);
 /// How deep it goes.
-const EPISODE_DEPTH: f64 = 1.5;
+const EPISODE_DEPTH: f64 = 1.8;
 /// Chance per week that it turns again.
 const EPISODE_TURNS: f64 = 0.02;
 /// A champion leaves so often, per tenant and year.
@@ -164,12 +164,12 @@ impl Health {
         self.episode = (self.episode + self.episode_per_week).min(1.0);
         let down = EPISODE_DEPTH * (self.episode - before);
         self.engagement -= down;
-        self.adoption -= 0.6 * down;
-        self.depth -= 0.7 * down;
+        self.adoption -= 0.4 * down;
+        self.depth -= 0.5 * down;
         let low = EPISODE_DEPTH * self.episode;
         walk(&mut self.engagement, means.engagement - low, &ENGAGEMENT, dice);
-        walk(&mut self.adoption, means.adoption - 0.6 * low, &ADOPTION, dice);
-        walk(&mut self.depth, means.depth - 0.7 * low, &DEPTH, dice);
+        walk(&mut self.adoption, means.adoption - 0.4 * low, &ADOPTION, dice);
+        walk(&mut self.depth, means.depth - 0.5 * low, &DEPTH, dice);
         walk(&mut self.service, means.service, &SERVICE, dice);
         self.service -= outage;
         self.price_pressure *= 1.0 - 1.0 / PRICE_MEMORY_WEEKS;

@@ -9,11 +9,12 @@ use churn_events::{DAY_MS, Event, EventKind, JobStatus, ObservationDate};
 use crate::Truth;
 
 /// What is counted, in the order of a row.
-pub(super) const NAMES: [&str; 27] = [
+pub(super) const NAMES: [&str; 29] = [
     "logins 7 d", "logins 28 d", "logins 90 d", "jobs 7 d", "jobs 28 d", "jobs 90 d", "bytes 28 d", "days since login",
     "days since job", "login trend", "job trend", "active users 7 d", "active users 28 d", "users trend", "seats",
     "seats change 90 d", "active days 28 d", "logins per seat", "seats in use", "jobs per login", "failed share",
     "cancelled share", "tenure", "charge", "charge change 90 d", "employees", "sentiment",
+    "idle login days", "session minutes",
 ];
 pub(super) const WIDTH: usize = NAMES.len();
 
@@ -44,6 +45,8 @@ struct Day {
     failed: u32,
     ended: u32,
     cancelled: u32,
+    sessions: u32,
+    session_millis: i64,
     /// Who logged in or submitted, each once.
     users: Vec<u32>,
 }
@@ -69,6 +72,7 @@ impl Diary {
         let mut seen: HashSet<&str> = HashSet::with_capacity(events.len());
         let mut numbers: HashMap<&str, u32> = HashMap::new();
         let mut seats = 0.0;
+        let mut began: HashMap<&str, i64> = HashMap::new();
         for event in events.iter().filter(|event| seen.insert(event.id.as_ref())) {
             let received = event.received_at.millis();
             let day = &mut diary.days[(event.received_at.date().days() - start) as usize];
@@ -95,7 +99,8 @@ impl Diary {
                     seats += if matches!(event.kind, EventKind::UserAdded { .. }) { 1.0 } else { -1.0 };
                     diary.seats.push((received, seats));
                 }
-                EventKind::UserLogin { user, .. } => {
+                EventKind::UserLogin { user, session } => {
+                    began.insert(session, event.occurred_at.millis());
                     day.logins += 1;
                     day.users.push(number(user.as_ref()));
                 }
@@ -109,6 +114,12 @@ impl Diary {
                     day.failed += u32::from(*status == JobStatus::Failed);
                 }
                 EventKind::JobCancelled { .. } => day.cancelled += 1,
+                EventKind::UserLogoff { session, .. } => {
+                    if let Some(began) = began.get(session.as_ref()) {
+                        day.sessions += 1;
+                        day.session_millis += event.occurred_at.millis() - began;
+                    }
+                }
                 _ => {}
             }
         }
@@ -140,6 +151,7 @@ impl Diary {
         let (u28, u28_before) = (users(28, index), users(28, index - 28));
         let seats = as_of(&self.seats, millis).unwrap_or(0.0);
         let charge = as_of(&self.charges, millis).unwrap_or(0.0);
+        let minutes = window(28, index).iter().map(|day| day.session_millis).sum::<i64>() as f64 / 60_000.0;
         let trend = |recent: f64, all: f64| (recent / 28.0 + 0.02) / ((all - recent) / 62.0 + 0.02);
         [
             l7,
@@ -169,6 +181,8 @@ impl Diary {
             charge / as_of(&self.charges, ago).unwrap_or(charge),
             as_of(&self.employees, millis).unwrap_or(0.0),
             as_of(&self.sentiments, millis).unwrap_or(0.0),
+            (count(28, |d| u64::from(d.logins > 0 && d.jobs == 0)) + 1.0) / (count(28, |d| u64::from(d.logins > 0)) + 2.0),
+            (minutes + 35.0) / (count(28, |d| d.sessions.into()) + 1.0),
         ]
     }
 }

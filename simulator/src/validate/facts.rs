@@ -24,7 +24,7 @@ pub(super) struct Facts {
     pub(super) jobs_per_user: Vec<u32>,
     /// Of tenants with at least 100 jobs: the coefficient of variation of the time between two.
     pub(super) arrival_variation: Vec<f64>,
-    /// Of tenants with at least 40 weeks of work: how alike the logs of two weeks' usage in a row are.
+    /// Of tenants with at least 40 weeks and some 20 logins and jobs in each: how alike the logs of two weeks' usage in a row are.
     pub(super) autocorrelation: Vec<f64>,
     pub(super) tenant_days: u64,
     pub(super) n_cancelled: u64,
@@ -137,7 +137,7 @@ impl Facts {
             }
             churn_weeks.extend(left.map(|day| ((day - first_week).max(0) / 7) as usize));
             let logs: Vec<f64> = weekly.iter().flatten().map(|count: &f32| f64::from(*count).ln_1p()).collect();
-            if logs.len() >= 40 && logs.iter().sum::<f64>() / logs.len() as f64 > 1.0 {
+            if logs.len() >= 40 && logs.iter().sum::<f64>() / logs.len() as f64 > 3.0 {
                 self.autocorrelation.push(autocorrelation(&logs));
             }
         }
@@ -183,10 +183,11 @@ impl Facts {
 
     /// How much less churners use than matched stayers, by weeks before the end (the first is the farthest).
     ///
-    /// A churner's week counts relative to its own level before the study. Its match is the stayer of the nearest such
+    /// A churner's week counts relative to its own level before the study. Its matches are the five stayers of the nearest such
     /// level in the same calendar weeks. A value is the mean difference of logarithms.
     pub(super) fn event_study(&self) -> [f64; STUDY_WEEKS] {
-        const BEFORE: usize = 4;
+        const BEFORE: usize = 6;
+        const MATCHES: usize = 5;
         let window = |weeks: &[Option<f32>], end: usize| -> Option<(f64, [f64; STUDY_WEEKS])> {
             let from = end.checked_sub(STUDY_WEEKS + BEFORE)?;
             let logs: Option<Vec<f64>> = weeks.get(from..end)?.iter().map(|n| n.map(|n| f64::from(n).ln_1p())).collect();
@@ -194,7 +195,7 @@ impl Facts {
             let level = logs[..BEFORE].iter().sum::<f64>() / BEFORE as f64;
             let mut study = [0.0; STUDY_WEEKS];
             study.iter_mut().zip(&logs[BEFORE..]).for_each(|(week, log)| *week = log - level);
-            (level > 1.0).then_some((level, study))
+            (level > 1.5).then_some((level, study))
         };
         let mut gap = [0.0; STUDY_WEEKS];
         let mut n = 0.0;
@@ -202,12 +203,12 @@ impl Facts {
             for &end in churn_weeks {
                 let Some((level, churner)) = window(weeks, end) else { continue };
                 let stayers = self.weekly.iter().filter(|(_, _, churn_weeks)| churn_weeks.is_empty());
-                let windows = stayers.filter_map(|(_, weeks, _)| window(weeks, end));
-                let Some((_, stayer)) = windows.min_by(|a, b| (a.0 - level).abs().total_cmp(&(b.0 - level).abs())) else {
-                    continue;
-                };
-                gap.iter_mut().zip(stayer.iter().zip(churner)).for_each(|(gap, (stayer, churner))| *gap += stayer - churner);
-                n += 1.0;
+                let mut windows: Vec<_> = stayers.filter_map(|(_, weeks, _)| window(weeks, end)).collect();
+                windows.sort_by(|a, b| (a.0 - level).abs().total_cmp(&(b.0 - level).abs()));
+                for (_, stayer) in windows.iter().take(MATCHES) {
+                    gap.iter_mut().zip(stayer.iter().zip(churner)).for_each(|(gap, (stayer, churner))| *gap += stayer - churner);
+                    n += 1.0;
+                }
             }
         }
         gap.map(|gap| gap / f64::max(n, 1.0))
