@@ -42,9 +42,9 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// Calibrated scores of feature vectors.
-    pub(crate) fn score(&self, row: &[f32]) -> f64 {
-        self.calibrator.score(self.kind.raw_scale(), self.kind.raw_score(row))
+    /// Calibrated scores of feature vectors that stand one after the other.
+    pub(crate) fn scores(&self, rows: &[f32]) -> Vec<f64> {
+        self.calibrator.scores(self.kind.raw_scale(), self.kind.raw_scores(rows))
     }
 }
 

@@ -76,11 +76,11 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     let (cross_validation, out_of_fold) = cross_validation.unzip();
 
     let bar = console.progress("evaluating", 0);
-    let test_scores = score_all(test.features.view(), |row| kept.score(row));
+    let test_scores = score_all(test.features.view(), |rows| kept.scores(rows));
     let evaluate_error = |source| Error::Evaluate { what: "the test split".to_owned(), source };
     let evaluation = evaluate(&test_scores, &test.labels, &threshold, &config.campaign()).map_err(evaluate_error)?;
     let (importance, n_importance) =
-        importance(set.schema(), &test, config.seed, |row| kept.score(row)).map_err(evaluate_error)?;
+        importance(set.schema(), &test, config.seed, |rows| kept.scores(rows)).map_err(evaluate_error)?;
     let baseline = baseline(set.schema(), &fit, &test, &config.campaign(), config.seed)?;
     bar.finish_and_clear();
 
@@ -226,7 +226,7 @@ impl Judge<'_> {
     }
 
     fn metrics(&self, candidate: &Candidate, rows: &Rows) -> Result<(Vec<f64>, Metrics), Error> {
-        let scores = score_all(rows.features.view(), |row| candidate.score(row));
+        let scores = score_all(rows.features.view(), |rows| candidate.scores(rows));
         let metrics = Metrics::of(&scores, &rows.labels, &self.config.campaign())
             .map_err(|source| Error::Evaluate { what: format!("the {}", candidate.algorithm.name()), source })?;
         Ok((scores, metrics))
