@@ -15,6 +15,7 @@ mod findings;
 mod hyperparameters;
 mod numbers;
 mod outcome;
+mod over_time;
 mod pipeline;
 pub mod report;
 mod rows;
@@ -29,6 +30,10 @@ pub use config::{Algorithm, AlgorithmChoice, Calibration, ThresholdChoice, Train
 pub use console::Console;
 pub use error::Error;
 pub use outcome::{Baseline, CandidateOutcome, CrossValidation, Evaluation, FoldOutcome, Outcome, Segment, Split};
+pub use over_time::{
+    BacktestFacts, BagFacts, BaggingFacts, DateFacts, LogFacts, OracleFacts, OriginalFacts, OverTime, Part, PlanFacts,
+    SplitKind, StudyWeek,
+};
 pub use pipeline::{Finished, MODEL_FILE, train};
 pub use scoring::{ScoreConfig, Scored, score};
 

@@ -104,6 +104,7 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
         rules: rules(kept, set.schema()),
         caveats: Vec::new(),
         seed: config.seed,
+        over_time: None,
     };
     outcome.caveats = [summary::caveats(&outcome), kept.caveats.clone()].concat();
     let model = model(&outcome, kept, set.schema(), &fit);
