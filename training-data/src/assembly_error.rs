@@ -45,7 +45,7 @@ pub enum AssemblyError {
     #[error("the half-life of weights is 0 days; expected at least 1, or none for equal weights")]
     HalfLife,
     /// No date lies between the two.
-    #[error("the first observation date, {first}, lies after the last, {last}")]
+    #[error("the first observation date, {first:?}, lies after the last, {last:?}")]
     FirstAfterLast {
         /// First date asked for.
         first: ObservationDate,
@@ -58,7 +58,7 @@ pub enum AssemblyError {
     EmptyLog,
     /// The log has no observation date with a label.
     #[error(
-        "the log covers {found_days} days, {start} to {end}, without an observation date that has a full lookback and \
+        "the log covers {found_days} days, {start:?} to {end:?}, without an observation date that has a full lookback and \
          a label horizon that ends in it; at least {needed_days} days are needed (lookback {lookback} + gap {gap} + \
          label horizon {horizon}, and up to {every} to the next observation date): take a longer log, a shorter label \
          horizon, or a first observation date of your own"
@@ -83,7 +83,7 @@ pub enum AssemblyError {
     },
     /// There are observation dates with label horizons, and nobody at risk on any of them.
     #[error(
-        "none of {n_tenants} tenants was at risk on an observation date from {first} to {last} ({n_too_young} times \
+        "none of {n_tenants} tenants was at risk on an observation date from {first:?} to {last:?} ({n_too_young} times \
          too young, {n_inactive} times without a job in the lookback, {n_cancelled_in_gap} times cancelled in the gap); \
          lower the minimum tenure or the gap, or look at what the log holds"
     )]
@@ -132,7 +132,7 @@ pub enum AssemblyError {
     },
     /// A time that would stretch the grid of observation dates beyond reason.
     #[error(
-        "the log is received from {start} to {end}, which is more than {most_years} years; an event may bear a wrong \
+        "the log is received from {start:?} to {end:?}, which is more than {most_years} years; an event may bear a wrong \
          time: give the end of the log"
     )]
     LongLog {
@@ -144,7 +144,7 @@ pub enum AssemblyError {
         most_years: u32,
     },
     /// The features of an observation cannot be read.
-    #[error("cannot read the features of tenant {tenant:?} on {date}")]
+    #[error("cannot read the features of tenant {tenant:?} on {date:?}")]
     Features {
         /// The tenant.
         tenant: String,
@@ -177,7 +177,7 @@ pub enum AssemblyError {
     NoDates,
     /// The observation dates are too few for the parts and the embargo between them.
     #[error(
-        "observation dates from {first} to {last} span {found_days} days; {n_parts} parts with an embargo of \
+        "observation dates from {first:?} to {last:?} span {found_days} days; {n_parts} parts with an embargo of \
          {embargo} days between them need {needed_days}: a log longer by {missing_days} days helps, or a shorter \
          label horizon{}",
         if *.n_parts == 3 { ", or no calibration part" } else { "" }
@@ -200,7 +200,7 @@ pub enum AssemblyError {
     },
     /// The shares leave nothing for a part although the log is long enough.
     #[error(
-        "no observation date is left for the {part} part: the parts after it begin on {next} and the embargo before \
+        "no observation date is left for the {part} part: the parts after it begin on {next:?} and the embargo before \
          that is {embargo} days; lower their shares, now {test_share} (test) and {calibration_share} (calibration)"
     )]
     NoRoom {
@@ -245,7 +245,9 @@ pub enum AssemblyError {
         n_rows: usize,
     },
     /// A row is fitted on and tested with.
-    #[error("row {row} (tenant {tenant:?} on {date}) is in both parts; a test on rows that were fitted on says nothing")]
+    #[error(
+        "row {row} (tenant {tenant:?} on {date:?}) is in both parts; a test on rows that were fitted on says nothing"
+    )]
     SameRow {
         /// The row.
         row: usize,
@@ -256,8 +258,8 @@ pub enum AssemblyError {
     },
     /// A label of the fit part was not known yet when the test part begins.
     #[error(
-        "the label horizon of {date}, the last observation date fitted on, ends on {horizon_end}, after the first test \
-         date {test_date}: labels are fitted on that were not known then; leave out dates so that at least {embargo} \
+        "the label horizon of {date:?}, the last observation date fitted on, ends on {horizon_end:?}, after the first test \
+         date {test_date:?}: labels are fitted on that were not known then; leave out dates so that at least {embargo} \
          days lie between, as a time split does"
     )]
     HorizonAcrossCut {
