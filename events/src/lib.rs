@@ -2,11 +2,27 @@
 //!
 //! An [`Event`] is one fact about a tenant, with the time it occurred and the time it was received. Everything else in
 //! this project stands on these types: the simulator makes events, features are derived from them.
+//!
+//! Events are written and read as CloudEvents 1.0 in JSON: [`encode`] and [`decode`] for one, [`read_log`] for files of
+//! them. `docs/events.md` describes the form.
 
+mod data;
+mod decode;
+mod encode;
 mod event;
+mod event_types;
+mod malformed;
 mod money;
+mod rfc3339;
 mod time;
 
+#[doc(hidden)]
+pub use decode::decode_both_ways;
+pub use decode::{MAX_LINE_BYTES, decode, decode_arrived};
+pub use encode::encode;
 pub use event::{Event, EventKind, JobStatus, TenantAttributes};
+pub use event_types::TYPE_PREFIX;
+pub use malformed::{Malformed, Reason};
 pub use money::Money;
+pub use rfc3339::TimeError;
 pub use time::{DAY_MS, ObservationDate, Timestamp};

@@ -1,6 +1,8 @@
+use churn_events::ObservationDate;
+
 use crate::MAX_LEVELS;
 
-/// What can be wrong with a feature schema.
+/// What can be wrong with a feature schema, with reading features, or with a stored tenant state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -38,5 +40,37 @@ pub enum Error {
         feature: String,
         /// Number of levels found.
         found: usize,
+    },
+    /// The schema names a feature that cannot be derived from events.
+    #[error("feature {name:?} is not in the catalogue")]
+    NotInCatalogue {
+        /// Name of the feature.
+        name: String,
+    },
+    /// The schema gives a feature another kind than the catalogue.
+    #[error("feature {feature:?} is a {found} in the schema and a {expected} in the catalogue")]
+    WrongKind {
+        /// Name of the feature.
+        feature: String,
+        /// The kind in the schema.
+        found: &'static str,
+        /// The kind in the catalogue.
+        expected: &'static str,
+    },
+    /// There is not one place for each feature.
+    #[error("there is room for {found} features where the reader has {expected}")]
+    WrongWidth {
+        /// Length of the slice.
+        found: usize,
+        /// Number of features.
+        expected: usize,
+    },
+    /// Events received at or after the observation date have been applied, so what was known then is gone.
+    #[error("cannot look at day {} of 1970 and on: the first date that this state can answer for is day {}", .date.days(), .first.days())]
+    DatePassed {
+        /// The observation date asked for.
+        date: ObservationDate,
+        /// The first date that can be asked for.
+        first: ObservationDate,
     },
 }

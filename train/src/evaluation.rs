@@ -29,14 +29,17 @@ const N_SEGMENT_FEATURES: usize = 4;
 /// Levels of one feature that the segment table shows.
 const MOST_SEGMENT_LEVELS: usize = 12;
 
-/// The score of every row, on all threads.
-pub(crate) fn score_all(features: ArrayView2<'_, f32>, score: impl Fn(&[f32]) -> f64 + Sync) -> Vec<f64> {
-    let rows: Vec<_> = features.axis_iter(Axis(0)).collect();
-    let score_row = |row: &ndarray::ArrayView1<'_, f32>| match row.as_slice() {
-        Some(row) => score(row),
-        None => score(&row.to_vec()),
+/// Rows that a thread scores at a time.
+const CHUNK_ROWS: usize = 1024;
+
+/// The score of every row, on all threads; `scores` gives those of some rows, which stand one after the other.
+pub(crate) fn score_all(features: ArrayView2<'_, f32>, scores: impl Fn(&[f32]) -> Vec<f64> + Sync) -> Vec<f64> {
+    let chunks: Vec<_> = features.axis_chunks_iter(Axis(0), CHUNK_ROWS).collect();
+    let score_chunk = |chunk: &ArrayView2<'_, f32>| {
+        let chunk = chunk.as_standard_layout();
+        scores(chunk.as_slice().expect("this cannot fail because the layout has just been made standard"))
     };
-    rows.par_iter().with_min_len(64).map(score_row).collect()
+    chunks.par_iter().flat_map_iter(score_chunk).collect()
 }
 
 /// Numbers and curves of scores held against labels.
@@ -74,13 +77,13 @@ pub(crate) fn importance(
     schema: &FeatureSchema,
     rows: &Rows,
     seed: u64,
-    score: impl Fn(&[f32]) -> f64 + Sync,
+    scores: impl Fn(&[f32]) -> Vec<f64> + Sync,
 ) -> Result<(Vec<Importance>, usize), EvaluateError> {
     let step = rows.len().div_ceil(MOST_IMPORTANCE_ROWS).max(1);
     let sample: Vec<usize> = (0..rows.len()).step_by(step).collect();
     let sample = rows.select(&sample);
     let groups = ColumnGroup::per_feature(schema);
-    let score_matrix = |features: ArrayView2<'_, f32>| score_all(features, &score);
+    let score_matrix = |features: ArrayView2<'_, f32>| score_all(features, &scores);
     let mut importance = permutation_importance(
         sample.features.view(),
         &sample.labels,
@@ -209,7 +212,7 @@ pub(crate) fn baseline(
     let calibrator =
         CalibratorLearner::Logistic.fit(RawScale::Share, &out_of_fold, &observations).map_err(fit_error)?;
     let column = test.features.select(Axis(1), &[position]);
-    let scores = score_all(column.view(), |row| calibrator.score(RawScale::Share, model.raw_score(row)));
+    let scores = score_all(column.view(), |rows| calibrator.scores(RawScale::Share, model.raw_scores(rows)));
     let what = || "the one-feature baseline".to_owned();
     let test =
         Metrics::of(&scores, &test.labels, campaign).map_err(|source| Error::Evaluate { what: what(), source })?;

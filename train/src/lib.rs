@@ -8,6 +8,7 @@ mod command_line;
 mod commands;
 mod config;
 mod console;
+mod cross_validation;
 mod demonstration;
 mod error;
 mod evaluation;
@@ -15,7 +16,9 @@ mod findings;
 mod hyperparameters;
 mod numbers;
 mod outcome;
+mod over_time;
 mod pipeline;
+mod procedure;
 pub mod report;
 mod rows;
 mod run_folder;
@@ -29,6 +32,10 @@ pub use config::{Algorithm, AlgorithmChoice, Calibration, ThresholdChoice, Train
 pub use console::Console;
 pub use error::Error;
 pub use outcome::{Baseline, CandidateOutcome, CrossValidation, Evaluation, FoldOutcome, Outcome, Segment, Split};
+pub use over_time::{
+    BacktestFacts, BagFacts, BaggingFacts, DateFacts, LogFacts, OracleFacts, OriginalFacts, OverTime, Part, PlanFacts,
+    SplitKind, StudyWeek,
+};
 pub use pipeline::{Finished, MODEL_FILE, train};
 pub use scoring::{ScoreConfig, Scored, score};
 
