@@ -19,6 +19,7 @@ mod log;
 mod malformed;
 mod money;
 mod rfc3339;
+mod schemas;
 mod time;
 
 #[doc(hidden)]
@@ -37,4 +38,5 @@ pub use log::{BrokenFile, LogOptions, LogReport, MalformedLine, read_log, read_l
 pub use malformed::{Malformed, Reason};
 pub use money::Money;
 pub use rfc3339::TimeError;
+pub use schemas::{EventSchema, event_schemas};
 pub use time::{DAY_MS, ObservationDate, Timestamp};

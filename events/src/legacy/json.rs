@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use super::record::{Column, Record};
 use super::{LegacyFormat, RecordOrigin};
 use crate::Event;
@@ -56,6 +54,8 @@ pub fn decode_legacy_json<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use crate::{EventKind, Money, TenantAttributes, Timestamp};
 

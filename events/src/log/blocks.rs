@@ -56,7 +56,7 @@ impl<'r> Blocks<'r> {
                 None if bytes.len() > MAX_LINE_BYTES => return Some(self.skip_line(bytes)),
                 None => {
                     searched = bytes.len();
-                    wanted = bytes.len() * 2;
+                    wanted = (bytes.len() * 2).min(MAX_LINE_BYTES + 1);
                 }
             }
         }
