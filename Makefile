@@ -47,7 +47,7 @@ fuzz:
 # What the events are checked against.
 $(VENV)/cloudevents:
 	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet cloudevents==1.12.0 jsonschema==4.25.1 rfc3339-validator==0.1.4
+	$(VENV)/bin/pip install --quiet cloudevents==2.2.0 jsonschema==4.26.0 rfc3339-validator==0.1.4
 	touch $@
 
 $(VENV)/bin/ruff:
