@@ -40,9 +40,10 @@ golden:
 schemas:
 	cargo run -p churn-events --example make_schemas -- docs/schemas
 
-# Feeds the model file's reader with damaged files; needs a nightly compiler and cargo-fuzz.
+# Feeds readers with damaged model files and events; needs a nightly compiler and cargo-fuzz.
 fuzz:
 	cargo +nightly fuzz run read_model -- -max_total_time=180
+	cargo +nightly fuzz run decode_event -- -max_total_time=180
 
 # What the events are checked against.
 $(VENV)/cloudevents:
