@@ -11,12 +11,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn validator(schema: &Value) -> Validator {
-    jsonschema::options().should_validate_formats(true).build(schema).unwrap()
+    jsonschema::options().should_validate_formats(true).build(schema).expect("a JSON Schema")
 }
 
 fn validator_of(event_type: &Value) -> Validator {
     let schemas = event_schemas();
-    validator(&schemas.iter().find(|schema| *event_type == schema.event_type.as_str()).unwrap().schema)
+    validator(&schemas.iter().find(|schema| *event_type == schema.event_type.as_str()).expect("a known type").schema)
 }
 
 #[test]

@@ -31,19 +31,20 @@ pub(crate) fn json_lines<'e>(events: impl IntoIterator<Item = &'e Event<'static>
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
+    encoder.write_all(bytes).expect("memory takes every byte");
+    encoder.finish().expect("memory takes every byte")
 }
 
 pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.join(name);
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(&path, bytes).expect("the folder is there");
     path
 }
 
 /// All events of some files, with the report.
 pub(crate) fn read_all(paths: &[PathBuf], options: &LogOptions) -> (Vec<Event<'static>>, LogReport) {
     let mut events = Vec::new();
-    let report = read_log(paths, options, |batch| events.extend(batch.iter().cloned().map(Event::into_owned))).unwrap();
+    let report = read_log(paths, options, |batch| events.extend(batch.iter().cloned().map(Event::into_owned)))
+        .expect("the files are there");
     (events, report)
 }
