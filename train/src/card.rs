@@ -39,7 +39,7 @@ pub fn model_card(outcome: &Outcome) -> String {
     ]);
 
     card.heading("Label, data and split");
-    card.paragraph(&format!("Label {}", text(&sentence(&outcome.label))));
+    card.paragraph(&text(&findings::label(outcome)));
     card.paragraph(&text(&findings::split(outcome)));
     if let Some(over_time) = &outcome.over_time {
         log_and_plan(&mut card, over_time);

@@ -12,7 +12,7 @@ use super::{Dice, draw, telco};
 
 /// 2024-01-01.
 const START: i32 = 19_723;
-const N_DATES: i32 = 24;
+const N_DATES: i32 = 23;
 const EVERY: i32 = 28;
 
 /// A forest kept on the observations of two simulated years, with everything that a log can tell.
@@ -28,7 +28,7 @@ pub(crate) fn observed(n_test: usize) -> Outcome {
 }
 
 /// Two years of a world of 2,000 tenants; `reached` is the model's ROC-AUC on the test.
-pub(crate) fn over_time(n_test: usize, reached: f64) -> OverTime {
+fn over_time(n_test: usize, reached: f64) -> OverTime {
     let best = metrics(n_test, 1.75, 31);
     let mut without = metrics(n_test, 1.0, 32);
     without.n = n_test;
