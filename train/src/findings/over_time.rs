@@ -159,7 +159,7 @@ pub(crate) fn dates(dates: &[DateFacts], plan: &PlanFacts) -> String {
 }
 
 /// What the split is cut by, as a clause with its full stop.
-pub(crate) fn split_rule(plan: &PlanFacts) -> &'static str {
+fn split_rule(plan: &PlanFacts) -> &'static str {
     match (plan.split, plan.embargo_days) {
         (SplitKind::Time, Some(_)) => {
             "the label horizons of a part end before the next part's first observation date; dates whose do not are \
@@ -236,7 +236,7 @@ pub(crate) fn event_study(study: &[StudyWeek]) -> Option<String> {
             let when = if opens.week == 0 {
                 "Only in the last week".to_owned()
             } else {
-                format!("From {} before they churn on,", counted(opens.week.unsigned_abs() as usize, "week", "weeks"))
+                format!("Starting {} before the churn,", counted(opens.week.unsigned_abs() as usize, "week", "weeks"))
             };
             let below = 1.0 - last.churners / last.stayers;
             format!(
@@ -398,7 +398,7 @@ mod tests {
         assert_eq!(gap_opens(&study).map(|week| week.week), Some(-2));
         let text = event_study(&study).unwrap();
         assert!(
-            text.starts_with("From 2 weeks before they churn on, churners stay more than 5\u{a0}% below"),
+            text.starts_with("Starting 2 weeks before the churn, churners stay more than 5\u{a0}% below"),
             "{text}"
         );
         assert!(text.contains("so churners are 50\u{a0}% below. 40 churners are compared"), "{text}");

@@ -147,7 +147,7 @@ fn study_plot(study: &[StudyWeek], message: &str) -> Markup {
 }
 
 fn study_table(study: &[StudyWeek]) -> Markup {
-    let names = [Words("Week"), Numbers("Churners"), Numbers("Stayers"), Numbers("Below by"), Numbers("Churners seen")];
+    let names = [Words("Week"), Numbers("Churners"), Numbers("Stayers"), Numbers("Below by")];
     let body = html! {
         tbody {
             @for week in study.iter().rev().step_by(2).take(14) {
@@ -156,7 +156,6 @@ fn study_table(study: &[StudyWeek]) -> Markup {
                     td { (percent(week.churners)) }
                     td { (percent(week.stayers)) }
                     td { (percent(1.0 - week.churners / week.stayers)) }
-                    td { (count(week.n_churners)) }
                 }
             }
         }
@@ -275,8 +274,8 @@ pub(super) fn backtest(outcome: &Outcome) -> Markup {
         return Markup::default();
     };
     let Some(message) = told::backtest(steps) else { return Markup::default() };
-    let lead = "Fitting, choosing and calibrating are repeated as if each date were today; what falls from left to right \
-                is a model that ages, or a world that changes.";
+    let lead = "Fitting, choosing and calibrating are repeated as if each date were today. How far the dates lie apart \
+                shows how much a test of a few dates can tell.";
     let content = html! {
         div class="charts" { (backtest_plot(steps, &message)) }
         (backtest_table(steps))
@@ -307,8 +306,13 @@ fn backtest_plot(steps: &[BacktestFacts], message: &str) -> Markup {
         (plot.line("ideal", &oracle))
         (plot.line("model", &points))
         @for point in &points { (plot.dot("model", *point)) }
-        @if let Some(at) = oracle.last() { (plot.label("quiet", *at, Side::Left, (2.0, -8.0), "best possible")) }
-        @if let Some(at) = points.last() { (plot.label("model", *at, Side::Left, (2.0, 18.0), "fitted anew")) }
+        // Above its highest and below its lowest point a line leaves room for its name.
+        @if let Some(at) = oracle.iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
+            (plot.label("quiet", *at, Side::Right, (-20.0, -8.0), "best possible"))
+        }
+        @if let Some(at) = points.iter().min_by(|a, b| a.1.total_cmp(&b.1)) {
+            (plot.label("model", *at, Side::Right, (6.0, 17.0), "fitted anew"))
+        }
     };
     plot.figure("backtest-plot", "ROC-AUC, date by date", message, &marks)
 }

@@ -7,11 +7,9 @@ use churn_events::ObservationDate;
 use super::chart::{Axis, Plot, Side, WIDTH, figure, px, text_width};
 use super::curves::wilson;
 use super::months;
-use crate::findings::over_time::{
-    PartSpan, base_rate, base_rates, is_labelled, n_labelled, part_word, parts, split_rule,
-};
+use crate::findings::over_time::{PartSpan, base_rate, base_rates, is_labelled, n_labelled, part_word, parts};
 use crate::numbers::{count, counted, percent, value};
-use crate::over_time::{DateFacts, OverTime, Part};
+use crate::over_time::{DateFacts, OverTime, Part, SplitKind};
 
 const LEFT: f64 = 10.0;
 const RIGHT: f64 = 386.0;
@@ -26,7 +24,7 @@ pub(super) fn time_line(over_time: &OverTime) -> Markup {
     let mut rows = Vec::new();
     for span in parts(&over_time.dates) {
         let name = part_word(span.part);
-        let rest = format!("{}, {}", counted(span.n_dates, "date", "dates"), span.days());
+        let rest = span.days();
         // Left of its bar where there is room, so that nothing crosses it; else above.
         let is_beside = at(span.first) - LEFT >= text_width(name) + text_width(&rest) + 10.0;
         let y = bottom + if is_beside { 8.0 } else { 26.0 };
@@ -52,11 +50,16 @@ pub(super) fn time_line(over_time: &OverTime) -> Markup {
         @for row in &rows { (part(over_time, row, at)) }
         line class="grid zero" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(bottom)) y2=(px(bottom)) {}
     };
-    let message = format!(
-        "{}: {} Pale is the label horizon of a part's last date, after the gap.",
-        counted(over_time.dates.len(), "observation date", "observation dates"),
-        split_rule(&over_time.plan)
-    );
+    let n = counted(over_time.dates.len(), "observation date", "observation dates");
+    let rule = match (over_time.plan.split, over_time.plan.embargo_days) {
+        (SplitKind::Time, Some(_)) => {
+            "The last label horizon of a part (pale) ends before the next part begins (dotted); nothing was learnt \
+             from dates of the embargo."
+        }
+        (SplitKind::Time, None) => "Pale: a part's last label horizon.",
+        (SplitKind::Tenants, _) => "Some of the tenants are the test, at all dates. Pale: the last label horizon.",
+    };
+    let message = format!("{n}, marked as dots. {rule}");
     figure("time-line", "What each date was used for", &message, bottom + 28.0, &marks)
 }
 
@@ -97,7 +100,9 @@ pub(super) fn base_rate_plot(over_time: &OverTime) -> Markup {
         over_time.dates.iter().filter(|date| is_labelled(date) && date.n_at_risk > 0).collect();
     let Some(mean) = base_rate(&over_time.dates) else { return Markup::default() };
     let most = labelled.iter().map(|date| wilson(date.n_churned, date.n_at_risk).1).fold(0.01, f64::max);
-    let plot = Plot { x: axis(over_time), y: Axis::share_up_to("Churned in the label horizon", most) };
+    // Rates lie around their mean, so its name would stand on them.
+    let name = format!("Churned in the label horizon (dashed: mean {})", percent(mean));
+    let plot = Plot { x: axis(over_time), y: Axis::share_up_to(&name, most) };
     let x = |date: &DateFacts| f64::from(date.date.days());
     let points: Vec<(f64, f64)> =
         labelled.iter().map(|date| (x(date), date.n_churned as f64 / date.n_at_risk as f64)).collect();
@@ -114,9 +119,6 @@ pub(super) fn base_rate_plot(over_time: &OverTime) -> Markup {
         }
         (plot.line("model", &points))
         @for point in &points { (plot.dot("model", *point)) }
-        // On the side of the mean that the last rates are not on.
-        @let dy = if points.last().is_some_and(|last| last.1 >= mean) { 15.0 } else { -6.0 };
-        (plot.label("quiet", (plot.x.end(), mean), Side::Left, (0.0, dy), &format!("mean {}", percent(mean))))
     };
     let message = format!("{} Pale bars: 95\u{a0}% intervals.", base_rates(&over_time.dates));
     plot.figure("base-rates", "Base rate over time", &message, &marks)
@@ -132,11 +134,15 @@ pub(super) fn cohorts(over_time: &OverTime) -> Markup {
     let too_young: usize = dates.iter().map(|date| date.n_too_young).sum();
     let in_gap: usize = dates.iter().map(|date| date.n_cancelled_in_gap).sum();
     let n_scored: usize = dates.iter().filter(|date| !is_labelled(date)).map(|date| date.n_at_risk).sum();
+    let without = if n_scored > 0 {
+        format!(" and {} without, because the log ends before their label horizons do", count(n_scored))
+    } else {
+        String::new()
+    };
     let message = format!(
-        "{} observations with a label and {} without, because the log ends before their label horizons do. Left out: \
-         {} because the tenant was too young, {} because it churned inside the gap.",
+        "{} observations with a label{without}. Left out: {} because the tenant was too young, {} because it churned \
+         inside the gap.",
         count(n_labelled(dates)),
-        count(n_scored),
         count(too_young),
         count(in_gap),
     );

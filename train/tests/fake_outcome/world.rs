@@ -22,7 +22,10 @@ pub(crate) fn observed(n_test: usize) -> Outcome {
     outcome.label = "cancelled within [14 d, 74 d) after the observation date".into();
     outcome.split.group = Some("tenant".into());
     outcome.caveats = vec!["the world is simulated".into()];
-    outcome.segments[0].feature = "industry".into();
+    for (segment, industry) in outcome.segments.iter_mut().zip(["retail", "finance", "health"]) {
+        (segment.feature, segment.part) = ("industry".into(), industry.into());
+    }
+    outcome.segments[3..7].iter_mut().for_each(|segment| segment.feature = "employees".into());
     outcome.over_time = Some(over_time(n_test, outcome.test.metrics.roc_auc));
     outcome
 }
