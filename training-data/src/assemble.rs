@@ -293,7 +293,8 @@ fn matrix(rows: &[GatheredRow<'_>], shards: &[Shard], schema: &FeatureSchema, le
         let start = features.len();
         features.extend_from_slice(shard.features(row.row, schema.len()));
         let name = shard.rows()[row.row].industry;
-        if let (Some(position), Some(name)) = (industry, (name != NO_INDUSTRY).then(|| shard.industry(name)).flatten()) {
+        if let (Some(position), Some(name)) = (industry, (name != NO_INDUSTRY).then(|| shard.industry(name)).flatten())
+        {
             let level = levels.binary_search_by(|level| level.as_str().cmp(name));
             features[start + position] = level.map_or(f32::NAN, |level| level as f32);
         }

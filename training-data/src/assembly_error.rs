@@ -245,7 +245,9 @@ pub enum AssemblyError {
         n_rows: usize,
     },
     /// A row is fitted on and tested with.
-    #[error("row {row} (tenant {tenant:?} on {date}) is in both parts; a test on rows that were fitted on says nothing")]
+    #[error(
+        "row {row} (tenant {tenant:?} on {date}) is in both parts; a test on rows that were fitted on says nothing"
+    )]
     SameRow {
         /// The row.
         row: usize,
@@ -298,5 +300,120 @@ pub enum AssemblyError {
         path: PathBuf,
         /// What is behind it.
         source: std::io::Error,
+    },
+    /// The description of a set's rows is no JSON of its form.
+    #[error("{path:?} does not describe a training set")]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// What is behind it.
+        source: serde_json::Error,
+    },
+    /// The description has a later form.
+    #[error("training set {path:?} has format version {found}; this build reads 1 to {newest}")]
+    FormatVersion {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: u32,
+        /// The newest version that is read.
+        newest: u32,
+    },
+    /// A field of the description that means nothing.
+    #[error("{path:?}: {field} is {found:?}, which is no value that it can have")]
+    DescriptionField {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// What was found.
+        found: String,
+    },
+    /// A Parquet file of something else.
+    #[error("{path:?} has no metadata {key:?}; expected a training set as this program writes it")]
+    NoDescription {
+        /// The file.
+        path: PathBuf,
+        /// Key of the metadata.
+        key: &'static str,
+    },
+    /// A column is not the one that the description names.
+    #[error("training set {path:?}: column {position} is {found}, expected {expected}")]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// Position of the column, from 1.
+        position: usize,
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// A value is none that its column can have.
+    #[error("training set {path:?}, row {row}, column {column:?}: {found:?} is no value of this column")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+        /// Name of the column.
+        column: String,
+        /// What was found.
+        found: String,
+    },
+    /// The rows are not as many as were written.
+    #[error(
+        "training set {path:?} has {n_labelled} labelled rows and {n_other} others after them; expected \
+         {expected_labelled} and {expected_censored} without a label; it was cut short or changed"
+    )]
+    RowCounts {
+        /// The file.
+        path: PathBuf,
+        /// Rows with a label before the first without.
+        n_labelled: usize,
+        /// Rows after them.
+        n_other: usize,
+        /// Labelled rows that were written.
+        expected_labelled: usize,
+        /// Censored rows that were written.
+        expected_censored: usize,
+    },
+    /// A labelled row without its weight.
+    #[error("training set {path:?}, row {row}: the weight is missing; every labelled row has one")]
+    NoWeight {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+    },
+    /// A column of a Parquet file ends before its rows do.
+    #[error("training set {path:?}: column {column} ends after {found} rows of {expected}; the file is damaged")]
+    ShortColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column, from 0.
+        column: usize,
+        /// Rows found.
+        found: usize,
+        /// Rows of the row group.
+        expected: usize,
+    },
+    /// CSV that cannot be read.
+    #[error("training set {path:?}, line {line}: this is no CSV in UTF-8")]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is behind it.
+        source: csv::Error,
+    },
+    /// Parquet that cannot be read or written.
+    #[error("training set {path:?} cannot be read or written as Parquet")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What is behind it.
+        source: parquet::errors::ParquetError,
     },
 }

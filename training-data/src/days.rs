@@ -28,7 +28,9 @@ impl DaySet {
         let start = self.blocks.partition_point(|block| block.0 < from.div_euclid(64));
         self.blocks[start..]
             .iter()
-            .flat_map(|&(number, bits)| (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| number * 64 + bit))
+            .flat_map(|&(number, bits)| {
+                (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| number * 64 + bit)
+            })
             .skip_while(move |&day| day < from)
     }
 }

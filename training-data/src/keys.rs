@@ -104,9 +104,7 @@ impl Keys {
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         let dates = self.dates.as_ref().map(|dates| rows.iter().map(|&row| dates[row]).collect());
         match &self.held {
-            Held::Rows(numbers) => {
-                Self { held: Held::Rows(rows.iter().map(|&row| numbers[row]).collect()), dates }
-            }
+            Held::Rows(numbers) => Self { held: Held::Rows(rows.iter().map(|&row| numbers[row]).collect()), dates },
             Held::Ids { .. } => {
                 let mut keys = Self::no_ids();
                 rows.iter().for_each(|&row| keys.push(&self.get(row)));

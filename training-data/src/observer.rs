@@ -50,5 +50,5 @@ impl Observer {
 /// received, so that nothing known on a date occurred after it.
 fn occurred_at(event: &Event<'_>, options: &StateOptions) -> Timestamp {
     let ahead_ms = event.occurred_at.millis().saturating_sub(event.received_at.millis());
-    if (1..=options.max_skew_ms()).contains(&ahead_ms) { event.received_at } else { event.occurred_at }
+    if (1..=options.max_skew_ms).contains(&ahead_ms) { event.received_at } else { event.occurred_at }
 }

@@ -183,7 +183,7 @@ impl AssemblyReport {
             Applied::Duplicate => self.n_duplicate += 1,
             Applied::HeldBack => self.n_held_back += 1,
             Applied::Dropped => self.n_dropped += 1,
-            Applied::Counted => {}
+            _ => {}
         }
     }
 }
