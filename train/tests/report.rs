@@ -156,7 +156,7 @@ fn rare_churn_and_a_capacity_make_a_page_too() {
 /// The page of a run on a log, after something about it was changed.
 fn page_over_time(change: impl FnOnce(&mut OverTime)) -> String {
     let mut outcome = observed(1_409);
-    change(outcome.over_time.as_mut().unwrap());
+    change(outcome.over_time.as_mut().expect("a run on a log"));
     render(&outcome)
 }
 

@@ -8,6 +8,12 @@ use crate::over_time::{BacktestFacts, BagFacts, OverTime, Part, SplitKind};
 
 /// Which dates were used for what, and what the figures of the kept model are held against.
 pub(crate) fn print_over_time(console: &Console, over_time: &OverTime, test: &Metrics) {
+    let (log, plan) = (&over_time.log, &over_time.plan);
+    console.line(format!(
+        "\n{} events of {} tenants, {} to {}; churn: {}, {} days after a gap of {}",
+        log.n_events, log.n_tenants, log.first, log.end, plan.rule, plan.horizon_days, plan.gap_days
+    ));
+    log.left_out.iter().filter(|(_, n)| *n > 0).for_each(|(why, n)| console.line(format!("  left out: {n} {why}")));
     console.table(&part_rows(over_time));
     if let Some(oracle) = &over_time.oracle {
         console.line(format!(
