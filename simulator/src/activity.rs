@@ -133,8 +133,18 @@ impl Outbox<'_> {
         } else if per_million < LATE + VERY_LATE + AHEAD {
             received = (occurred - (dice.unit() * 2.0 * MINUTE_MS) as i64).max(self.from);
         }
-        let record =
-            Record { received, occurred, amount, tenant: self.tenant, seq, user, of, servers, what, is_duplicate: false };
+        let record = Record {
+            received,
+            occurred,
+            amount,
+            tenant: self.tenant,
+            seq,
+            user,
+            of,
+            servers,
+            what,
+            is_duplicate: false,
+        };
         if received < self.to {
             self.records.push(record);
         }
@@ -257,7 +267,13 @@ fn job(at: i64, user: &User, jobs: &Jobs, out: &mut Outbox<'_>, dice: &mut Dice)
 }
 
 /// Seats taken away in a week, before its work: a user is idle in the days before.
-pub(crate) fn take_seats(first_day: i32, climate: &Climate<'_>, users: &mut Users, out: &mut Outbox<'_>, dice: &mut Dice) {
+pub(crate) fn take_seats(
+    first_day: i32,
+    climate: &Climate<'_>,
+    users: &mut Users,
+    out: &mut Outbox<'_>,
+    dice: &mut Dice,
+) {
     let effect = SEATS_EFFECT * climate.health.adoption;
     let n_deleted = dice.poisson(users.users.len() as f64 * SEATS_DELETED * (-effect).exp());
     for _ in 0..n_deleted {
@@ -273,7 +289,13 @@ pub(crate) fn take_seats(first_day: i32, climate: &Climate<'_>, users: &mut User
 }
 
 /// Seats added in a week, after its work: they are used from the next one on.
-pub(crate) fn add_seats(first_day: i32, climate: &Climate<'_>, users: &mut Users, out: &mut Outbox<'_>, dice: &mut Dice) {
+pub(crate) fn add_seats(
+    first_day: i32,
+    climate: &Climate<'_>,
+    users: &mut Users,
+    out: &mut Outbox<'_>,
+    dice: &mut Dice,
+) {
     let effect = SEATS_EFFECT * climate.health.adoption;
     let n_added = dice.poisson(users.users.len() as f64 * SEATS_ADDED * effect.exp());
     for _ in 0..n_added.min(200) {
@@ -292,7 +314,9 @@ fn some_time(first_day: i32, dice: &mut Dice) -> i64 {
 /// When a champion leaves, the user who logs in most does.
 pub(crate) fn champion_leaves(first_day: i32, users: &mut Users, out: &mut Outbox<'_>, dice: &mut Dice) {
     let busiest = users.users.iter().enumerate().max_by(|(_, a), (_, b)| a.log_logins.total_cmp(&b.log_logins));
-    if users.users.len() > 1 && let Some((index, _)) = busiest {
+    if users.users.len() > 1
+        && let Some((index, _)) = busiest
+    {
         let user = users.users.swap_remove(index);
         let at = i64::from(first_day) * DAY_MS + (dice.unit() * 24.0 * HOUR_MS) as i64;
         out.emit(at, What::UserDeleted, user.number, 0, dice);

@@ -163,7 +163,13 @@ impl Run {
                     (f64::from(profile.employees) * growth.powi(age / 364)).max(1.0) as u32
                 });
                 let sentiment = Some(sentiment(week, &mut dice));
-                self.changes.push(Change::Attributes { with_name: false, revenue: None, employees, sentiment, charge: None });
+                self.changes.push(Change::Attributes {
+                    with_name: false,
+                    revenue: None,
+                    employees,
+                    sentiment,
+                    charge: None,
+                });
             }
         }
         if let Some(cancellation) = week.cancellation.filter(|cancellation| (from..end).contains(&cancellation.at)) {
