@@ -88,7 +88,7 @@ impl Observing<'_> {
             .map(|cohort| DateFacts {
                 date: cohort.date(),
                 part: self.part(cohort.date(), cohort.n_labelled() == 0),
-                n_at_risk: cohort.n_at_risk() as usize,
+                n_at_risk: (cohort.n_labelled() + cohort.n_censored) as usize,
                 n_churned: cohort.n_churned as usize,
                 n_too_young: cohort.n_too_young as usize,
                 n_cancelled_in_gap: cohort.n_cancelled_in_gap as usize,
