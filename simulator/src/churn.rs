@@ -38,8 +38,9 @@ impl Hazard {
         drift: f64,
     ) -> Self {
         let age = f64::from((week_start - created_day).max(0));
-        let log_hazard =
-            BASE_LOG_HAZARD - health.average + log_frailty + FIRST_MONTHS.0 * (-age / FIRST_MONTHS.1).exp() + drift;
+        let log_hazard = BASE_LOG_HAZARD - health.average + log_frailty
+            + FIRST_MONTHS.0 * (-age / FIRST_MONTHS.1).exp()
+            + drift;
         let daily = log_hazard.exp();
         let acausal_per_day = ACAUSAL_PER_DAY * profile.mortality();
         let every = if profile.is_annual { YEAR_DAYS } else { MONTH_DAYS };

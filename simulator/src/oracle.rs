@@ -29,6 +29,11 @@ impl Truth {
         Self { setting: setting.clone(), tenant, life, weeks }
     }
 
+    /// The tenant.
+    pub fn id(&self) -> &str {
+        &self.life.profile.id
+    }
+
     /// The state that is in force on a date, if the tenant is subscribed then: that of the week the day before falls into.
     ///
     /// The first day of a week so sees nothing of the week that begins with it.
@@ -65,7 +70,12 @@ impl Truth {
         let profile = &self.life.profile;
         let (mut survives_gap, mut churns) = (0.0, 0.0);
         for rollout in 0..N_ROLLOUTS {
-            let mut dice = dice(self.setting.seed, self.tenant, Purpose::Oracle, (day as u64) << 8 | rollout);
+            let mut dice = dice(
+                self.setting.seed,
+                self.tenant,
+                Purpose::Oracle,
+                (day as u64) << 8 | rollout,
+            );
             let mut health = week.health.clone();
             let mut hazard = week.hazard;
             let mut first_day = week.first_day;

@@ -1,7 +1,6 @@
 //! Events in compact form: numbers for names, until somebody wants to read them.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use churn_events::{Event, EventKind, JobStatus, Money, TenantAttributes, Timestamp};
 
@@ -69,13 +68,7 @@ impl Record {
 /// What a `tenant.created` or `tenant.updated` says, or why a tenant cancelled.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    Attributes {
-        with_name: bool,
-        revenue: Option<f64>,
-        employees: Option<u32>,
-        sentiment: Option<f64>,
-        charge: Option<Money>,
-    },
+    Attributes { with_name: bool, revenue: Option<f64>, employees: Option<u32>, sentiment: Option<f64>, charge: Option<Money> },
     Reason(Option<&'static str>),
 }
 
@@ -102,16 +95,13 @@ impl Texts {
         } else if record.is_of_job() {
             self.of.push('j');
         }
-        push_number(
-            &mut self.of,
-            if matches!(record.what, What::Login | What::Submitted) { record.seq } else { record.of },
-        );
+        push_number(&mut self.of, if matches!(record.what, What::Login | What::Submitted) { record.seq } else { record.of });
         event(record, profile, changes, &self.id, &self.user, &self.of)
     }
 }
 
 fn push_number(text: &mut String, number: u32) {
-    write!(text, "{number}").expect("this cannot fail because a string takes all");
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 fn event<'a>(
@@ -177,8 +167,7 @@ pub(crate) struct TextTable {
 
 impl TextTable {
     pub(crate) fn of(records: &[Record], profile: &Profile) -> Self {
-        let mut table =
-            Self { text: String::with_capacity(records.len() * 24), ends: Vec::with_capacity(records.len()) };
+        let mut table = Self { text: String::with_capacity(records.len() * 24), ends: Vec::with_capacity(records.len()) };
         let mut texts = Texts::default();
         for record in records {
             texts.event(record, profile, &[]);
@@ -192,13 +181,7 @@ impl TextTable {
         table
     }
 
-    pub(crate) fn event<'a>(
-        &'a self,
-        index: usize,
-        record: &Record,
-        profile: &'a Profile,
-        changes: &[Change],
-    ) -> Event<'a> {
+    pub(crate) fn event<'a>(&'a self, index: usize, record: &Record, profile: &'a Profile, changes: &[Change]) -> Event<'a> {
         let start = if index == 0 { 0 } else { self.ends[index - 1][2] };
         let [id, user, of] = self.ends[index];
         let text = |from: u32, to: u32| &self.text[from as usize..to as usize];

@@ -85,7 +85,8 @@ pub(super) fn binned(matrix: &Matrix) -> Vec<[u8; WIDTH]> {
     for column in 0..WIDTH {
         let mut values: Vec<f64> = matrix.iter().map(|row| row[column]).collect();
         values.sort_unstable_by(f64::total_cmp);
-        let mut cuts: Vec<f64> = (1..N_BINS).map(|bin| values[(values.len() - 1) * bin / N_BINS]).collect();
+        let mut cuts: Vec<f64> =
+            (1..N_BINS).map(|bin| values[(values.len() - 1) * bin / N_BINS]).collect();
         cuts.dedup();
         for (bin, row) in bins.iter_mut().zip(matrix) {
             bin[column] = cuts.partition_point(|cut| *cut < row[column]) as u8;

@@ -117,7 +117,8 @@ fn fact_checks(facts: &mut Facts, event_study: &[f64]) -> Vec<Check> {
     let (early, middle_weeks, last) = (quarter(0..6), quarter(10..16), quarter(20..26));
     let largest_step =
         event_study.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max) / event_study[25].max(1e-9);
-    let (first, steady, renewal) = (facts.yearly_hazard(0..3), facts.yearly_hazard(5..11), facts.yearly_hazard(12..13));
+    let (first, steady, renewal) =
+        (facts.yearly_hazard(0..3), facts.yearly_hazard(5..11), facts.yearly_hazard(12..13));
     vec![
         check("events", facts.n_events as f64, 1.0, f64::INFINITY),
         check("run time p50, hours", p50, 0.5, 0.85),
@@ -175,8 +176,7 @@ fn grade(rows: &[Row], gap: usize, seed: u64, with_all: bool) -> Grades {
             .collect();
         for (row, score) in scores.iter_mut().enumerate() {
             let weights = &folds[fold(row) as usize];
-            *score =
-                weights[WIDTH] + matrix[row].iter().zip(weights).map(|(value, weight)| value * weight).sum::<f64>();
+            *score = weights[WIDTH] + matrix[row].iter().zip(weights).map(|(value, weight)| value * weight).sum::<f64>();
         }
         learners::roc_auc(&scores, labels)
     };
