@@ -6,7 +6,7 @@ use churn_model::evaluate::{Importance, MeanChange, Metrics};
 
 use crate::commands;
 use crate::findings::{self, GAINS_SHARES, gain_at, over_time as told};
-use crate::numbers::{count, decimals, or_dash, percent, sentence, setting};
+use crate::numbers::{count, counted, decimals, or_dash, percent, sentence, setting};
 use crate::outcome::{Outcome, Segment};
 use crate::over_time::OverTime;
 
@@ -39,7 +39,7 @@ pub fn model_card(outcome: &Outcome) -> String {
     ]);
 
     card.heading("Label, data and split");
-    card.paragraph(&format!("Label {}", text(&sentence(&outcome.label))));
+    card.paragraph(&text(&findings::label(outcome)));
     card.paragraph(&text(&findings::split(outcome)));
     if let Some(over_time) = &outcome.over_time {
         log_and_plan(&mut card, over_time);
@@ -195,11 +195,10 @@ fn log_and_plan(card: &mut Card, over_time: &OverTime) {
     card.heading("Split by date");
     card.paragraph(&told::dates(&over_time.dates, &over_time.plan));
     card.table(
-        &["Part", "Observation dates", "Observations", "Churned", "Base rate"],
+        &["Part and its observation dates", "Observations", "Churned", "Base rate"],
         told::parts(&over_time.dates).iter().map(|span| {
             vec![
-                told::part_word(span.part).to_owned(),
-                format!("{} ({})", span.days(), count(span.n_dates)),
+                format!("{}: {} ({})", told::part_word(span.part), span.days(), counted(span.n_dates, "date", "dates")),
                 count(span.n_at_risk),
                 or_dash(span.n_churned.map(|n_churned| n_churned as f64), |n_churned| decimals(n_churned, 0)),
                 or_dash(span.base_rate(), percent),
@@ -231,11 +230,10 @@ fn yardsticks(card: &mut Card, outcome: &Outcome, over_time: &OverTime) {
         card.heading("Backtest");
         card.paragraph(&sentence);
         card.table(
-            &["Date tested on", "Learner", "Fitted on", "Tested on", "ROC-AUC", "Best possible", "Log loss"],
+            &["Date tested on, learner", "Fitted on", "Tested on", "ROC-AUC", "Best possible", "Log loss"],
             over_time.backtest.iter().map(|step| {
                 vec![
-                    step.date.to_string(),
-                    step.algorithm.name().replace('-', " "),
+                    format!("{}, {}", step.date, step.algorithm.name().replace('-', " ")),
                     count(step.n_fit),
                     count(step.test.n),
                     decimals(step.test.roc_auc, 3),

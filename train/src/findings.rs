@@ -6,7 +6,7 @@ use churn_model::evaluate::{CalibrationBin, GainsPoint, ProfitPoint};
 use churn_model::{Calibrator, Campaign, ThresholdRule};
 use churn_training_data::Role;
 
-use crate::numbers::{count, counted, decimals, percent, round_percent, value};
+use crate::numbers::{count, counted, decimals, percent, round_percent, sentence, value};
 use crate::outcome::{CandidateOutcome, Outcome};
 
 /// Shares of highest scores that tables of gains show.
@@ -25,6 +25,15 @@ pub(crate) fn learner(candidate: &CandidateOutcome) -> String {
 /// What one row is called: a tenant, unless rows are known to share one.
 pub(crate) fn rows(outcome: &Outcome) -> &'static str {
     if outcome.over_time.is_some() || outcome.split.group.is_some() { "observations" } else { "tenants" }
+}
+
+/// What the label says.
+pub(crate) fn label(outcome: &Outcome) -> String {
+    if outcome.over_time.is_some() {
+        format!("Label: {}.", outcome.label.trim_end_matches('.'))
+    } else {
+        format!("Label {}", sentence(&outcome.label))
+    }
 }
 
 /// What a run reads.

@@ -10,7 +10,6 @@ use churn_training_data::{Observation, Observations, TrainingSet};
 
 use crate::Error;
 use crate::outcome::Outcome;
-use crate::over_time::OverTime;
 use crate::summary;
 use crate::whole_files::write_together;
 
@@ -186,29 +185,7 @@ fn metrics_json(outcome: &Outcome) -> Value {
         },
         "segments": outcome.segments,
         "caveats": outcome.caveats,
-        "over_time": outcome.over_time.as_ref().map(over_time_json),
-    })
-}
-
-fn over_time_json(over_time: &OverTime) -> Value {
-    let families = over_time.families.iter().map(|family| {
-        json!({
-            "name": family.name,
-            "log_loss_increase": family.log_loss_increase.mean,
-            "roc_auc_decrease": family.roc_auc_decrease.mean,
-        })
-    });
-    json!({
-        "log": over_time.log,
-        "plan": over_time.plan,
-        "dates": over_time.dates,
-        "event_study": over_time.event_study,
-        "oracle": over_time.oracle,
-        "original": over_time.original,
-        "bagging": over_time.bagging,
-        "families": families.collect::<Vec<Value>>(),
-        "backtest": over_time.backtest,
-        "n_scored": over_time.n_scored,
+        "over_time": outcome.over_time,
     })
 }
 

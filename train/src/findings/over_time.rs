@@ -2,7 +2,7 @@
 
 use churn_events::ObservationDate;
 
-use crate::numbers::{count, counted, decimals, percent, round_percent};
+use crate::numbers::{count, counted, decimals, percent, round_percent, sentence};
 use crate::outcome::Outcome;
 use crate::over_time::{
     BacktestFacts, BagFacts, BaggingFacts, DateFacts, LogFacts, OracleFacts, OriginalFacts, OverTime, Part, PlanFacts,
@@ -155,17 +155,21 @@ pub(crate) fn dates(dates: &[DateFacts], plan: &PlanFacts) -> String {
         return "There is no observation date.".to_owned();
     }
     let n = counted(dates.len(), "observation date", "observation dates");
-    let why = match (plan.split, plan.embargo_days) {
+    format!("{n}: {}. {}", parts.join("; "), sentence(split_rule(plan)))
+}
+
+/// What the split is cut by, as a clause with its full stop.
+fn split_rule(plan: &PlanFacts) -> &'static str {
+    match (plan.split, plan.embargo_days) {
         (SplitKind::Time, Some(_)) => {
-            " The label horizons of a part end before the next part's first observation date; dates whose do not are \
+            "the label horizons of a part end before the next part's first observation date; dates whose do not are \
              the embargo, and nothing was learnt from them."
         }
-        (SplitKind::Time, None) => " The latest observation dates are the test.",
+        (SplitKind::Time, None) => "the latest observation dates are the test.",
         (SplitKind::Tenants, _) => {
-            " Some of the tenants are the test, at all dates, so the figures say nothing about how a model ages."
+            "some of the tenants are the test, at all dates, so the figures say nothing about how a model ages."
         }
-    };
-    format!("{n}: {}.{why}", parts.join("; "))
+    }
 }
 
 /// How the test split was cut off, as a further sentence.
@@ -218,8 +222,8 @@ pub(crate) fn event_study(study: &[StudyWeek]) -> Option<String> {
     let levels = format!(
         "in week {} they are at {} of their own earlier level, stayers at {}",
         decimals(f64::from(last.week), 0),
-        round_percent(last.churners),
-        round_percent(last.stayers),
+        whole_percent(last.churners),
+        whole_percent(last.stayers),
     );
     let n = study.iter().map(|week| week.n_churners).max().unwrap_or_default();
     let of = counted(n, "churner is", "churners are");
@@ -232,16 +236,21 @@ pub(crate) fn event_study(study: &[StudyWeek]) -> Option<String> {
             let when = if opens.week == 0 {
                 "Only in the last week".to_owned()
             } else {
-                format!("From {} before they churn on,", counted(opens.week.unsigned_abs() as usize, "week", "weeks"))
+                format!("Starting {} before the churn,", counted(opens.week.unsigned_abs() as usize, "week", "weeks"))
             };
             let below = 1.0 - last.churners / last.stayers;
             format!(
-                "{when} churners stay more than {} below stayers; {levels}, a difference of {}. {of} compared.",
+                "{when} churners stay more than {} below stayers; {levels}, so churners are {} below. {of} compared.",
                 round_percent(CLEARLY_BELOW),
                 round_percent(below)
             )
         }
     })
+}
+
+/// Usage as a share of the earlier level, which may be more than all of it.
+fn whole_percent(share: f64) -> String {
+    format!("{}\u{a0}%", decimals(100.0 * share, 0))
 }
 
 /// How far from the best possible score the model is.
@@ -389,10 +398,10 @@ mod tests {
         assert_eq!(gap_opens(&study).map(|week| week.week), Some(-2));
         let text = event_study(&study).unwrap();
         assert!(
-            text.starts_with("From 2 weeks before they churn on, churners stay more than 5\u{a0}% below"),
+            text.starts_with("Starting 2 weeks before the churn, churners stay more than 5\u{a0}% below"),
             "{text}"
         );
-        assert!(text.contains("a difference of 50\u{a0}%. 40 churners are compared"), "{text}");
+        assert!(text.contains("so churners are 50\u{a0}% below. 40 churners are compared"), "{text}");
     }
 
     #[test]

@@ -85,8 +85,8 @@ fn header(outcome: &Outcome) -> Markup {
         ("learners", "Learners", true),
         (
             "possible",
-            "How good it could be",
-            has(|over_time| over_time.oracle.is_some() || over_time.original.is_some()),
+            over_time.and_then(over_time::possible_title).unwrap_or_default(),
+            has(|over_time| over_time::possible_title(over_time).is_some()),
         ),
         ("bagging", "Bagging", has(|over_time| over_time.bagging.is_some())),
         ("ranking", "Ranking", true),
@@ -108,7 +108,7 @@ fn header(outcome: &Outcome) -> Markup {
                 span class="name" { (outcome.source) }
             }
             p class="headline" { (findings::headline(outcome)) }
-            p { (findings::split(outcome)) " Label " (sentence(&outcome.label)) }
+            p { (findings::split(outcome)) " " (findings::label(outcome)) }
             @if !outcome.caveats.is_empty() {
                 p class="notice" {
                     "Before scores are used: "

@@ -18,7 +18,6 @@ use crate::over_time::{BacktestFacts, BagFacts, OverTime, StudyWeek};
 pub(super) fn time(outcome: &Outcome) -> Markup {
     let Some(over_time) = &outcome.over_time else { return Markup::default() };
     let content = html! {
-        p { (told::plan(&over_time.plan)) }
         div class="charts" {
             (time_line::time_line(over_time))
             (time_line::base_rate_plot(over_time))
@@ -39,7 +38,7 @@ pub(super) fn time(outcome: &Outcome) -> Markup {
             (dates(over_time))
         }
     };
-    section("time", "Time: who was observed when", &told::log(&over_time.log), &content)
+    section("time", "Time: who was observed when", &told::plan(&over_time.plan), &content)
 }
 
 fn log_settings(over_time: &OverTime) -> Vec<(String, String)> {
@@ -52,7 +51,11 @@ fn log_settings(over_time: &OverTime) -> Vec<(String, String)> {
         ("end of the log", log.end.to_string()),
         ("tenants scored at the last date", count(over_time.n_scored)),
     ];
-    let left_out = log.left_out.iter().map(|(why, left_out)| (format!("left out: {why}"), n(*left_out)));
+    let left_out = log
+        .left_out
+        .iter()
+        .filter(|(_, left_out)| *left_out > 0)
+        .map(|(why, left_out)| (format!("left out: {why}"), n(*left_out)));
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(left_out).collect()
 }
 
@@ -110,9 +113,18 @@ fn study_plot(study: &[StudyWeek], message: &str) -> Markup {
     let stayers: Vec<(f64, f64)> = study.iter().map(|w| (week(w), w.stayers)).collect();
     let most = churners.iter().chain(&stayers).map(|point| point.1).filter(|y| y.is_finite()).fold(1.0, f64::max);
     let first = study.first().map_or(-1.0, week).min(-1.0);
+    let step = (-first / 6.5).ceil();
+    let weeks = (0..=(-first / step) as usize).rev().map(|i| -step * i as f64).map(|week| (week, value(week)));
+    let quarters = (0..).map(|i| 0.25 * f64::from(i)).take_while(|level| *level < 1.05 * most);
+    let name = "Weekly usage, of the earlier level";
     let plot = Plot {
-        x: Axis::over("week; 0 is the last whole one before they churned", first, 0.0, value),
-        y: Axis::share_up_to("Weekly usage, of the earlier level", 1.1 * most),
+        x: Axis::with_ticks("week; 0 is the last whole one before they churned", (first, 0.0), weeks.collect()),
+        y: if most > 2.0 {
+            Axis::share_up_to(name, most)
+        } else {
+            let text = |level| format!("{}\u{a0}%", value(100.0 * level));
+            Axis::with_ticks(name, (0.0, 1.1 * most), quarters.map(|level| (level, text(level))).collect())
+        },
     };
     let end = |points: &[(f64, f64)]| points.last().copied().unwrap_or_default();
     let (churners_end, stayers_end) = (end(&churners), end(&stayers));
@@ -135,7 +147,7 @@ fn study_plot(study: &[StudyWeek], message: &str) -> Markup {
 }
 
 fn study_table(study: &[StudyWeek]) -> Markup {
-    let names = [Words("Week"), Numbers("Churners"), Numbers("Stayers"), Numbers("Below by"), Numbers("Churners seen")];
+    let names = [Words("Week"), Numbers("Churners"), Numbers("Stayers"), Numbers("Below by")];
     let body = html! {
         tbody {
             @for week in study.iter().rev().step_by(2).take(14) {
@@ -144,7 +156,6 @@ fn study_table(study: &[StudyWeek]) -> Markup {
                     td { (percent(week.churners)) }
                     td { (percent(week.stayers)) }
                     td { (percent(1.0 - week.churners / week.stayers)) }
-                    td { (count(week.n_churners)) }
                 }
             }
         }
@@ -152,21 +163,24 @@ fn study_table(study: &[StudyWeek]) -> Markup {
     table("numbers", "Mean weekly usage, of the earlier level, every second week", &headings(&names), &body)
 }
 
+/// What the comparison with other scores is called, where there are any.
+pub(super) fn possible_title(over_time: &OverTime) -> Option<&'static str> {
+    match (&over_time.oracle, &over_time.original) {
+        (Some(_), _) => Some("How good it could be"),
+        (None, Some(_)) => Some("Beside the original system"),
+        (None, None) => None,
+    }
+}
+
 /// The model between chance and the best possible score.
 pub(super) fn possible(outcome: &Outcome) -> Markup {
     let Some(over_time) = &outcome.over_time else { return Markup::default() };
+    let Some(title) = possible_title(over_time) else { return Markup::default() };
     let (oracle, original) = (over_time.oracle.as_ref(), over_time.original.as_ref());
-    let (title, sentences) = match (oracle, original) {
-        (None, None) => return Markup::default(),
-        (Some(oracle), original) => {
-            let first = told::oracle(outcome, oracle);
-            let second = original.map(|original| told::original(outcome, original));
-            ("How good it could be", [Some(first), second])
-        }
-        (None, Some(original)) => {
-            ("Beside the original system's columns", [Some(told::original(outcome, original)), None])
-        }
-    };
+    let sentences = [
+        oracle.map(|oracle| told::oracle(outcome, oracle)),
+        original.map(|original| told::original(outcome, original)),
+    ];
     let best = &outcome.baseline;
     let mut lines: Vec<(String, &'static str, &Metrics)> = Vec::new();
     if let Some(oracle) = oracle {
@@ -260,8 +274,8 @@ pub(super) fn backtest(outcome: &Outcome) -> Markup {
         return Markup::default();
     };
     let Some(message) = told::backtest(steps) else { return Markup::default() };
-    let lead = "Fitting, choosing and calibrating are repeated as if each date were today; what falls from left to right \
-                is a model that ages, or a world that changes.";
+    let lead = "Fitting, choosing and calibrating are repeated as if each date were today. How far the dates lie apart \
+                shows how much a test of a few dates can tell.";
     let content = html! {
         div class="charts" { (backtest_plot(steps, &message)) }
         (backtest_table(steps))
@@ -292,8 +306,13 @@ fn backtest_plot(steps: &[BacktestFacts], message: &str) -> Markup {
         (plot.line("ideal", &oracle))
         (plot.line("model", &points))
         @for point in &points { (plot.dot("model", *point)) }
-        @if let Some(at) = oracle.last() { (plot.label("quiet", *at, Side::Left, (2.0, -8.0), "best possible")) }
-        @if let Some(at) = points.last() { (plot.label("model", *at, Side::Left, (2.0, 18.0), "fitted anew")) }
+        // Above its highest and below its lowest point a line leaves room for its name.
+        @if let Some(at) = oracle.iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
+            (plot.label("quiet", *at, Side::Right, (-20.0, -8.0), "best possible"))
+        }
+        @if let Some(at) = points.iter().min_by(|a, b| a.1.total_cmp(&b.1)) {
+            (plot.label("model", *at, Side::Right, (6.0, 17.0), "fitted anew"))
+        }
     };
     plot.figure("backtest-plot", "ROC-AUC, date by date", message, &marks)
 }

@@ -8,7 +8,7 @@ use crate::over_time::{BacktestFacts, BagFacts, OverTime, Part, SplitKind};
 
 /// Which dates were used for what, and what the figures of the kept model are held against.
 pub(crate) fn print_over_time(console: &Console, over_time: &OverTime, test: &Metrics) {
-    print_parts(console, over_time);
+    console.table(&part_rows(over_time));
     if let Some(oracle) = &over_time.oracle {
         console.line(format!(
             "  oracle    {:.4}  is the best possible ROC-AUC on the test; the model comes {:.1} % of the way from chance",
@@ -38,7 +38,7 @@ pub(crate) fn print_over_time(console: &Console, over_time: &OverTime, test: &Me
     print_backtest(console, &over_time.backtest);
 }
 
-fn print_parts(console: &Console, over_time: &OverTime) {
+fn part_rows(over_time: &OverTime) -> Vec<Vec<String>> {
     let mut rows = vec![
         ["part", "observation dates", "dates", "observations", "churned", "base rate"].map(str::to_owned).to_vec(),
     ];
@@ -52,7 +52,7 @@ fn print_parts(console: &Console, over_time: &OverTime) {
             span.base_rate().map_or_else(String::new, |rate| format!("{rate:.4}")),
         ]
     }));
-    console.table(&rows);
+    rows
 }
 
 fn print_backtest(console: &Console, backtest: &[BacktestFacts]) {
@@ -98,4 +98,61 @@ pub(super) fn caveats(over_time: &OverTime) -> Vec<String> {
         SplitKind::Time => {}
     }
     caveats
+}
+
+#[cfg(test)]
+mod tests {
+    use churn_events::ObservationDate;
+
+    use super::*;
+    use crate::over_time::{DateFacts, LogFacts, PlanFacts};
+
+    fn over_time(split: SplitKind, n_test_dates: i32) -> OverTime {
+        let day = ObservationDate::from_days;
+        let date = |i| DateFacts {
+            date: day(28 * i),
+            part: Part::Test,
+            n_at_risk: 10,
+            n_churned: 1,
+            n_too_young: 0,
+            n_cancelled_in_gap: 0,
+        };
+        OverTime {
+            log: LogFacts { n_tenants: 10, n_events: 100, first: day(0), end: day(365), left_out: Vec::new() },
+            plan: PlanFacts {
+                rule: "cancelled".into(),
+                every_days: 28,
+                lookback_days: 90,
+                gap_days: 14,
+                horizon_days: 60,
+                min_tenure_days: 28,
+                split,
+                embargo_days: None,
+            },
+            dates: (0..n_test_dates).map(date).collect(),
+            event_study: Vec::new(),
+            oracle: None,
+            original: None,
+            bagging: None,
+            families: Vec::new(),
+            backtest: Vec::new(),
+            n_scored: 0,
+        }
+    }
+
+    #[test]
+    fn a_test_that_tells_little_about_later_is_a_caveat() {
+        assert!(caveats(&over_time(SplitKind::Time, 3)).is_empty());
+        assert!(caveats(&over_time(SplitKind::Time, 1))[0].contains("one observation date only"));
+        assert!(caveats(&over_time(SplitKind::Tenants, 3))[0].contains("other tenants on the same dates"));
+    }
+
+    #[test]
+    fn parts_without_labels_have_no_base_rate_to_print() {
+        let mut facts = over_time(SplitKind::Time, 2);
+        facts.dates[1].part = Part::Censored;
+        let rows = part_rows(&facts);
+        assert_eq!(rows[1], ["test", "1970-01-01", "1", "10", "1", "0.1000"]);
+        assert_eq!(rows[2], ["scored only", "1970-01-29", "1", "10", "", ""]);
+    }
 }

@@ -18,7 +18,7 @@ use churn_train::{
 use churn_training_data::{ColumnSummary, Role, ValueSummary};
 use serde_json::json;
 
-pub(crate) use world::{observed, over_time};
+pub(crate) use world::observed;
 
 /// Numbers in `[0, 1)` that look random (SplitMix64).
 pub(crate) struct Dice(u64);

@@ -12,7 +12,7 @@ use super::{Dice, draw, telco};
 
 /// 2024-01-01.
 const START: i32 = 19_723;
-const N_DATES: i32 = 24;
+const N_DATES: i32 = 23;
 const EVERY: i32 = 28;
 
 /// A forest kept on the observations of two simulated years, with everything that a log can tell.
@@ -22,13 +22,16 @@ pub(crate) fn observed(n_test: usize) -> Outcome {
     outcome.label = "cancelled within [14 d, 74 d) after the observation date".into();
     outcome.split.group = Some("tenant".into());
     outcome.caveats = vec!["the world is simulated".into()];
-    outcome.segments[0].feature = "industry".into();
+    for (segment, industry) in outcome.segments.iter_mut().zip(["retail", "finance", "health"]) {
+        (segment.feature, segment.part) = ("industry".into(), industry.into());
+    }
+    outcome.segments[3..7].iter_mut().for_each(|segment| segment.feature = "employees".into());
     outcome.over_time = Some(over_time(n_test, outcome.test.metrics.roc_auc));
     outcome
 }
 
 /// Two years of a world of 2,000 tenants; `reached` is the model's ROC-AUC on the test.
-pub(crate) fn over_time(n_test: usize, reached: f64) -> OverTime {
+fn over_time(n_test: usize, reached: f64) -> OverTime {
     let best = metrics(n_test, 1.75, 31);
     let mut without = metrics(n_test, 1.0, 32);
     without.n = n_test;
