@@ -44,6 +44,9 @@ const SEATS_DELETED: f64 = 0.0045;
 const SEATS_EFFECT: f64 = 0.6;
 /// Median minutes and standard deviation of the logarithm of a session, and what one unit of depth adds to the latter's mean.
 const SESSION_MINUTES: (f64, f64, f64) = (35.0, 0.7, 0.35);
+/// Log-odds that a session times out instead of being logged off, and what one unit of service takes off them: a slow
+/// platform is walked away from.
+const TIMES_OUT: (f64, f64) = (-1.3, 0.9);
 /// Share of sessions whose end is never reported.
 const NEVER_ENDED: f64 = 0.04;
 
@@ -66,7 +69,7 @@ impl User {
             readiness: (f64::from(number) * 0.618_033_988_749_894_9 + profile.readiness).fract() as f32,
             log_logins: (LOGINS_PER_WEEK.0.ln() + profile.log_habit + LOGINS_PER_WEEK.1 * dice.normal()) as f32,
             log_jobs: (JOB_APPETITE_SD * dice.normal() - 0.4) as f32,
-            times_out: (dice.unit() * dice.unit()) as f32,
+            times_out: (0.5 * dice.normal()) as f32,
         }
     }
 }
@@ -223,7 +226,7 @@ fn session(
     if fate < NEVER_ENDED {
         return;
     }
-    let times_out = dice.unit() < f64::from(user.times_out) * 0.8;
+    let times_out = dice.chance(odds(TIMES_OUT.0 - TIMES_OUT.1 * climate.health.service + f64::from(user.times_out)));
     match times_out {
         true => out.emit(end + 30 * MINUTE_MS as i64, What::SessionTimeout, user.number, login, dice),
         false => out.emit(end, What::Logoff, user.number, login, dice),

@@ -22,11 +22,32 @@ pub enum Error {
         /// The largest allowed.
         most: i64,
     },
+    #[error("format {found:?} is not known; there are jsonl, jsonl.gz and parquet")]
+    /// No format of that name.
+    UnknownFormat {
+        /// The word.
+        found: String,
+    },
     #[error("cannot write {path:?}")]
     /// A file or folder could not be written.
     Write {
         /// Which one.
         path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    #[cfg(feature = "write")]
+    #[error("cannot write {path:?} as parquet")]
+    /// A Parquet file could not be written.
+    WriteParquet {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: parquet::errors::ParquetError,
+    },
+    #[error("cannot write to standard output")]
+    /// What a replay writes to took no more.
+    Replay {
         /// Why.
         source: std::io::Error,
     },

@@ -23,18 +23,32 @@ mod life;
 mod oracle;
 mod profile;
 mod record;
+#[cfg(feature = "write")]
+mod replay;
 mod run;
 mod scenario;
+#[cfg(feature = "write")]
+mod slices;
+#[cfg(feature = "write")]
+mod table;
 mod tenant;
 #[cfg(feature = "validate")]
 mod validate;
 mod world;
+#[cfg(feature = "write")]
+mod write;
 
 pub use error::Error;
 pub use history::TenantHistory;
 pub use oracle::Truth;
 pub use profile::INDUSTRIES;
+#[cfg(feature = "write")]
+pub use replay::replay;
 pub use scenario::Scenario;
+#[cfg(feature = "write")]
+pub use table::write_table;
 #[cfg(feature = "validate")]
 pub use validate::{Check, Validation, validate};
 pub use world::{World, WorldOptions};
+#[cfg(feature = "write")]
+pub use write::{Format, LogReport, TruthPlan, write_log, write_truth};

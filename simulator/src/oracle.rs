@@ -29,6 +29,11 @@ impl Truth {
         Self { setting: setting.clone(), tenant, life, weeks }
     }
 
+    /// The tenant.
+    pub fn id(&self) -> &str {
+        &self.life.profile.id
+    }
+
     /// The state that is in force on a date, if the tenant is subscribed then: that of the week the day before falls into.
     ///
     /// The first day of a week so sees nothing of the week that begins with it.

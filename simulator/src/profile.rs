@@ -33,8 +33,10 @@ pub(crate) struct Profile {
     pub(crate) company: String,
     pub(crate) industry: &'static str,
     pub(crate) employees: u32,
-    /// Missing for one tenant in twelve.
-    pub(crate) revenue: Option<f64>,
+    /// In million dollars.
+    pub(crate) revenue: f64,
+    /// One tenant in twelve does not say.
+    pub(crate) tells_revenue: bool,
     pub(crate) seats: u32,
     pub(crate) price_per_seat: f64,
     pub(crate) is_annual: bool,
@@ -42,8 +44,6 @@ pub(crate) struct Profile {
     pub(crate) region: u32,
     /// Days since 1970 on which it first subscribed; may lie before the log begins.
     pub(crate) created_day: i32,
-    /// Subscribed before the log begins.
-    pub(crate) is_imported: bool,
     pub(crate) never_active: bool,
     /// The yearly quiet time, where there is one: first week of the year and number of weeks.
     pub(crate) quiet_weeks: Option<(i32, i32)>,
@@ -80,13 +80,13 @@ impl Profile {
             ),
             industry: INDUSTRIES[industry],
             employees: employees as u32,
-            revenue: (!dice.chance(1.0 / 12.0)).then_some((revenue * 100.0).round() / 100.0),
+            revenue: (revenue * 100.0).round() / 100.0,
+            tells_revenue: !dice.chance(1.0 / 12.0),
             seats: seats as u32,
             price_per_seat: (dice.log_normal(60.0, 0.35) * discount * 100.0).round() / 100.0,
             is_annual: dice.chance(0.25 + 0.03 * seats.ln()),
             region: pick(&mut dice, &[0.4, 0.4, 0.2]) as u32,
             created_day,
-            is_imported,
             never_active: dice.chance(parameters.never_active),
             quiet_weeks: quiet.then_some(quiet_weeks),
             // Weibull of shape 1.3 around its median.

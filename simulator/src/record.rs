@@ -1,7 +1,6 @@
 //! Events in compact form: numbers for names, until somebody wants to read them.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use churn_events::{Event, EventKind, JobStatus, Money, TenantAttributes, Timestamp};
 
@@ -102,7 +101,7 @@ impl Texts {
 }
 
 fn push_number(text: &mut String, number: u32) {
-    write!(text, "{number}").expect("this cannot fail because a string takes all");
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 fn event<'a>(

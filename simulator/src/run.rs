@@ -62,6 +62,21 @@ impl Run {
         });
     }
 
+    /// Whether it cancels then; what is left of its life is gone through without its activity.
+    #[cfg(feature = "write")]
+    pub(crate) fn cancels_in(mut self, setting: &Setting, horizon: std::ops::Range<i64>) -> bool {
+        let in_pending = |record: &Record| record.what == What::Cancelled && horizon.contains(&record.received);
+        if self.pending.iter().any(in_pending) {
+            return true;
+        }
+        while let Some(week) = self.life.next(setting) {
+            if let Some(cancellation) = week.cancellation {
+                return horizon.contains(&cancellation.at);
+            }
+        }
+        false
+    }
+
     fn week(&mut self, setting: &Setting, week: &Week) {
         let mut dice = dice(setting.seed, self.tenant, Purpose::Activity, week.first_day as u64);
         let from = i64::from(setting.start_day) * DAY_MS;
@@ -88,7 +103,7 @@ impl Run {
             // An old tenant is imported when the log begins: it occurred long ago and is received now.
             let change = Change::Attributes {
                 with_name: true,
-                revenue: profile.revenue,
+                revenue: profile.tells_revenue.then_some(profile.revenue),
                 employees: Some(profile.employees),
                 sentiment: Some(sentiment(week, &mut dice)),
                 charge: Some(profile.charge(self.charged_seats, self.price_factor)),
@@ -203,7 +218,7 @@ impl Outbox<'_> {
 
 /// What people say about the company: a faint and noisy echo of how it is doing.
 fn sentiment(week: &Week, dice: &mut Dice) -> f64 {
-    let tone = (0.12 * week.health.average + 0.45 * dice.normal() + 0.15).tanh();
+    let tone = (0.14 * week.health.average + 0.45 * dice.normal() + 0.15).tanh();
     (tone * 100.0).round() / 100.0
 }
 

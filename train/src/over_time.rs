@@ -72,7 +72,7 @@ pub struct PlanFacts {
 }
 
 /// How the test split was cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitKind {
     /// The latest observation dates are the test.

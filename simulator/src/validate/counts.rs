@@ -9,12 +9,12 @@ use churn_events::{DAY_MS, Event, EventKind, JobStatus, ObservationDate};
 use crate::Truth;
 
 /// What is counted, in the order of a row.
-pub(super) const NAMES: [&str; 29] = [
+pub(super) const NAMES: [&str; 30] = [
     "logins 7 d", "logins 28 d", "logins 90 d", "jobs 7 d", "jobs 28 d", "jobs 90 d", "bytes 28 d", "days since login",
     "days since job", "login trend", "job trend", "active users 7 d", "active users 28 d", "users trend", "seats",
     "seats change 90 d", "active days 28 d", "logins per seat", "seats in use", "jobs per login", "failed share",
     "cancelled share", "tenure", "charge", "charge change 90 d", "employees", "sentiment",
-    "idle login days", "session minutes",
+    "idle login days", "session minutes", "timed out share",
 ];
 pub(super) const WIDTH: usize = NAMES.len();
 
@@ -46,6 +46,7 @@ struct Day {
     ended: u32,
     cancelled: u32,
     sessions: u32,
+    timeouts: u32,
     session_millis: i64,
     /// Who logged in or submitted, each once.
     users: Vec<u32>,
@@ -120,6 +121,7 @@ impl Diary {
                         day.session_millis += event.occurred_at.millis() - began;
                     }
                 }
+                EventKind::UserSessionTimeout { .. } => day.timeouts += 1,
                 _ => {}
             }
         }
@@ -152,6 +154,7 @@ impl Diary {
         let seats = as_of(&self.seats, millis).unwrap_or(0.0);
         let charge = as_of(&self.charges, millis).unwrap_or(0.0);
         let minutes = window(28, index).iter().map(|day| day.session_millis).sum::<i64>() as f64 / 60_000.0;
+        let (sessions, timeouts) = (count(28, |d| d.sessions.into()), count(28, |d| d.timeouts.into()));
         let trend = |recent: f64, all: f64| (recent / 28.0 + 0.02) / ((all - recent) / 62.0 + 0.02);
         [
             l7,
@@ -182,7 +185,8 @@ impl Diary {
             as_of(&self.employees, millis).unwrap_or(0.0),
             as_of(&self.sentiments, millis).unwrap_or(0.0),
             (count(28, |d| u64::from(d.logins > 0 && d.jobs == 0)) + 1.0) / (count(28, |d| u64::from(d.logins > 0)) + 2.0),
-            (minutes + 35.0) / (count(28, |d| d.sessions.into()) + 1.0),
+            (minutes + 35.0) / (sessions + 1.0),
+            (timeouts + 1.0) / (timeouts + sessions + 4.0),
         ]
     }
 }
