@@ -304,11 +304,11 @@ fn read_user(bytes: &mut Bytes<'_>, clock_ms: u64, first_date: i32) -> Result<Us
         let counts_for = bytes.u32("marks")?;
         let mark = Mark { key, session, counts_for };
         let most = match mark.kind() {
-            MarkKind::Login => 0,
+            MarkKind::Login => u32::MAX,
             MarkKind::SessionEnd => SESSION_MS as u32,
             MarkKind::Added | MarkKind::Deleted => 1,
         };
-        let in_order = marks.last().is_none_or(|last| (last.key, last.session) < (key, session));
+        let in_order = marks.last().is_none_or(|last| last.order() < mark.order());
         bytes.check(in_order && counts_for <= most, "marks", "rising times and possible lengths")?;
         marks.push(mark);
     }

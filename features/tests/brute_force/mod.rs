@@ -18,17 +18,17 @@ struct Known<'a> {
 }
 
 /// Everything known before a date, in order of occurrence.
-pub struct World<'a> {
+pub(crate) struct World<'a> {
     t: i64,
     known: Vec<Known<'a>>,
 }
 
 /// Values of all 48 features, by name; `None` is missing.
-pub type Values = BTreeMap<&'static str, Option<f64>>;
+pub(crate) type Values = BTreeMap<&'static str, Option<f64>>;
 
 impl<'a> World<'a> {
     /// What is known at a date of events that came in this order.
-    pub fn new(events: &'a [Event<'a>], date: ObservationDate) -> Self {
+    pub(crate) fn new(events: &'a [Event<'a>], date: ObservationDate) -> Self {
         let t = date.start().millis();
         let mut seen: HashSet<(&str, &str)> = HashSet::new();
         let mut known = Vec::new();
@@ -170,7 +170,7 @@ impl<'a> World<'a> {
     }
 
     /// The industry as of the date.
-    pub fn industry(&self) -> Option<&'a str> {
+    pub(crate) fn industry(&self) -> Option<&'a str> {
         self.attribute(self.t, |attributes| attributes.industry.as_deref())
     }
 
@@ -195,7 +195,7 @@ impl<'a> World<'a> {
     }
 
     /// All features.
-    pub fn values(&self, levels: &[String]) -> Values {
+    pub(crate) fn values(&self, levels: &[String]) -> Values {
         let mut values = Values::new();
         let tenure = self.tenure();
         let within = |ms: i64, days: i64| self.age(ms) <= days;
