@@ -313,6 +313,7 @@ impl TenantState {
             }
             What::Submitted { job, user, servers, data_bytes } => {
                 users.note_active(user, day, horizon);
+                counts.last_job_day = counts.last_job_day.max(day);
                 jobs.note_submitted(job, Submission { ms, data_bytes, servers }, counts, horizon);
             }
             What::Ended { job, how } => return jobs.note_ended(job, ms, how, counts, horizon),
@@ -356,15 +357,11 @@ impl TenantState {
         seen.billed_cents = attributes.billed_cents;
         seen.n_bills = attributes.n_bills;
         seen.days_since_login = (counts.last_login_day >= 0).then(|| date - counts.last_login_day);
-        let mut last_job_day = counts.last_forgotten_job_day;
         for (day, slot) in counts.activity.iter() {
             seen.set_day((date - day) as usize, slot.logins, slot.jobs, slot.data_bytes);
-            if slot.jobs > 0 {
-                last_job_day = last_job_day.max(day);
-            }
         }
         seen.sum_up();
-        seen.days_since_job = (last_job_day >= 0).then(|| date - last_job_day);
+        seen.days_since_job = (counts.last_job_day >= 0).then(|| date - counts.last_job_day);
         self.observe_recent(date, &mut seen);
         self.observe_seats(date, &mut seen);
         let first_week = (date - 1).div_euclid(7) - 3;
