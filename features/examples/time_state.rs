@@ -15,6 +15,8 @@ const FIRST_DAY: i64 = 20_000;
 fn main() -> Result<(), churn_features::Error> {
     let options = StateOptions::default();
     let reader = FeatureReader::new(&catalogue_schema(&[])?)?;
+    // Kept to the end, so that no memory is used twice.
+    let mut all_states = Vec::new();
     for events_per_day in [20, 30, 40] {
         let log = log(events_per_day);
         let n_repeats = 60;
@@ -50,6 +52,7 @@ fn main() -> Result<(), churn_features::Error> {
             states.push(state);
         }
         let resident = (resident_bytes() - before) / states.len() as f64;
+        all_states.push(states);
         let mut stored = Vec::new();
         state.write_to(&mut stored);
         eprintln!(
