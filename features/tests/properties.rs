@@ -4,7 +4,7 @@ mod brute_force;
 mod logs;
 
 use brute_force::World;
-use churn_events::{DAY_MS, Event, ObservationDate};
+use churn_events::{DAY_MS, Event, EventKind, ObservationDate};
 use churn_features::{Applied, FeatureReader, StateOptions, TenantState, catalogue_schema};
 use logs::{FIRST_DAY, INDUSTRIES, activity_log};
 use proptest::prelude::*;
@@ -174,12 +174,8 @@ proptest! {
         let early = received_before(&log, date(day));
         let late = log[early.len()..].to_vec();
         // Copies of an event stay together.
-        let (kept, moved): (Vec<_>, Vec<_>) =
-            late.into_iter().partition(|event| early.iter().all(|before| before.id != event.id));
-        let mut whole = state_of(&early, &options);
-        kept.iter().take(40).for_each(|event| {
-            whole.apply(event, &options);
-        });
+        let kept: Vec<_> =
+            late.into_iter().filter(|event| early.iter().all(|before| before.id != event.id)).collect();
         let mut merged = state_of(&early, &options);
         // The second part ends before what the first remembers has settled.
         let near: Vec<_> = kept.iter().take(40).take_while(|event| event.received_at < date(day + 1).start()).cloned().collect();
@@ -189,7 +185,6 @@ proptest! {
             whole.apply(event, &options);
         });
         prop_assert_eq!(merged, whole);
-        prop_assert!(moved.len() <= log.len());
     }
 
     #[test]
@@ -237,7 +232,9 @@ proptest! {
             let mut event = event.clone();
             event.id = format!("{n}").into();
             let applied = state.apply(&event, &options);
-            prop_assert!(matches!(applied, Applied::Counted | Applied::Late | Applied::HeldBack | Applied::Dropped));
+            // A user added twice at the same instant is the same under any id.
+            let repeats = applied == Applied::Duplicate && matches!(event.kind, EventKind::UserLogin { .. });
+            prop_assert!(!repeats);
             prop_assert!(state.approximate_bytes() < 40_000, "{}", state.approximate_bytes());
         }
         features(&state, date(200));

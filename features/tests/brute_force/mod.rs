@@ -18,17 +18,17 @@ struct Known<'a> {
 }
 
 /// Everything known before a date, in order of occurrence.
-pub struct World<'a> {
+pub(crate) struct World<'a> {
     t: i64,
     known: Vec<Known<'a>>,
 }
 
 /// Values of all 48 features, by name; `None` is missing.
-pub type Values = BTreeMap<&'static str, Option<f64>>;
+pub(crate) type Values = BTreeMap<&'static str, Option<f64>>;
 
 impl<'a> World<'a> {
     /// What is known at a date of events that came in this order.
-    pub fn new(events: &'a [Event<'a>], date: ObservationDate) -> Self {
+    pub(crate) fn new(events: &'a [Event<'a>], date: ObservationDate) -> Self {
         let t = date.start().millis();
         let mut seen: HashSet<(&str, &str)> = HashSet::new();
         let mut known = Vec::new();
@@ -170,7 +170,7 @@ impl<'a> World<'a> {
     }
 
     /// The industry as of the date.
-    pub fn industry(&self) -> Option<&'a str> {
+    pub(crate) fn industry(&self) -> Option<&'a str> {
         self.attribute(self.t, |attributes| attributes.industry.as_deref())
     }
 
@@ -195,7 +195,7 @@ impl<'a> World<'a> {
     }
 
     /// All features.
-    pub fn values(&self, levels: &[String]) -> Values {
+    pub(crate) fn values(&self, levels: &[String]) -> Values {
         let mut values = Values::new();
         let tenure = self.tenure();
         let within = |ms: i64, days: i64| self.age(ms) <= days;
@@ -246,13 +246,13 @@ impl<'a> World<'a> {
         let before = (n_jobs(90) - n_jobs(30)) / 60.0;
         values.insert("job_trend_30_90", over(90, trend(n_jobs(30) / 30.0, before)));
         values.insert("jobs_per_active_user_28", over(28, ratio(n_jobs(28), users(1, 28))));
-        let since_job = jobs.iter().map(|job| self.age(job.0)).min();
+        let since_job = submissions.iter().map(|submission| self.age(submission.0)).min();
         values.insert("days_since_job", since_job.map(|days| days as f64));
         let job_days: BTreeSet<i64> = jobs.iter().map(|job| self.age(job.0)).filter(|age| *age <= 90).collect();
         let recency = (job_days.len() >= 3).then(|| {
             let ages: Vec<i64> = job_days.iter().copied().collect();
             let gaps: Vec<f64> = ages.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
-            ages[0] as f64 / (gaps.iter().sum::<f64>() / gaps.len() as f64)
+            since_job.expect("there are job days") as f64 / (gaps.iter().sum::<f64>() / gaps.len() as f64)
         });
         values.insert("job_recency_ratio", recency);
         let ended =

@@ -5,17 +5,22 @@ use std::borrow::Cow;
 use churn_events::{Event, EventKind, JobStatus, Money, TenantAttributes, Timestamp};
 use proptest::prelude::*;
 
-pub const MINUTE_MS: i64 = 60_000;
-pub const HOUR_MS: i64 = 60 * MINUTE_MS;
-pub const DAY_MS: i64 = 24 * HOUR_MS;
+pub(crate) const MINUTE_MS: i64 = 60_000;
+pub(crate) const HOUR_MS: i64 = 60 * MINUTE_MS;
+pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Day on which the logs begin; not the first day of an epoch week.
-pub const FIRST_DAY: i32 = 20_003;
+pub(crate) const FIRST_DAY: i32 = 20_003;
 
-pub const INDUSTRIES: [&str; 3] = ["energy", "retail", "space"];
+pub(crate) const INDUSTRIES: [&str; 3] = ["energy", "retail", "space"];
 
 /// An event of that kind, received some time after it occurred.
-pub fn event(id: impl Into<String>, at_ms: i64, received_after_ms: i64, kind: EventKind<'static>) -> Event<'static> {
+pub(crate) fn event(
+    id: impl Into<String>,
+    at_ms: i64,
+    received_after_ms: i64,
+    kind: EventKind<'static>,
+) -> Event<'static> {
     Event {
         id: Cow::Owned(id.into()),
         source: Cow::Borrowed("portal"),
@@ -133,7 +138,7 @@ fn life() -> impl Strategy<Value = Vec<(i64, EventKind<'static>)>> {
 }
 
 /// A log of that many days, in the order received; `dense` of up to so many things happening.
-pub fn activity_log(n_days: i64, n_happenings: usize) -> impl Strategy<Value = Vec<Event<'static>>> {
+pub(crate) fn activity_log(n_days: i64, n_happenings: usize) -> impl Strategy<Value = Vec<Event<'static>>> {
     let happenings = proptest::collection::vec((0..n_days * DAY_MS, happening(), delay(), 0..9_u8), 0..n_happenings);
     (life(), happenings).prop_map(|(life, happenings)| {
         let start = i64::from(FIRST_DAY) * DAY_MS;
