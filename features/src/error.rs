@@ -73,4 +73,22 @@ pub enum Error {
         /// The first date that can be asked for.
         first: ObservationDate,
     },
+    /// An event of a tenant that the store has no room for.
+    #[error("no room for tenant {tenant:?}: the store holds {max_tenants} tenants already, which is its most")]
+    TooManyTenants {
+        /// Id of the tenant.
+        tenant: String,
+        /// How many there may be.
+        max_tenants: usize,
+    },
+    /// Two stores treat events differently, so they cannot be merged.
+    #[error("the store to be merged has {found} for {option}; expected {expected}")]
+    DifferentOptions {
+        /// Name of the first option that differs.
+        option: &'static str,
+        /// Its value in the other store.
+        found: i128,
+        /// Its value in this store.
+        expected: i128,
+    },
 }
