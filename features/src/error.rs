@@ -91,4 +91,30 @@ pub enum Error {
         /// Its value in this store.
         expected: i128,
     },
+    /// A window is longer than what is remembered.
+    #[error("a window of {found} days was asked for; the longest has {most}")]
+    WindowTooLong {
+        /// Days asked for.
+        found: u32,
+        /// The most there may be.
+        most: u32,
+    },
+    /// A stored tenant state has a version that this build does not know.
+    #[error("tenant state has format version {found}; this build reads 1 to {newest}")]
+    UnknownStateVersion {
+        /// The version found.
+        found: u8,
+        /// The newest that is read.
+        newest: u8,
+    },
+    /// A stored tenant state is damaged.
+    #[error("tenant state is damaged before byte {offset}: expected {expected} in {field:?}")]
+    DamagedState {
+        /// Number of bytes read so far.
+        offset: usize,
+        /// What was being read.
+        field: &'static str,
+        /// What it should have been.
+        expected: &'static str,
+    },
 }

@@ -38,6 +38,6 @@ pub use reader::FeatureReader;
 pub use schema::{Feature, FeatureKind, FeatureSchema, Fingerprint, MAX_LEVELS};
 #[cfg(feature = "store")]
 pub use snapshot::SnapshotError;
-pub use state::TenantState;
+pub use state::{TenantState, WindowCounts};
 #[cfg(feature = "store")]
 pub use store::{EventCounts, FeatureMatrix, FeatureStore, StoreOptions};

@@ -7,11 +7,9 @@
 //! Nothing that can be read out of a store depends on the number of shards or threads. Only the order of tenants in the
 //! log decides who is refused once the store is full: see [`FeatureStore::apply_all`].
 
-use std::hash::BuildHasher;
-
 use churn_events::{Event, ObservationDate};
-use foldhash::quality::FixedState;
 use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::parallel;
 use crate::{Applied, Error, FeatureReader, StateOptions, TenantState};
@@ -435,7 +433,7 @@ pub(crate) fn state_numbers(options: &StateOptions) -> [(&'static str, i128); 6]
 
 /// A hash that is the same in every process. It stays in memory: no file depends on it.
 fn hash_of(tenant: &str) -> u64 {
-    FixedState::default().hash_one(tenant)
+    xxh3_64(tenant.as_bytes())
 }
 
 /// The shard of a hash; from its middle, because the table inside the shard reads both ends.
