@@ -120,3 +120,58 @@ pub struct TenantAttributes<'a> {
     /// What it is charged per month.
     pub monthly_charge: Option<Money>,
 }
+
+/// The same text, borrowed from nothing.
+fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
+}
+
+impl Event<'_> {
+    /// The same event, borrowing from nothing.
+    pub fn into_owned(self) -> Event<'static> {
+        Event {
+            id: owned(self.id),
+            source: owned(self.source),
+            tenant: owned(self.tenant),
+            occurred_at: self.occurred_at,
+            received_at: self.received_at,
+            kind: self.kind.into_owned(),
+        }
+    }
+}
+
+impl EventKind<'_> {
+    fn into_owned(self) -> EventKind<'static> {
+        match self {
+            Self::TenantCreated(attributes) => EventKind::TenantCreated(attributes.into_owned()),
+            Self::TenantUpdated(attributes) => EventKind::TenantUpdated(attributes.into_owned()),
+            Self::TenantBilled { amount } => EventKind::TenantBilled { amount },
+            Self::TenantCancelled { reason } => EventKind::TenantCancelled { reason: reason.map(owned) },
+            Self::UserAdded { user } => EventKind::UserAdded { user: owned(user) },
+            Self::UserDeleted { user } => EventKind::UserDeleted { user: owned(user) },
+            Self::UserLogin { user, session } => EventKind::UserLogin { user: owned(user), session: owned(session) },
+            Self::UserLogoff { user, session } => EventKind::UserLogoff { user: owned(user), session: owned(session) },
+            Self::UserSessionTimeout { user, session } => {
+                EventKind::UserSessionTimeout { user: owned(user), session: owned(session) }
+            }
+            Self::JobSubmitted { job, user, servers, data_size } => {
+                EventKind::JobSubmitted { job: owned(job), user: owned(user), servers, data_size }
+            }
+            Self::JobTerminated { job, status } => EventKind::JobTerminated { job: owned(job), status },
+            Self::JobCancelled { job } => EventKind::JobCancelled { job: owned(job) },
+        }
+    }
+}
+
+impl TenantAttributes<'_> {
+    fn into_owned(self) -> TenantAttributes<'static> {
+        TenantAttributes {
+            company: self.company.map(owned),
+            industry: self.industry.map(owned),
+            revenue: self.revenue,
+            employees: self.employees,
+            sentiment: self.sentiment,
+            monthly_charge: self.monthly_charge,
+        }
+    }
+}

@@ -2,11 +2,41 @@
 //!
 //! An [`Event`] is one fact about a tenant, with the time it occurred and the time it was received. Everything else in
 //! this project stands on these types: the simulator makes events, features are derived from them.
+//!
+//! Events are written and read as CloudEvents 1.0 in JSON: [`encode`] and [`decode`] for one, [`read_log`] for files of
+//! them. `docs/events.md` describes the form.
 
+mod data;
+mod decode;
+mod encode;
+#[cfg(feature = "log")]
+mod error;
 mod event;
+mod event_types;
+mod legacy;
+#[cfg(feature = "log")]
+mod log;
+mod malformed;
 mod money;
+mod rfc3339;
+mod schemas;
 mod time;
 
+#[doc(hidden)]
+pub use decode::decode_both_ways;
+pub use decode::{MAX_LINE_BYTES, decode, decode_arrived};
+pub use encode::encode;
+#[cfg(feature = "log")]
+pub use error::Error;
 pub use event::{Event, EventKind, JobStatus, TenantAttributes};
+pub use event_types::TYPE_PREFIX;
+#[cfg(feature = "log")]
+pub use legacy::LegacyTable;
+pub use legacy::{LegacyFormat, MAX_JOBS_PER_RECORD, RecordOrigin, decode_legacy_json};
+#[cfg(feature = "log")]
+pub use log::{BrokenFile, LogOptions, LogReport, MalformedLine, read_log, read_log_from};
+pub use malformed::{Malformed, Reason};
 pub use money::Money;
+pub use rfc3339::TimeError;
+pub use schemas::{EventSchema, event_schemas};
 pub use time::{DAY_MS, ObservationDate, Timestamp};

@@ -1,0 +1,179 @@
+//! Reads an event as nearly everybody writes it.
+//!
+//! One pass over the text. Texts end at their first quote, which is looked for eight bytes at a time. Values go into the
+//! same slots as those of the slow reader, and from there on the code is shared.
+
+use std::borrow::Cow;
+
+use super::Envelope;
+use crate::data::{Data, Value};
+use crate::event_types::Field;
+use crate::{Event, Timestamp};
+
+/// The event, when the text is one in the usual form; `None` says nothing but that it is not.
+pub(super) fn read(text: &str, arrived_at: Option<Timestamp>) -> Option<Event<'_>> {
+    let mut cursor = Cursor { text, bytes: text.as_bytes(), at: 0 };
+    let mut envelope = Envelope::default();
+    let mut data = Data::default();
+    let mut has_data = false;
+
+    cursor.expect(b'{')?;
+    loop {
+        cursor.expect(b'"')?;
+        let name = cursor.text()?;
+        cursor.expect(b':')?;
+        if name == "data" {
+            if std::mem::replace(&mut has_data, true) {
+                return None;
+            }
+            read_data(&mut cursor, &mut data)?;
+        } else {
+            let value = cursor.value()?;
+            match envelope.slot(name) {
+                Some(slot) if slot.is_absent() => *slot = value,
+                Some(_) => return None,
+                None if name == "data_base64" => return None,
+                None => {}
+            }
+        }
+        match cursor.next()? {
+            b',' => {}
+            b'}' => break,
+            _ => return None,
+        }
+    }
+    cursor.skip_blanks();
+    if cursor.at != text.len() {
+        return None;
+    }
+    envelope.into_event(data, arrived_at).ok()
+}
+
+fn read_data<'a>(cursor: &mut Cursor<'a>, data: &mut Data<'a>) -> Option<()> {
+    cursor.expect(b'{')?;
+    if cursor.peek()? == b'}' {
+        cursor.at += 1;
+        return Some(());
+    }
+    loop {
+        cursor.expect(b'"')?;
+        let name = cursor.text()?;
+        cursor.expect(b':')?;
+        let value = cursor.value()?;
+        if let Some(field) = Field::named(name) {
+            let slot = data.get_mut(field);
+            if !slot.is_absent() {
+                return None;
+            }
+            *slot = value;
+        }
+        match cursor.next()? {
+            b',' => {}
+            b'}' => return Some(()),
+            _ => return None,
+        }
+    }
+}
+
+struct Cursor<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn skip_blanks(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.bytes.get(self.at) {
+            self.at += 1;
+        }
+    }
+
+    /// The next byte that is not blank.
+    fn peek(&mut self) -> Option<u8> {
+        self.skip_blanks();
+        self.bytes.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.next()? == byte).then_some(())
+    }
+
+    /// A text or a number.
+    fn value(&mut self) -> Option<Value<'a>> {
+        match self.peek()? {
+            b'"' => {
+                self.at += 1;
+                Some(Value::Text(Cow::Borrowed(self.text()?)))
+            }
+            _ => Some(Value::Number(self.number()?)),
+        }
+    }
+
+    /// A text without escapes, from behind its first quote to behind its last.
+    fn text(&mut self) -> Option<&'a str> {
+        const ONES: u64 = u64::from_ne_bytes([1; 8]);
+        const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+        let start = self.at;
+        let mut at = start;
+        // The lowest bit set is right; those above it may come from its borrow.
+        let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+        while let Some(chunk) = self.bytes.get(at..).and_then(<[u8]>::first_chunk) {
+            let word = u64::from_le_bytes(*chunk);
+            let quotes = zeros(word ^ (ONES * u64::from(b'"')));
+            let escapes = zeros(word ^ (ONES * u64::from(b'\\')));
+            let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+            let stops = quotes | escapes | controls;
+            if stops != 0 {
+                at += stops.trailing_zeros() as usize / 8;
+                break;
+            }
+            at += 8;
+        }
+        loop {
+            match *self.bytes.get(at)? {
+                b'"' => break,
+                b'\\' | 0..0x20 => return None,
+                _ => at += 1,
+            }
+        }
+        self.at = at + 1;
+        self.text.get(start..at)
+    }
+
+    /// A number without exponent.
+    fn number(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        if self.bytes.get(self.at) == Some(&b'-') {
+            self.at += 1;
+        }
+        let whole = self.digits();
+        // JSON has no leading zeros.
+        if whole.is_empty() || (whole.len() > 1 && whole[0] == b'0') {
+            return None;
+        }
+        if self.bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            if self.digits().is_empty() {
+                return None;
+            }
+        }
+        if let Some(b'e' | b'E') = self.bytes.get(self.at) {
+            return None;
+        }
+        self.text.get(start..self.at)
+    }
+
+    fn digits(&mut self) -> &'a [u8] {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.bytes.get(self.at) {
+            self.at += 1;
+        }
+        &self.bytes[start..self.at]
+    }
+}
