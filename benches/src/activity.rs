@@ -19,6 +19,8 @@ pub struct ActivityPlan {
     pub start: ObservationDate,
     /// Number of days.
     pub n_days: u32,
+    /// Number of the first tenant.
+    pub first_tenant: u32,
     /// Number of tenants.
     pub n_tenants: u32,
     /// Users of each; the first ones do most.
@@ -39,9 +41,9 @@ impl ActivityPlan {
 
     /// The events of one day, by the time they are received; no two days hold an event twice.
     pub fn day(&self, day: u32) -> Vec<Event<'static>> {
-        let dice = Pcg64Mcg::seed_from_u64(self.seed ^ (u64::from(day) << 32));
+        let dice = Pcg64Mcg::seed_from_u64(self.seed ^ (u64::from(day) << 32) ^ (u64::from(self.first_tenant) << 44));
         let mut drawn = Day { plan: *self, dice, day, events: Vec::new() };
-        for tenant in 0..self.n_tenants {
+        for tenant in self.first_tenant..self.first_tenant + self.n_tenants {
             if day == 0 {
                 drawn.subscribe(tenant);
             }
@@ -159,6 +161,7 @@ mod tests {
         let plan = ActivityPlan {
             start: ObservationDate::from_days(20_000),
             n_days: 3,
+            first_tenant: 0,
             n_tenants: 50,
             n_users: 20,
             sessions_per_day: 10.0,

@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let plan = ActivityPlan {
         start: ObservationDate::from_days(20_000),
         n_days: N_DAYS,
+        first_tenant: 0,
         n_tenants: n_tenants.ceil() as u32,
         n_users: 20,
         sessions_per_day: 10.0,
