@@ -34,7 +34,7 @@ peers:
 
 # Times the way from events to features beside DuckDB and Polars.
 peers-features:
-	CHURN_FEATURES_VENV=$${CHURN_FEATURES_VENV:-} benches/peers/features.sh
+	benches/peers/features.sh
 
 # Compares all windows with brute force on two real logs: make real-logs DATA=folder
 real-logs:

@@ -116,10 +116,9 @@ impl TenantState {
             return self.hold_back(fact, options);
         }
         let horizon = Horizon::new(self.clock_ms, options);
-        if !self.is_new(&fact, &horizon) {
+        if !self.is_new(&fact, occurred_ms, &horizon) || !self.count(fact, &horizon) {
             return Applied::Duplicate;
         }
-        self.count(fact, &horizon);
         self.keep_within(&horizon, options);
         Applied::Counted
     }
@@ -261,22 +260,33 @@ impl TenantState {
         let n = self.held_back.partition_point(|held| held.ms < self.clock_ms);
         let due: Vec<Fact> = self.held_back.drain(..n).collect();
         for fact in due {
-            if self.is_new(&fact, horizon) {
+            if self.is_new(&fact, fact.ms, horizon) {
                 self.count(fact, horizon);
             }
         }
     }
 
-    fn is_new(&mut self, fact: &Fact, horizon: &Horizon) -> bool {
+    /// Whether no copy of an event has been counted, as far as digests tell.
+    fn is_new(&mut self, fact: &Fact, occurred_ms: i64, horizon: &Horizon) -> bool {
         let day = fact.ms.div_euclid(DAY_MS) as i32;
-        if day < horizon.first_date - i32::from(horizon.id_days()) {
-            // Too old to be remembered: only what never counts twice comes this late.
-            return !self.recent_ids.contains(fact.id);
+        let early = fact.ms != occurred_ms;
+        if early
+            && let What::Login { user, session } = fact.what
+            && self.users.has_mark(user, Mark::login(occurred_ms, session, fact.id))
+        {
+            return false;
         }
-        self.recent_ids.insert(fact.id, day)
+        // What is too old to be remembered only comes of kinds that never count twice.
+        let remembered = day >= horizon.first_date - i32::from(horizon.id_days());
+        if remembered && (early || fact.is_told_by_id()) {
+            self.recent_ids.insert(fact.id, day)
+        } else {
+            !self.recent_ids.contains(fact.id)
+        }
     }
 
-    fn count(&mut self, fact: Fact, horizon: &Horizon) {
+    /// Counts an event; `false` when it was there already.
+    fn count(&mut self, fact: Fact, horizon: &Horizon) -> bool {
         let Fact { ms, id, what } = fact;
         let day = ms.div_euclid(DAY_MS) as i32;
         let Self { attributes, counts, users, jobs, .. } = self;
@@ -290,14 +300,17 @@ impl TenantState {
             What::Billed { cents } => attributes.note_bill(cents),
             What::Cancelled => attributes.note_cancelled(ms),
             What::UserAdded { user } => {
-                users.note_mark(user, Mark::new(ms, MarkKind::Added, 0), counts, horizon);
+                return users.note_mark(user, Mark::new(ms, MarkKind::Added, 0), counts, horizon);
             }
             What::UserDeleted { user } => {
-                users.note_mark(user, Mark::new(ms, MarkKind::Deleted, 0), counts, horizon);
+                return users.note_mark(user, Mark::new(ms, MarkKind::Deleted, 0), counts, horizon);
             }
             What::Login { user, session } => {
-                counts.login(day, horizon);
-                users.note_login(user, day, Mark::new(ms, MarkKind::Login, session), counts, horizon);
+                let is_new = users.note_login(user, day, Mark::login(ms, session, id), counts, horizon);
+                if is_new {
+                    counts.login(day, horizon);
+                }
+                return is_new;
             }
             What::SessionEnd { user, session, timeout } => {
                 counts.recent(day, horizon, |slot| {
@@ -307,11 +320,13 @@ impl TenantState {
                 users.note_mark(user, Mark::new(ms, MarkKind::SessionEnd, session), counts, horizon);
             }
             What::Submitted { job, user, servers, data_bytes } => {
-                users.note_active(user, day);
+                users.note_active(user, day, horizon);
+                counts.last_job_day = counts.last_job_day.max(day);
                 jobs.note_submitted(job, Submission { ms, data_bytes, servers }, counts, horizon);
             }
-            What::Ended { job, how } => jobs.note_ended(job, ms, how, counts, horizon),
+            What::Ended { job, how } => return jobs.note_ended(job, ms, how, counts, horizon),
         }
+        true
     }
 
     fn forget(&mut self, horizon: &Horizon) {
@@ -350,15 +365,11 @@ impl TenantState {
         seen.billed_cents = attributes.billed_cents;
         seen.n_bills = attributes.n_bills;
         seen.days_since_login = (counts.last_login_day >= 0).then(|| date - counts.last_login_day);
-        let mut last_job_day = counts.last_forgotten_job_day;
         for (day, slot) in counts.activity.iter() {
             seen.set_day((date - day) as usize, slot.logins, slot.jobs, slot.data_bytes);
-            if slot.jobs > 0 {
-                last_job_day = last_job_day.max(day);
-            }
         }
         seen.sum_up();
-        seen.days_since_job = (last_job_day >= 0).then(|| date - last_job_day);
+        seen.days_since_job = (counts.last_job_day >= 0).then(|| date - counts.last_job_day);
         self.observe_recent(date, &mut seen);
         self.observe_seats(date, &mut seen);
         let first_week = (date - 1).div_euclid(7) - 3;

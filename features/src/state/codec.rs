@@ -166,7 +166,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 }
 
 fn write_counts(counts: &Counts, first_date: i32, out: &mut Vec<u8>) {
-    let Counts { activity, recent, seat_days, run_times, seats, last_login_day, last_forgotten_job_day } = counts;
+    let Counts { activity, recent, seat_days, run_times, seats, last_login_day, last_job_day } = counts;
     write_days(activity, first_date, out, |slot, out| {
         put_number(out, slot.logins.into());
         put_number(out, slot.jobs.into());
@@ -192,7 +192,7 @@ fn write_counts(counts: &Counts, first_date: i32, out: &mut Vec<u8>) {
     }
     put_signed(out, *seats);
     put_number(out, (last_login_day + 1) as u64);
-    put_number(out, (last_forgotten_job_day + 1) as u64);
+    put_number(out, (last_job_day + 1) as u64);
 }
 
 fn read_counts(bytes: &mut Bytes<'_>, first_date: i32) -> Result<Counts, Error> {
@@ -231,7 +231,7 @@ fn read_counts(bytes: &mut Bytes<'_>, first_date: i32) -> Result<Counts, Error> 
     }
     counts.seats = bytes.signed("seats")?;
     counts.last_login_day = bytes.number_below(first_date as u64 + 1, "last login")? as i32 - 1;
-    counts.last_forgotten_job_day = bytes.number_below(first_date as u64 + 1, "last job")? as i32 - 1;
+    counts.last_job_day = bytes.number_below(first_date as u64 + 1, "last job")? as i32 - 1;
     Ok(counts)
 }
 
@@ -304,11 +304,11 @@ fn read_user(bytes: &mut Bytes<'_>, clock_ms: u64, first_date: i32) -> Result<Us
         let counts_for = bytes.u32("marks")?;
         let mark = Mark { key, session, counts_for };
         let most = match mark.kind() {
-            MarkKind::Login => 0,
+            MarkKind::Login => u32::MAX,
             MarkKind::SessionEnd => SESSION_MS as u32,
             MarkKind::Added | MarkKind::Deleted => 1,
         };
-        let in_order = marks.last().is_none_or(|last| (last.key, last.session) < (key, session));
+        let in_order = marks.last().is_none_or(|last| last.order() < mark.order());
         bytes.check(in_order && counts_for <= most, "marks", "rising times and possible lengths")?;
         marks.push(mark);
     }

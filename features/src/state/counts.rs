@@ -15,8 +15,8 @@ pub(crate) struct Counts {
     pub(crate) seats: i64,
     /// The last day with a login, -1 before there is one.
     pub(crate) last_login_day: i32,
-    /// The last day with a job of those already forgotten.
-    pub(crate) last_forgotten_job_day: i32,
+    /// The last day on which a job was submitted, be it again; -1 before there is one.
+    pub(crate) last_job_day: i32,
 }
 
 /// Users added and deleted on a day; there are few such days.
@@ -68,7 +68,7 @@ impl Default for Counts {
             run_times: Vec::new(),
             seats: 0,
             last_login_day: -1,
-            last_forgotten_job_day: -1,
+            last_job_day: -1,
         }
     }
 }
@@ -87,8 +87,6 @@ impl Counts {
                 sign.apply(&mut slot.jobs, 1);
                 sign.apply_u64(&mut slot.data_bytes, data_bytes);
             });
-        } else if sign == Sign::Plus {
-            self.last_forgotten_job_day = self.last_forgotten_job_day.max(day);
         }
         self.recent(day, horizon, |slot| sign.apply_u64(&mut slot.servers, servers.into()));
     }
@@ -148,10 +146,6 @@ impl Counts {
     /// Forgets what no observation date to come looks at.
     pub(crate) fn forget(&mut self, horizon: &Horizon) {
         let first_day = horizon.first_day();
-        let forgotten = self.activity.iter().take_while(|(day, _)| *day < first_day);
-        if let Some((day, _)) = forgotten.filter(|(_, slot)| slot.jobs > 0).last() {
-            self.last_forgotten_job_day = self.last_forgotten_job_day.max(day);
-        }
         self.activity.forget_before(first_day);
         self.recent.forget_before(horizon.first_recent_day());
         self.seat_days.retain(|entry| entry.day >= first_day);
@@ -163,8 +157,6 @@ impl Counts {
         for (day, slot) in other.activity.iter() {
             if day >= horizon.first_day() {
                 self.activity.update(day, |own| own.add(&slot));
-            } else if slot.jobs > 0 {
-                self.last_forgotten_job_day = self.last_forgotten_job_day.max(day);
             }
         }
         for (day, slot) in other.recent.iter() {
@@ -175,7 +167,7 @@ impl Counts {
         self.forget(horizon);
         self.seats = self.seats.saturating_add(other.seats);
         self.last_login_day = self.last_login_day.max(other.last_login_day);
-        self.last_forgotten_job_day = self.last_forgotten_job_day.max(other.last_forgotten_job_day);
+        self.last_job_day = self.last_job_day.max(other.last_job_day);
     }
 
     fn merge_seat_days(&mut self, others: &[SeatDay]) {

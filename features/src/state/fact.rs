@@ -63,6 +63,17 @@ impl Fact {
         Some(Self { ms, id: event_digest(&event.source, &event.id), what })
     }
 
+    /// Whether nothing but its digest tells a copy of this event.
+    ///
+    /// What a login, the end of a job or a seat leaves behind in the state tells a copy by itself, which halves the
+    /// digests to remember. An early event does not: a copy received later counts from another instant.
+    pub(crate) fn is_told_by_id(&self) -> bool {
+        !matches!(
+            self.what,
+            What::Login { .. } | What::Ended { .. } | What::UserAdded { .. } | What::UserDeleted { .. }
+        )
+    }
+
     /// The order that held-back facts are kept in.
     pub(crate) fn order(&self) -> (i64, u64) {
         (self.ms, self.id)

@@ -124,7 +124,7 @@ impl<V: Default + PartialEq> PartialEq for IdMap<V> {
 /// Inserts without doubling the list when it is full: most lists of a state stay short, and there are many states.
 pub(crate) fn insert_tightly<T>(list: &mut Vec<T>, position: usize, value: T) {
     if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 4).max(2));
+        list.reserve_exact((list.len() / 8).max(1));
     }
     list.insert(position, value);
 }

@@ -110,9 +110,21 @@ impl Jobs {
         self.change(job, counts, horizon, |entry| entry.submitted = entry.submitted.min(submission));
     }
 
-    pub(crate) fn note_ended(&mut self, job: u64, ms: i64, how: JobEnd, counts: &mut Counts, horizon: &Horizon) {
+    /// Notes the end of a job; `false` when the same was there already.
+    pub(crate) fn note_ended(
+        &mut self,
+        job: u64,
+        ms: i64,
+        how: JobEnd,
+        counts: &mut Counts,
+        horizon: &Horizon,
+    ) -> bool {
         let ended = (ms as u64) << 2 | how as u64;
+        if self.jobs.get(job).is_some_and(|entry| entry.ended == ended) {
+            return false;
+        }
         self.change(job, counts, horizon, |entry| entry.ended = entry.ended.min(ended));
+        true
     }
 
     fn change(&mut self, job: u64, counts: &mut Counts, horizon: &Horizon, change: impl FnOnce(&mut Job)) {

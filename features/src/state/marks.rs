@@ -22,13 +22,18 @@ pub(crate) struct Mark {
     pub(crate) key: u64,
     /// The session that began or ended, as the upper half of its digest: it is compared within one user and 12 h only.
     pub(crate) session: u32,
-    /// One more than the length of the session that this closes in ms, or 1 for a seat that changes hands; else 0.
+    /// One more than the length of the session that this closes in ms, or 1 for a seat that changes hands; else 0. Of a
+    /// login, which counts for nothing by itself, part of the event's digest: it tells a copy from another login.
     pub(crate) counts_for: u32,
 }
 
 impl Mark {
     pub(crate) fn new(ms: i64, kind: MarkKind, session: u32) -> Self {
         Self { key: (ms as u64) << 2 | kind as u64, session, counts_for: 0 }
+    }
+
+    pub(crate) fn login(ms: i64, session: u32, id: u64) -> Self {
+        Self { counts_for: (id >> 32) as u32, ..Self::new(ms, MarkKind::Login, session) }
     }
 
     pub(crate) fn ms(&self) -> i64 {
@@ -48,12 +53,13 @@ impl Mark {
         self.key & 2 != 0
     }
 
-    fn order(&self) -> (u64, u32) {
-        (self.key, self.session)
+    /// What marks are ordered by and told apart by.
+    pub(crate) fn order(&self) -> (u64, u32, u32) {
+        (self.key, self.session, if self.kind() == MarkKind::Login { self.counts_for } else { 0 })
     }
 
     fn count(&self, sign: Sign, counts: &mut Counts, horizon: &Horizon) {
-        if self.counts_for == 0 {
+        if self.counts_for == 0 || self.kind() == MarkKind::Login {
             return;
         }
         let day = self.ms().div_euclid(DAY_MS) as i32;
@@ -76,15 +82,15 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Notes a mark and counts what it counts for; what it changes about marks after it is put right.
-    pub(crate) fn insert(&mut self, mark: Mark, counts: &mut Counts, horizon: &Horizon) {
+    /// Notes a mark and counts what it counts for; what it changes about marks after it is put right. `false` when it was
+    /// there already.
+    pub(crate) fn insert(&mut self, mark: Mark, counts: &mut Counts, horizon: &Horizon) -> bool {
         let order = mark.order();
         let position = match self.marks.last() {
             Some(last) if last.order() < order => self.marks.len(),
             None => 0,
             Some(_) => match self.marks.binary_search_by_key(&order, Mark::order) {
-                // Two events that say the same make no difference here.
-                Ok(_) => return,
+                Ok(_) => return false,
                 Err(position) => position,
             },
         };
@@ -109,6 +115,11 @@ impl Marks {
         if mark.is_settled(horizon) {
             self.marks.remove(position);
         }
+        true
+    }
+
+    pub(crate) fn contains(&self, mark: Mark) -> bool {
+        self.marks.binary_search_by_key(&mark.order(), Mark::order).is_ok()
     }
 
     fn revise(&mut self, position: usize, counts: &mut Counts, horizon: &Horizon) {
@@ -125,7 +136,7 @@ impl Marks {
         let mark = self.marks[position];
         let before = self.marks[..position].iter().rev();
         match mark.kind() {
-            MarkKind::Login => 0,
+            MarkKind::Login => mark.counts_for,
             MarkKind::SessionEnd => {
                 let sessions = before.filter(|earlier| !earlier.is_seat());
                 for earlier in sessions.take_while(|earlier| mark.ms() - earlier.ms() < SESSION_MS) {

@@ -12,7 +12,7 @@ const N_WEEKS: i32 = 4;
 
 /// What is remembered of one user.
 ///
-/// All of it is told from the user's own last day, so that it follows from the user's events and nothing else.
+/// All of it is told from the user's own last day, so that noting a day costs the same for any number of users.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct User {
     /// The last day with a login or job, -1 before there is one.
@@ -31,7 +31,10 @@ impl Default for User {
 }
 
 impl User {
-    pub(crate) fn note_active(&mut self, day: i32) {
+    pub(crate) fn note_active(&mut self, day: i32, horizon: &Horizon) {
+        if day < horizon.first_day() {
+            return;
+        }
         if day == self.last_day {
             self.weeks[0] = self.weeks[0].saturating_add(1);
         } else {
@@ -47,6 +50,10 @@ impl User {
         let own = if self.last_day < 0 { 0 } else { self.bits() };
         let newest = last_day.max(self.last_day);
         let bits = shift(own, newest - self.last_day) | shift(bits, newest - last_day);
+        self.set_bits(bits);
+    }
+
+    fn set_bits(&mut self, bits: u128) {
         self.active = [bits as u32, (bits >> 32) as u32, (bits >> 64) as u32];
     }
 
@@ -63,6 +70,21 @@ impl User {
     fn bits(&self) -> u128 {
         let [low, middle, high] = self.active.map(u128::from);
         high << 64 | middle << 32 | low
+    }
+
+    /// Forgets days and weeks that no observation date to come looks at, so that they are gone from every state alike.
+    fn forget(&mut self, horizon: &Horizon) {
+        self.marks.forget(horizon);
+        if self.last_day < horizon.first_day() {
+            *self = Self { marks: std::mem::take(&mut self.marks), ..Self::default() };
+            return;
+        }
+        let n_kept = self.last_day - horizon.first_day() + 1;
+        let bits = if n_kept < N_BITS { self.bits() & ((1 << n_kept) - 1) } else { self.bits() };
+        self.set_bits(bits);
+        let n_weeks = self.last_day.div_euclid(7) - horizon.first_week() + 1;
+        let n_weeks = n_weeks.clamp(0, N_WEEKS) as usize;
+        self.weeks[n_weeks..].fill(0);
     }
 
     fn merge(&mut self, other: &Self, counts: &mut Counts, horizon: &Horizon) {
@@ -106,30 +128,44 @@ impl PartialEq for Users {
 }
 
 impl Users {
-    pub(crate) fn note_active(&mut self, user: u64, day: i32) {
-        self.users.entry(user).note_active(day);
+    pub(crate) fn note_active(&mut self, user: u64, day: i32, horizon: &Horizon) {
+        self.users.entry(user).note_active(day, horizon);
     }
 
-    /// Notes a login, with the mark of the session that begins.
-    pub(crate) fn note_login(&mut self, user: u64, day: i32, mark: Mark, counts: &mut Counts, horizon: &Horizon) {
+    /// Notes a login, with the mark of the session that begins; `false` when it was there already.
+    pub(crate) fn note_login(
+        &mut self,
+        user: u64,
+        day: i32,
+        mark: Mark,
+        counts: &mut Counts,
+        horizon: &Horizon,
+    ) -> bool {
         let user = self.users.entry(user);
-        user.note_active(day);
-        user.marks.insert(mark, counts, horizon);
-        self.n_session_marks += 1;
+        let is_new = user.marks.insert(mark, counts, horizon);
+        if is_new {
+            user.note_active(day, horizon);
+            self.n_session_marks += 1;
+        }
+        is_new
     }
 
-    pub(crate) fn note_mark(&mut self, user: u64, mark: Mark, counts: &mut Counts, horizon: &Horizon) {
-        self.users.entry(user).marks.insert(mark, counts, horizon);
+    pub(crate) fn note_mark(&mut self, user: u64, mark: Mark, counts: &mut Counts, horizon: &Horizon) -> bool {
         self.n_session_marks += 1;
+        self.users.entry(user).marks.insert(mark, counts, horizon)
+    }
+
+    pub(crate) fn has_mark(&self, user: u64, mark: Mark) -> bool {
+        self.users.get(user).is_some_and(|user| user.marks.contains(mark))
     }
 
     /// Forgets what has settled and who has not been seen for longer than the longest lookback.
     pub(crate) fn forget(&mut self, horizon: &Horizon) {
         let mut n_session_marks = 0;
         self.users.retain(|_, user| {
-            user.marks.forget(horizon);
+            user.forget(horizon);
             n_session_marks += user.marks.n_sessions();
-            user.last_day >= horizon.first_day() || !user.marks.marks.is_empty()
+            user.last_day >= 0 || !user.marks.marks.is_empty()
         });
         self.n_session_marks = n_session_marks;
     }
@@ -203,10 +239,11 @@ mod tests {
 
     #[test]
     fn days_and_weeks_of_a_user_do_not_depend_on_their_order() {
+        let horizon = Horizon::new(0, &crate::StateOptions::default());
         let days = [20_000, 20_001, 20_050, 20_049, 20_093, 20_094, 20_094, 19_000];
         let note = |days: &[i32]| {
             let mut user = User::default();
-            days.iter().for_each(|day| user.note_active(*day));
+            days.iter().for_each(|day| user.note_active(*day, &horizon));
             user
         };
         let forward = note(&days);
@@ -216,7 +253,6 @@ mod tests {
         assert_eq!(forward.active_before(20_095).count_ones(), 6, "19,000 is too long ago");
         assert_eq!(forward.active_before(20_096) & 7, 0b110);
         let (mut left, right) = (note(&days[..3]), note(&days[3..]));
-        let horizon = Horizon::new(0, &crate::StateOptions::default());
         left.merge(&right, &mut Counts::default(), &horizon);
         assert_eq!(left, forward);
     }
