@@ -32,6 +32,14 @@ bench:
 peers:
 	CHURN_PEERS_VENV=$${CHURN_PEERS_VENV:-$(VENV)/peers} benches/peers/run.sh
 
+# Times the way from events to features beside DuckDB and Polars.
+peers-features:
+	benches/peers/features.sh
+
+# Compares all windows with brute force on two real logs: make real-logs DATA=folder
+real-logs:
+	CHURN_REAL_LOGS=$(abspath $(DATA)) cargo test -p churn-train --test real_logs -- --ignored --nocapture
+
 # Writes golden files of a new format version: make golden FOLDER=churn-model/tests/golden/2
 golden:
 	cargo run -p churn-model --example make_golden -- $(FOLDER)

@@ -1,6 +1,8 @@
+use churn_events::ObservationDate;
+
 use crate::MAX_LEVELS;
 
-/// What can be wrong with a feature schema.
+/// What can be wrong with a feature schema, with reading features, or with a stored tenant state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -38,5 +40,81 @@ pub enum Error {
         feature: String,
         /// Number of levels found.
         found: usize,
+    },
+    /// The schema names a feature that cannot be derived from events.
+    #[error("feature {name:?} is not in the catalogue")]
+    NotInCatalogue {
+        /// Name of the feature.
+        name: String,
+    },
+    /// The schema gives a feature another kind than the catalogue.
+    #[error("feature {feature:?} is a {found} in the schema and a {expected} in the catalogue")]
+    WrongKind {
+        /// Name of the feature.
+        feature: String,
+        /// The kind in the schema.
+        found: &'static str,
+        /// The kind in the catalogue.
+        expected: &'static str,
+    },
+    /// There is not one place for each feature.
+    #[error("there is room for {found} features where the reader has {expected}")]
+    WrongWidth {
+        /// Length of the slice.
+        found: usize,
+        /// Number of features.
+        expected: usize,
+    },
+    /// Events received at or after the observation date have been applied, so what was known then is gone.
+    #[error("cannot look at day {} of 1970 and on: the first date that this state can answer for is day {}", .date.days(), .first.days())]
+    DatePassed {
+        /// The observation date asked for.
+        date: ObservationDate,
+        /// The first date that can be asked for.
+        first: ObservationDate,
+    },
+    /// An event of a tenant that the store has no room for.
+    #[error("no room for tenant {tenant:?}: the store holds {max_tenants} tenants already, which is its most")]
+    TooManyTenants {
+        /// Id of the tenant.
+        tenant: String,
+        /// How many there may be.
+        max_tenants: usize,
+    },
+    /// Two stores treat events differently, so they cannot be merged.
+    #[error("the store to be merged has {found} for {option}; expected {expected}")]
+    DifferentOptions {
+        /// Name of the first option that differs.
+        option: &'static str,
+        /// Its value in the other store.
+        found: i128,
+        /// Its value in this store.
+        expected: i128,
+    },
+    /// A window is longer than what is remembered.
+    #[error("a window of {found} days was asked for; the longest has {most}")]
+    WindowTooLong {
+        /// Days asked for.
+        found: u32,
+        /// The most there may be.
+        most: u32,
+    },
+    /// A stored tenant state has a version that this build does not know.
+    #[error("tenant state has format version {found}; this build reads 1 to {newest}")]
+    UnknownStateVersion {
+        /// The version found.
+        found: u8,
+        /// The newest that is read.
+        newest: u8,
+    },
+    /// A stored tenant state is damaged.
+    #[error("tenant state is damaged before byte {offset}: expected {expected} in {field:?}")]
+    DamagedState {
+        /// Number of bytes read so far.
+        offset: usize,
+        /// What was being read.
+        field: &'static str,
+        /// What it should have been.
+        expected: &'static str,
     },
 }

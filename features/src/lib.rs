@@ -1,11 +1,43 @@
 //! What a model may know about a tenant on an observation date.
 //!
-//! Today this crate holds the **feature schema**: the ordered list of named, documented features that a model was fitted
-//! on. It travels inside the model file, and every boundary (a CSV header, a data frame, a request body) is matched
-//! against it by name, so that training and serving cannot silently disagree.
+//! - The **feature schema**: the ordered list of named, documented features that a model was fitted on. It travels inside
+//!   the model file, and every boundary (a CSV header, a data frame, a request body) is matched against it by name, so
+//!   that training and serving cannot silently disagree.
+//! - The **catalogue**: the features that can be derived from events.
+//! - The **tenant state**: what is remembered of a tenant's events, so that the features can be read at any time. A
+//!   training set and a live system read them from the same state, so the two cannot disagree either.
+//! - The **feature store**: the states of many tenants, fed on all cores, and kept in a file.
 
+mod catalog;
+mod charge;
+mod data_size;
 mod error;
+mod job;
+mod login;
+mod observed;
+mod options;
+#[cfg(feature = "store")]
+mod parallel;
+mod reader;
 mod schema;
+mod seat;
+mod session;
+#[cfg(feature = "store")]
+mod snapshot;
+mod state;
+#[cfg(feature = "store")]
+mod store;
+mod tenant;
+mod usage;
+mod user;
 
+pub use catalog::{CatalogueFeature, Family, ORIGINAL_COLUMNS, catalogue, catalogue_page, catalogue_schema};
 pub use error::Error;
+pub use options::{Applied, StateOptions};
+pub use reader::FeatureReader;
 pub use schema::{Feature, FeatureKind, FeatureSchema, Fingerprint, MAX_LEVELS};
+#[cfg(feature = "store")]
+pub use snapshot::SnapshotError;
+pub use state::{TenantState, WindowCounts};
+#[cfg(feature = "store")]
+pub use store::{EventCounts, FeatureMatrix, FeatureStore, StoreOptions};

@@ -1,12 +1,17 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::AssemblyError;
+
 /// Why a training set, a scoring table or a fold file cannot be had.
 ///
 /// Line and column numbers count from 1, as editors show them; the header is line 1.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Observations cannot be assembled from a log, or a split of them would leak.
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
     /// No file bears that name.
     #[error("there is no file {path:?}")]
     NoFile {

@@ -1,11 +1,18 @@
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use churn_events::ObservationDate;
 use sha2::{Digest, Sha256};
 
 /// What each row is called: its id where the table has one, else its number in the file, counted from 0.
+///
+/// An observation assembled from a log is called by its tenant's id and its observation date.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keys(Held);
+pub struct Keys {
+    held: Held,
+    /// One for each row, or none at all.
+    dates: Option<Vec<ObservationDate>>,
+}
 
 /// Ids stand in one text, because a million short `String`s would take more memory than the features.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,16 +23,27 @@ enum Held {
 
 impl Keys {
     pub(crate) fn of_rows(n_rows: u32) -> Self {
-        Self((0..n_rows).collect::<Vec<u32>>().into())
+        Self { held: Held::Rows((0..n_rows).collect()), dates: None }
     }
 
     pub(crate) fn no_ids() -> Self {
-        Self(Held::Ids { text: String::new(), ends: Vec::new() })
+        Self { held: Held::Ids { text: String::new(), ends: Vec::new() }, dates: None }
+    }
+
+    /// The keys of observations.
+    pub(crate) fn of_observations<'a>(observations: impl IntoIterator<Item = (&'a str, ObservationDate)>) -> Self {
+        let mut keys = Self::no_ids();
+        let dates = observations.into_iter().map(|(tenant, date)| {
+            keys.push(tenant);
+            date
+        });
+        let dates = dates.collect();
+        Self { dates: Some(dates), ..keys }
     }
 
     /// Adds the id of the next row; row numbers stay as they are.
     pub(crate) fn push(&mut self, id: &str) {
-        if let Held::Ids { text, ends } = &mut self.0 {
+        if let Held::Ids { text, ends } = &mut self.held {
             text.push_str(id);
             ends.push(text.len());
         }
@@ -33,7 +51,7 @@ impl Keys {
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        match &self.0 {
+        match &self.held {
             Held::Rows(rows) => rows.len(),
             Held::Ids { ends, .. } => ends.len(),
         }
@@ -46,15 +64,15 @@ impl Keys {
 
     /// Whether the keys are ids from the table and not row numbers.
     pub fn are_ids(&self) -> bool {
-        matches!(self.0, Held::Ids { .. })
+        matches!(self.held, Held::Ids { .. })
     }
 
-    /// The key of a row.
+    /// The key of a row; of an observation its tenant.
     ///
     /// # Panics
     /// When there is no such row.
     pub fn get(&self, row: usize) -> Cow<'_, str> {
-        match &self.0 {
+        match &self.held {
             Held::Rows(rows) => rows[row].to_string().into(),
             Held::Ids { text, ends } => {
                 let start = row.checked_sub(1).map_or(0, |before| ends[before]);
@@ -63,24 +81,40 @@ impl Keys {
         }
     }
 
-    /// The keys in row order.
+    /// The observation date of each row, where rows have one.
+    pub fn dates(&self) -> Option<&[ObservationDate]> {
+        self.dates.as_deref()
+    }
+
+    /// Tenant and observation date of a row; `None` when rows have no dates.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn observation(&self, row: usize) -> Option<(&str, ObservationDate)> {
+        let (Held::Ids { text, ends }, Some(dates)) = (&self.held, &self.dates) else { return None };
+        let start = row.checked_sub(1).map_or(0, |before| ends[before]);
+        Some((&text[start..ends[row]], dates[row]))
+    }
+
+    /// The keys in row order, without the dates.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> {
         (0..self.len()).map(|row| self.get(row))
     }
 
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
-        match &self.0 {
-            Held::Rows(numbers) => Self(rows.iter().map(|&row| numbers[row]).collect::<Vec<u32>>().into()),
+        let dates = self.dates.as_ref().map(|dates| rows.iter().map(|&row| dates[row]).collect());
+        match &self.held {
+            Held::Rows(numbers) => Self { held: Held::Rows(rows.iter().map(|&row| numbers[row]).collect()), dates },
             Held::Ids { .. } => {
                 let mut keys = Self::no_ids();
                 rows.iter().for_each(|&row| keys.push(&self.get(row)));
-                keys
+                Self { dates, ..keys }
             }
         }
     }
 
     pub(crate) fn n_distinct(&self) -> usize {
-        match &self.0 {
+        match &self.held {
             Held::Rows(rows) => rows.iter().collect::<HashSet<_>>().len(),
             Held::Ids { .. } => self.iter().collect::<HashSet<_>>().len(),
         }
@@ -88,13 +122,8 @@ impl Keys {
 
     /// The group of each row, when its key is its group.
     pub(crate) fn groups(&self) -> Vec<u64> {
-        self.iter().map(|key| group_of(&key)).collect()
-    }
-}
-
-impl From<Vec<u32>> for Held {
-    fn from(rows: Vec<u32>) -> Self {
-        Self::Rows(rows)
+        let mut known: HashMap<Cow<'_, str>, u64> = HashMap::new();
+        self.iter().map(|key| *known.entry(key).or_insert_with_key(|key| group_of(key))).collect()
     }
 }
 

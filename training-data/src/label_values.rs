@@ -12,6 +12,8 @@ pub struct LabelValues {
     column: String,
     churned: String,
     stayed: String,
+    /// What churn is, where that is known.
+    meaning: Option<String>,
 }
 
 /// Words and numbers that say churned or stayed without being told. A full stop after a word is ignored, because a
@@ -55,7 +57,18 @@ const MOST_EXAMPLES: usize = 5;
 impl LabelValues {
     /// The values of a label column, as a training set read them before.
     pub fn new(column: impl Into<String>, churned: impl Into<String>, stayed: impl Into<String>) -> Self {
-        Self { column: column.into(), churned: churned.into(), stayed: stayed.into() }
+        Self { column: column.into(), churned: churned.into(), stayed: stayed.into(), meaning: None }
+    }
+
+    /// The same values with what churn is, such as "cancelled within \[14 d, 74 d) after the observation date".
+    pub fn with_meaning(mut self, meaning: impl Into<String>) -> Self {
+        self.meaning = Some(meaning.into());
+        self
+    }
+
+    /// What churn is, where that is known.
+    pub fn meaning(&self) -> Option<&str> {
+        self.meaning.as_deref()
     }
 
     /// Name of the label column.
@@ -116,10 +129,11 @@ impl LabelValues {
     }
 }
 
-/// As a report says it: `Churn: 1 = churn, 0 = stayed`.
+/// As a report says it: `Churn: 1 = churn, 0 = stayed`, with what churn is where that is known.
 impl fmt::Display for LabelValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} = churn, {} = stayed", self.column, self.churned, self.stayed)
+        let meaning = self.meaning.as_deref().unwrap_or("churn");
+        write!(f, "{}: {} = {meaning}, {} = stayed", self.column, self.churned, self.stayed)
     }
 }
 

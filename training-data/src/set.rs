@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use churn_features::{Feature, FeatureSchema};
@@ -11,6 +12,12 @@ use crate::{ColumnSummary, Error, Keys, LabelValues, Place, Table};
 
 /// Rows that are written to the matrix at a time: few enough for all their columns to stay in cache.
 const BLOCK_ROWS: usize = 1024;
+
+/// Columns beside the features of a set assembled from a log.
+pub(crate) const TENANT_COLUMN: &str = "tenant";
+pub(crate) const DATE_COLUMN: &str = "observation_date";
+pub(crate) const LABEL_COLUMN: &str = "churned";
+pub(crate) const WEIGHT_COLUMN: &str = "weight";
 
 /// What a column of the source is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +55,17 @@ pub struct TrainingSet {
     weights: Option<Vec<f32>>,
     label_values: LabelValues,
     columns: Vec<SourceColumn>,
+}
+
+/// What a training set assembled from a log is made of.
+pub(crate) struct Observed {
+    pub(crate) schema: FeatureSchema,
+    pub(crate) features: Array2<f32>,
+    pub(crate) labels: Vec<bool>,
+    pub(crate) keys: Keys,
+    pub(crate) weights: Option<Vec<f32>>,
+    /// What churn is.
+    pub(crate) meaning: String,
 }
 
 /// A column of the source and what became of it.
@@ -96,6 +114,31 @@ impl TrainingSet {
         let groups = groups.or_else(|| groups_of_repeated(&keys, &mut columns));
         let features = matrix(n_rows_usize, &values);
         Ok(Self { schema, features, labels, keys, groups, weights, label_values, columns })
+    }
+
+    /// Observations assembled from a log: their keys are tenants and observation dates, and their groups are tenants.
+    pub(crate) fn of_observations(observed: Observed) -> Self {
+        let Observed { schema, features, labels, keys, weights, meaning } = observed;
+        let label_values = LabelValues::new(LABEL_COLUMN, "1", "0").with_meaning(meaning);
+        let column = |name: &str, role| SourceColumn { name: name.into(), role, notes: Vec::new(), left_out: None };
+        let mut columns = vec![column(TENANT_COLUMN, Role::Id), column(LABEL_COLUMN, Role::Label)];
+        if let Some(dates) = keys.dates() {
+            let days: BTreeSet<_> = dates.iter().collect();
+            if let (Some(first), Some(last)) = (days.first(), days.last()) {
+                columns[0].notes.push(format!(
+                    "{} rows, each a tenant on one of {} observation dates from {first} to {last}; rows of one tenant \
+                     stay together in random folds",
+                    keys.len(),
+                    days.len()
+                ));
+            }
+        }
+        if weights.is_some() {
+            columns.push(column(WEIGHT_COLUMN, Role::Weight));
+        }
+        columns.extend(schema.features().iter().map(|feature| column(feature.name(), Role::Feature)));
+        let groups = Some(keys.groups());
+        Self { schema, features, labels, keys, groups, weights, label_values, columns }
     }
 
     /// The features, in order.

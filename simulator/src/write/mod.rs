@@ -1,0 +1,9 @@
+//! Worlds as files: one of events for every month, the truth beside them.
+
+mod columns;
+mod months;
+mod truth;
+
+pub(crate) use months::persist;
+pub use months::{Format, LogReport, write_log};
+pub use truth::{TruthPlan, write_truth};

@@ -1,0 +1,200 @@
+use std::fmt;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use churn_events::{DAY_MS, encode};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tempfile::NamedTempFile;
+
+use super::columns::ColumnFile;
+use crate::record::Record;
+use crate::slices::Slices;
+use crate::{Error, World};
+
+/// What event files look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Format {
+    /// CloudEvents as JSON, one a line.
+    #[default]
+    JsonLines,
+    /// The same as gzip, in members that were compressed on all cores.
+    JsonLinesGzip,
+    /// Flat columns.
+    Parquet,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::JsonLines, Self::JsonLinesGzip, Self::Parquet];
+
+    /// How the names of its files end.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::JsonLines => "jsonl",
+            Self::JsonLinesGzip => "jsonl.gz",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.extension())
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|format| format.extension() == word);
+        found.ok_or_else(|| Error::UnknownFormat { found: word.to_owned() })
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogReport {
+    /// How many events.
+    pub events: u64,
+    /// The files, in order of time.
+    pub files: Vec<PathBuf>,
+}
+
+/// Writes the log of a world into a folder, one file for each calendar month in which events were received.
+///
+/// A file is called `events-2024-01.jsonl`, holds its events in received order and appears when it is complete.
+///
+/// # Errors
+/// [`Error::Write`] or [`Error::WriteParquet`] with the file that could not be written.
+/// # Cost
+/// Memory for the tenants' states (about 1 kB each) and for one week of events (48 bytes each, twice).
+pub fn write_log(world: &World, folder: &Path, format: Format) -> Result<LogReport, Error> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+    let mut report = LogReport::default();
+    let mut slices = Slices::new(world);
+    let mut month: Option<Month> = None;
+    while let Some(mut week) = slices.next_week() {
+        report.events += week.len() as u64;
+        while !week.is_empty() {
+            // A week falls into two months at most.
+            let name = month_of(&week[0]);
+            let n = week.partition_point(|record| month_of(record) == name);
+            let rest = week.split_off(n);
+            if month.as_ref().is_none_or(|month| month.name != name) {
+                month.take().map(|month| month.finish(&mut report)).transpose()?;
+                month = Some(Month::begin(name, folder, format)?);
+            }
+            if let Some(month) = &mut month {
+                month.write(&slices, &week)?;
+            }
+            week = rest;
+        }
+    }
+    month.map(|month| month.finish(&mut report)).transpose()?;
+    Ok(report)
+}
+
+/// Year and month in which a record was received.
+fn month_of(record: &Record) -> (i32, u32) {
+    civil_month(record.received.div_euclid(DAY_MS))
+}
+
+/// Year and month of a day since 1970 (Howard Hinnant's `civil_from_days`).
+fn civil_month(days: i64) -> (i32, u32) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    ((year_of_era + era * 400 + i64::from(month <= 2)) as i32, month as u32)
+}
+
+struct Month {
+    name: (i32, u32),
+    path: PathBuf,
+    sink: Sink,
+}
+
+enum Sink {
+    Lines { file: BufWriter<NamedTempFile>, is_gzip: bool },
+    Columns(ColumnFile),
+}
+
+impl Month {
+    fn begin(name: (i32, u32), folder: &Path, format: Format) -> Result<Self, Error> {
+        let path = folder.join(format!("events-{:04}-{:02}.{format}", name.0, name.1));
+        let file = NamedTempFile::with_prefix_in(".events-", folder)
+            .map_err(|source| Error::Write { path: path.clone(), source })?;
+        let sink = match format {
+            Format::Parquet => Sink::Columns(ColumnFile::begin(file, &path)?),
+            _ => {
+                // Words come in large pieces already.
+                Sink::Lines { file: BufWriter::with_capacity(0, file), is_gzip: format == Format::JsonLinesGzip }
+            }
+        };
+        Ok(Self { name, path, sink })
+    }
+
+    fn write(&mut self, slices: &Slices<'_>, records: &[Record]) -> Result<(), Error> {
+        match &mut self.sink {
+            Sink::Lines { file, is_gzip } => {
+                let finish = |words: Vec<u8>| if *is_gzip { gzip(&words) } else { words };
+                slices.in_words(records, encode, finish, |words| {
+                    file.write_all(words).map_err(|source| Error::Write { path: self.path.clone(), source })
+                })
+            }
+            Sink::Columns(file) => file.write(slices, records, &self.path),
+        }
+    }
+
+    fn finish(self, report: &mut LogReport) -> Result<(), Error> {
+        let file = match self.sink {
+            Sink::Lines { file, .. } => file
+                .into_inner()
+                .map_err(|error| Error::Write { path: self.path.clone(), source: error.into_error() })?,
+            Sink::Columns(file) => file.finish(&self.path)?,
+        };
+        persist(file, &self.path)?;
+        report.files.push(self.path);
+        Ok(())
+    }
+}
+
+/// Gives a complete file its name.
+pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<(), Error> {
+    let wrap = |source| Error::Write { path: path.to_owned(), source };
+    // What a umask leaves of 666, as any other new file has; temporary files are for their owner alone.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(wrap)?;
+    }
+    file.persist(path).map_err(|error| wrap(error.error))?;
+    Ok(())
+}
+
+fn gzip(words: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(words.len() / 5), Compression::fast());
+    encoder.write_all(words).expect("this cannot fail because a vector takes all");
+    encoder.finish().expect("this cannot fail because a vector takes all")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_fall_into_their_months() {
+        for (days, month) in
+            [(0, (1970, 1)), (59, (1970, 3)), (19_723, (2024, 1)), (19_782, (2024, 2)), (19_783, (2024, 3))]
+        {
+            assert_eq!(civil_month(days), month, "day {days}");
+        }
+        assert_eq!(civil_month(-1), (1969, 12));
+    }
+}

@@ -1,0 +1,189 @@
+use std::collections::{BTreeMap, HashMap};
+
+use churn_events::{Event, ObservationDate};
+use churn_features::{Applied, FeatureReader};
+
+use crate::cohort::Cohort;
+use crate::label::{Fate, Standing};
+use crate::observer::Observer;
+use crate::{AssemblyError, AssemblyReport, ObservationPlan};
+
+/// What every shard reads and none changes.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) plan: ObservationPlan,
+    /// Reads every feature but the industry's level, which has no number before the log has been read.
+    pub(crate) reader: FeatureReader,
+}
+
+/// The industry of a row that has none.
+pub(crate) const NO_INDUSTRY: u32 = u32::MAX;
+
+/// Some of the tenants, with the observations made of them.
+///
+/// A tenant's observations depend on its own events only, so shards need not know of each other.
+#[derive(Debug, Default)]
+pub(crate) struct Shard {
+    positions: HashMap<Box<str>, u32>,
+    observers: Vec<Observer>,
+    rows: Vec<Row>,
+    /// Row-major, one feature vector for each row.
+    features: Vec<f32>,
+    industries: Industries,
+    cohorts: BTreeMap<ObservationDate, Cohort>,
+    report: AssemblyReport,
+    failure: Option<AssemblyError>,
+}
+
+/// A tenant at risk on an observation date.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) observer: u32,
+    pub(crate) date: ObservationDate,
+    /// Position in the shard's industries.
+    pub(crate) industry: u32,
+}
+
+/// Industries in the order in which they were met.
+#[derive(Debug, Default)]
+struct Industries {
+    positions: HashMap<Box<str>, u32>,
+    names: Vec<Box<str>>,
+}
+
+impl Industries {
+    fn position_of(&mut self, name: &str) -> u32 {
+        if let Some(&position) = self.positions.get(name) {
+            return position;
+        }
+        let position = self.names.len() as u32;
+        self.positions.insert(name.into(), position);
+        self.names.push(name.into());
+        position
+    }
+}
+
+impl Shard {
+    /// Emits what the tenant's observation dates up to the event's arrival show, and then takes in the event.
+    pub(crate) fn apply(&mut self, event: &Event<'_>, context: &Context) {
+        self.report.count_received(event.received_at);
+        let position = match self.positions.get(&*event.tenant) {
+            Some(&position) => position,
+            None => {
+                let position = self.observers.len() as u32;
+                self.positions.insert(event.tenant.as_ref().into(), position);
+                // The first date after the event: on an earlier one the tenant was not known.
+                let next = context.plan.grid_from(event.received_at.date().plus_days(1));
+                self.observers.push(Observer::new(next));
+                position
+            }
+        };
+        self.emit(position, event.received_at.date(), context);
+        let observer = &mut self.observers[position as usize];
+        let clamped = observer.received(event);
+        self.report.n_out_of_order += u64::from(clamped.is_some());
+        let applied = observer.apply(clamped.as_ref().unwrap_or(event), &context.plan.state);
+        self.report.count_applied(applied);
+    }
+
+    /// Emits the observations of every tenant up to and with `end`.
+    pub(crate) fn close(&mut self, end: ObservationDate, context: &Context) {
+        (0..self.observers.len() as u32).for_each(|position| self.emit(position, end, context));
+    }
+
+    /// Emits a tenant's observations up to and with `until`.
+    fn emit(&mut self, position: u32, until: ObservationDate, context: &Context) {
+        let plan = &context.plan;
+        let observer = &mut self.observers[position as usize];
+        while observer.next <= until && !plan.is_past_last(observer.next) {
+            let date = observer.next;
+            observer.next = plan.next_on_grid(date);
+            observer.emitted = Some(date);
+            match observer.label.standing(date, plan) {
+                Standing::Absent => {}
+                Standing::TooYoung => cohort(&mut self.cohorts, date).n_too_young += 1,
+                Standing::Inactive => cohort(&mut self.cohorts, date).n_inactive += 1,
+                Standing::AtRisk => {
+                    observer.state.advance_to(date, &plan.state);
+                    let start = self.features.len();
+                    self.features.resize(start + context.reader.width(), f32::NAN);
+                    let features = &mut self.features[start..];
+                    if let Err(source) = observer.state.features_at(date, &context.reader, features) {
+                        self.features.truncate(start);
+                        let tenant = name_of(&self.positions, position);
+                        self.failure.get_or_insert(AssemblyError::Features { tenant, date, source });
+                        continue;
+                    }
+                    let name = observer.state.industry_at(date).map(str::trim).filter(|name| !name.is_empty());
+                    let industry = name.map_or(NO_INDUSTRY, |name| self.industries.position_of(name));
+                    self.rows.push(Row { observer: position, date, industry });
+                }
+            }
+        }
+    }
+
+    /// Why an observation could not be made, where one could not.
+    pub(crate) fn take_failure(&mut self) -> Option<AssemblyError> {
+        self.failure.take()
+    }
+
+    pub(crate) fn report(&self) -> &AssemblyReport {
+        &self.report
+    }
+
+    /// Tenant ids by the position of their observers.
+    pub(crate) fn tenants(&self) -> Vec<&str> {
+        let mut tenants = vec![""; self.observers.len()];
+        self.positions.iter().for_each(|(tenant, &position)| tenants[position as usize] = tenant);
+        tenants
+    }
+
+    pub(crate) fn observers(&self) -> &[Observer] {
+        &self.observers
+    }
+
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The feature vector of a row, the industry's level aside.
+    pub(crate) fn features(&self, row: usize, width: usize) -> &[f32] {
+        &self.features[row * width..][..width]
+    }
+
+    pub(crate) fn industry(&self, position: u32) -> Option<&str> {
+        self.industries.names.get(position as usize).map(AsRef::as_ref)
+    }
+
+    /// What became of the tenant of each row by the end of the log.
+    pub(crate) fn fates(&self, plan: &ObservationPlan, end: ObservationDate) -> Vec<Fate> {
+        let fate = |row: &Row| self.observers[row.observer as usize].label.fate(row.date, plan, end);
+        self.rows.iter().map(fate).collect()
+    }
+
+    /// Those who were known and not at risk, by date.
+    pub(crate) fn cohorts(&self) -> impl Iterator<Item = &Cohort> {
+        self.cohorts.values()
+    }
+}
+
+fn cohort(cohorts: &mut BTreeMap<ObservationDate, Cohort>, date: ObservationDate) -> &mut Cohort {
+    cohorts.entry(date).or_insert_with(|| Cohort::new(date))
+}
+
+fn name_of(positions: &HashMap<Box<str>, u32>, position: u32) -> String {
+    let mut names = positions.iter().filter(|(_, found)| **found == position).map(|(name, _)| name.to_string());
+    names.next().unwrap_or_default()
+}
+
+impl AssemblyReport {
+    fn count_applied(&mut self, applied: Applied) {
+        match applied {
+            Applied::Late => self.n_late += 1,
+            Applied::Duplicate => self.n_duplicate += 1,
+            Applied::HeldBack => self.n_held_back += 1,
+            Applied::Dropped => self.n_dropped += 1,
+            _ => {}
+        }
+    }
+}
