@@ -3,7 +3,7 @@
 VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore
 
-.PHONY: check test docs bench peers golden fuzz
+.PHONY: check test docs bench peers golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
@@ -15,9 +15,11 @@ check: $(VENV)/bin/ruff
 	$(MAKE) docs
 
 # Everything that is tested.
-test:
+test: $(VENV)/cloudevents
 	cargo test --workspace $(IMPORTS)
 	cargo test -p churn-model --no-default-features
+	cargo test -p churn-events --no-default-features --lib
+	$(VENV)/bin/python events/tests/cloudevents_check.py
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(IMPORTS)
@@ -30,13 +32,32 @@ bench:
 peers:
 	CHURN_PEERS_VENV=$${CHURN_PEERS_VENV:-$(VENV)/peers} benches/peers/run.sh
 
+# Times the way from events to features beside DuckDB and Polars.
+peers-features:
+	benches/peers/features.sh
+
+# Compares all windows with brute force on two real logs: make real-logs DATA=folder
+real-logs:
+	CHURN_REAL_LOGS=$(abspath $(DATA)) cargo test -p churn-train --test real_logs -- --ignored --nocapture
+
 # Writes golden files of a new format version: make golden FOLDER=churn-model/tests/golden/2
 golden:
 	cargo run -p churn-model --example make_golden -- $(FOLDER)
 
-# Feeds the model file's reader with damaged files; needs a nightly compiler and cargo-fuzz.
+# Writes the JSON Schemas of the event types.
+schemas:
+	cargo run -p churn-events --example make_schemas -- docs/schemas
+
+# Feeds readers with damaged model files and events; needs a nightly compiler and cargo-fuzz.
 fuzz:
 	cargo +nightly fuzz run read_model -- -max_total_time=180
+	cargo +nightly fuzz run decode_event -- -max_total_time=180
+
+# What the events are checked against.
+$(VENV)/cloudevents:
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet cloudevents==2.2.0 jsonschema==4.26.0 rfc3339-validator==0.1.4
+	touch $@
 
 $(VENV)/bin/ruff:
 	python3 -m venv $(VENV)

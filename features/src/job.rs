@@ -64,7 +64,7 @@ pub(crate) const JOBS_PER_ACTIVE_USER_28: Definition = Definition {
     read: |seen| seen.over(28, ratio(seen.jobs(28) as f64, seen.active_users_28 as f64)),
 };
 
-/// Days since the last job, however long ago: `t` minus the day of the job, so yesterday is 1.
+/// Days since a job was last submitted, be it for the second time, however long ago: `t` minus the day, so yesterday is 1.
 pub(crate) const DAYS_SINCE_JOB: Definition = Definition {
     number: 15,
     name: "days_since_job",
@@ -97,7 +97,8 @@ fn job_recency_ratio(seen: &Observed) -> f64 {
     if n_further < 2 {
         return f64::NAN;
     }
-    youngest as f64 * f64::from(n_further) / (oldest - youngest) as f64
+    let mean_gap = (oldest - youngest) as f64 / f64::from(n_further);
+    seen.days_since_job.map_or(f64::NAN, |days| f64::from(days) / mean_gap)
 }
 
 /// The share of ended jobs that were cancelled, drawn towards 0.1 where few jobs ended.

@@ -24,7 +24,7 @@ const MOST_IMPORTANCE_ROWS: usize = 2_000;
 const N_IMPORTANCE_REPEATS: usize = 5;
 
 /// Features that the segment table is made by.
-const N_SEGMENT_FEATURES: usize = 4;
+pub(crate) const N_SEGMENT_FEATURES: usize = 4;
 
 /// Levels of one feature that the segment table shows.
 const MOST_SEGMENT_LEVELS: usize = 12;
@@ -69,12 +69,12 @@ pub(crate) fn evaluate(
     })
 }
 
-/// How much a model needs each feature, most needed first, and on how many observations that was measured.
+/// How much a model needs each group of columns, most needed first, and on how many observations that was measured.
 ///
 /// # Errors
 /// When the rows it is measured on bear one label only.
 pub(crate) fn importance(
-    schema: &FeatureSchema,
+    groups: &[ColumnGroup],
     rows: &Rows,
     seed: u64,
     scores: impl Fn(&[f32]) -> Vec<f64> + Sync,
@@ -82,12 +82,11 @@ pub(crate) fn importance(
     let step = rows.len().div_ceil(MOST_IMPORTANCE_ROWS).max(1);
     let sample: Vec<usize> = (0..rows.len()).step_by(step).collect();
     let sample = rows.select(&sample);
-    let groups = ColumnGroup::per_feature(schema);
     let score_matrix = |features: ArrayView2<'_, f32>| score_all(features, &scores);
     let mut importance = permutation_importance(
         sample.features.view(),
         &sample.labels,
-        &groups,
+        groups,
         N_IMPORTANCE_REPEATS,
         seed,
         score_matrix,
@@ -96,17 +95,16 @@ pub(crate) fn importance(
     Ok((importance, sample.len()))
 }
 
-/// The test split in parts by its most important features.
+/// The test split in parts by these features.
 pub(crate) fn segments(
     schema: &FeatureSchema,
-    importance: &[Importance],
+    features: &[&str],
     rows: &Rows,
     scores: &[f64],
     threshold: &Threshold,
 ) -> Vec<Segment> {
-    let positions = importance.iter().filter_map(|importance| schema.position(&importance.name));
+    let positions = features.iter().filter_map(|name| schema.position(name));
     positions
-        .take(N_SEGMENT_FEATURES)
         .flat_map(|position| {
             let feature = &schema.features()[position];
             let values: Vec<f32> = rows.features.column(position).to_vec();

@@ -8,7 +8,7 @@ use churn_model::evaluate::{Importance, Metrics};
 use crate::config::Algorithm;
 
 /// Everything that a run on a log of events finds out beyond what a flat table can tell.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct OverTime {
     /// What was in the log.
     pub log: LogFacts,
@@ -25,6 +25,7 @@ pub struct OverTime {
     /// Out-of-bag figures of one forest, bagged in two ways.
     pub bagging: Option<BaggingFacts>,
     /// How much the kept model needs each family of features, most needed first.
+    #[serde(serialize_with = "importance")]
     pub families: Vec<Importance>,
     /// Fit and test repeated while the observation date moves, where asked for.
     pub backtest: Vec<BacktestFacts>,
@@ -71,7 +72,7 @@ pub struct PlanFacts {
 }
 
 /// How the test split was cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitKind {
     /// The latest observation dates are the test.
@@ -193,6 +194,20 @@ pub struct BacktestFacts {
 
 fn name<S: serde::Serializer>(algorithm: &Algorithm, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(algorithm.name())
+}
+
+fn importance<S: serde::Serializer>(families: &[Importance], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Family<'a> {
+        name: &'a str,
+        log_loss_increase: f64,
+        roc_auc_decrease: f64,
+    }
+    serializer.collect_seq(families.iter().map(|family| Family {
+        name: &family.name,
+        log_loss_increase: family.log_loss_increase.mean,
+        roc_auc_decrease: family.roc_auc_decrease.mean,
+    }))
 }
 
 fn date<S: serde::Serializer>(date: &ObservationDate, serializer: S) -> Result<S::Ok, S::Error> {

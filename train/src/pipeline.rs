@@ -3,19 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use churn_features::FeatureSchema;
+use churn_model::evaluate::{ColumnGroup, Importance};
 use churn_model::{Model, ModelCard, ModelKind, ReferenceHistogram};
-use churn_training_data::{TableOptions, TrainingSet, read_table, stratified_split};
 
 use crate::candidates::Candidate;
 use crate::config::TrainConfig;
 use crate::console::Console;
 use crate::cross_validation::{self, cross_validate};
-use crate::evaluation::{baseline, evaluate, importance, score_all, segments};
+use crate::evaluation::{N_SEGMENT_FEATURES, baseline, evaluate, importance, score_all, segments};
+use crate::observing::{Observing, date_facts, plan_facts};
 use crate::outcome::{CandidateOutcome, Outcome, Split};
+use crate::parts::Parts;
 use crate::procedure::Procedure;
-use crate::rows::{Rows, need_both_labels};
+use crate::rows::Rows;
 use crate::run_folder::{Prediction, RunFolder};
-use crate::{Error, demonstration, run_folder, summary};
+use crate::source::{self, Loaded};
+use crate::{Error, run_folder, summary};
 
 /// Where a run ended.
 #[derive(Debug)]
@@ -32,58 +35,90 @@ pub struct Finished {
 /// When an input cannot be used, a learner cannot be fitted, or the folder cannot be written; nothing is then left
 /// half-written.
 pub fn train(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
-    let n_threads = config.threads.map_or(0, usize::from); // 0: as many as there are cores
+    on_threads(config.threads, || run(config, console))
+}
+
+/// Does something on so many threads; as many as there are cores by default.
+///
+/// # Errors
+/// When the threads cannot be started, or with what `job` ends with.
+pub(crate) fn on_threads<T: Send>(
+    threads: Option<u16>,
+    job: impl FnOnce() -> Result<T, Error> + Send,
+) -> Result<T, Error> {
+    let n_threads = threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(n_threads)
         .build()
         .map_err(|source| Error::Threads { n_threads, source })?;
-    pool.install(|| run(config, console))
+    pool.install(job)
 }
 
 fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     run_folder::refuse_file(config.out.as_deref().unwrap_or(Path::new(RUNS)))?;
-    let (set, source) = read(config)?;
+    let loaded = source::load(config, console)?;
+    let set = &loaded.set;
     let columns = set.describe();
-    summary::print_columns(console, &source, &set, &columns);
-    let folds = cross_validation::folds(config, &set, &source)?;
-
-    let (fit_rows, test_rows) = stratified_split(set.labels(), set.groups(), config.test_share, config.seed)?;
-    for (rows, name) in [(&test_rows, "test"), (&fit_rows, "fit")] {
-        need_both_labels(&set, rows, &format!("the {name} split of {source:?}"), "--test-share or --seed")?;
+    if loaded.observed.is_none() {
+        summary::print_columns(console, &loaded.source, set, &columns);
     }
-    let (fit, test) = (Rows::of(&set, &fit_rows), Rows::of(&set, &test_rows));
+    let folds = cross_validation::folds(config, set, &loaded.source)?;
+
+    let parts = Parts::cut(config, &loaded)?;
+    if let Some(observed) = &loaded.observed {
+        let (plan, dates) = (plan_facts(observed, &parts), date_facts(observed, &parts));
+        let facts = (&observed.log, &plan, dates.as_slice());
+        summary::print_observed(console, &loaded.source, facts, &columns, set.n_observations());
+    }
+    let (fit, test) = (Rows::of(set, &parts.fit), Rows::of(set, &parts.test));
+    let calibration = (!parts.calibration.is_empty()).then(|| Rows::of(set, &parts.calibration));
     let split = Split {
         n_fit: fit.len(),
         n_fit_churned: fit.n_churned(),
+        n_calibration: parts.calibration.len(),
         n_test: test.len(),
         n_test_churned: test.n_churned(),
-        group: group_name(config, &set),
+        group: group_name(config, &loaded, parts.by_time.is_none()),
     };
     summary::print_split(console, &split);
 
     let procedure = Procedure { config, schema: set.schema() };
-    let fitted = procedure.fit(&fit, None, console, None)?;
+    let fitted = procedure.fit(&fit, calibration.as_ref(), console, None)?;
     let kept = fitted.kept();
-    let threshold = procedure.threshold(&kept.honest_scores, &fit.labels)?;
+    let threshold = match &calibration {
+        Some(rows) => procedure.threshold(&score_all(rows.features.view(), |rows| kept.scores(rows)), &rows.labels)?,
+        None => procedure.threshold(&kept.honest_scores, &fit.labels)?,
+    };
     let outcomes: Vec<CandidateOutcome> =
         fitted.candidates.iter().map(|candidate| procedure.outcome(candidate, &test)).collect::<Result<_, _>>()?;
     summary::print_candidates(console, &outcomes, fitted.chosen);
 
-    let cross_validation = folds.as_ref().map(|folds| cross_validate(&procedure, &set, folds, console)).transpose()?;
+    let cross_validation = folds.as_ref().map(|folds| cross_validate(&procedure, set, folds, console)).transpose()?;
     let (cross_validation, out_of_fold) = cross_validation.unzip();
 
     let bar = console.progress("evaluating", 0);
     let test_scores = score_all(test.features.view(), |rows| kept.scores(rows));
     let evaluate_error = |source| Error::Evaluate { what: "the test split".to_owned(), source };
     let evaluation = evaluate(&test_scores, &test.labels, &threshold, &config.campaign()).map_err(evaluate_error)?;
+    let per_feature = ColumnGroup::per_feature(set.schema());
     let (importance, n_importance) =
-        importance(set.schema(), &test, config.seed, |rows| kept.scores(rows)).map_err(evaluate_error)?;
+        importance(&per_feature, &test, config.seed, |rows| kept.scores(rows)).map_err(evaluate_error)?;
     let baseline = baseline(set.schema(), &fit, &test, &config.campaign(), config.seed)?;
     bar.finish_and_clear();
+    let over_time = match &loaded.observed {
+        Some(observed) => {
+            let (calibration, roc_auc) = (calibration.as_ref(), evaluation.metrics.roc_auc);
+            let (loaded, parts, fit, test) = (&loaded, &parts, &fit, &test);
+            let observing = Observing { config, loaded, observed, parts, fit, calibration, test, kept, roc_auc };
+            Some(observing.find(console)?)
+        }
+        None => None,
+    };
 
+    let segment_features = segment_features(&loaded, &importance);
     let mut outcome = Outcome {
         model_id: String::new(),
-        source,
+        source: loaded.source.clone(),
         label: set.label_values().to_string(),
         columns,
         split,
@@ -92,7 +127,7 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
         test: evaluation,
         cross_validation,
         baseline,
-        segments: segments(set.schema(), &importance, &test, &test_scores, &threshold),
+        segments: segments(set.schema(), &segment_features, &test, &test_scores, &threshold),
         importance,
         n_importance,
         calibrator: kept.calibrator.clone(),
@@ -101,7 +136,7 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
         rules: rules(kept, set.schema()),
         caveats: Vec::new(),
         seed: config.seed,
-        over_time: None,
+        over_time,
     };
     outcome.caveats = [summary::caveats(&outcome), kept.caveats.clone()].concat();
     let model = model(&outcome, kept, set.schema(), &fit);
@@ -109,20 +144,23 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     outcome.model_id = churn_model::ModelId::of_bytes(&model_bytes).to_string();
 
     let mut scores = vec![f64::NAN; set.n_observations()];
-    fit_rows.iter().zip(&kept.honest_scores).for_each(|(&row, &score)| scores[row] = score);
-    test_rows.iter().zip(&test_scores).for_each(|(&row, &score)| scores[row] = score);
-    let mut is_test = vec![false; set.n_observations()];
-    test_rows.iter().for_each(|&row| is_test[row] = true);
-    let predictions: Vec<Prediction> = (0..set.n_observations())
-        .map(|row| Prediction { row, split: if is_test[row] { "test" } else { "fit" }, score: scores[row] })
-        .collect();
+    parts.fit.iter().zip(&kept.honest_scores).for_each(|(&row, &score)| scores[row] = score);
+    let calibration_scores = calibration.map(|rows| score_all(rows.features.view(), |rows| kept.scores(rows)));
+    parts.calibration.iter().zip(calibration_scores.unwrap_or_default()).for_each(|(&row, score)| scores[row] = score);
+    parts.test.iter().zip(&test_scores).for_each(|(&row, &score)| scores[row] = score);
+    let words = parts.words(set);
+    let predictions: Vec<Prediction> =
+        (0..set.n_observations()).map(|row| Prediction { row, split: words[row], score: scores[row] }).collect();
 
     let folder = config.out.clone().unwrap_or_else(|| Path::new(RUNS).join(&outcome.model_id));
     let mut files = RunFolder::new();
     files.add_metrics(&outcome);
-    files.add_predictions(&set, &predictions, &threshold);
+    files.add_predictions(set, &predictions, &threshold);
+    if let Some(observed) = &loaded.observed {
+        files.add_scores(&observed.censored, &model);
+    }
     if let (Some(folds), Some(out_of_fold)) = (&folds, &out_of_fold) {
-        files.add_out_of_fold(&set, folds, out_of_fold);
+        files.add_out_of_fold(set, folds, out_of_fold);
     }
     files.add("model-card.md", crate::card::model_card(&outcome).into_bytes());
     files.add("report.html", crate::report::render(&outcome).into_bytes());
@@ -132,33 +170,26 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     Ok(Finished { folder, outcome })
 }
 
+/// Industry and size where they are known, because people think in them; then the features that the model needs most.
+fn segment_features<'a>(loaded: &Loaded, importance: &'a [Importance]) -> Vec<&'a str> {
+    let by_people = if loaded.observed.is_some() { ["industry", "employees"].as_slice() } else { &[] };
+    let names = || importance.iter().map(|importance| importance.name.as_str());
+    let first = names().filter(|name| by_people.contains(name));
+    first.chain(names().filter(|name| !by_people.contains(name))).take(N_SEGMENT_FEATURES).collect()
+}
+
 /// Folder of the runs that have none of their own.
 const RUNS: &str = "runs";
 
 /// Name of the model file in a run folder.
 pub const MODEL_FILE: &str = "model.safetensors";
 
-fn read(config: &TrainConfig) -> Result<(TrainingSet, String), Error> {
-    let Some(path) = &config.table else {
-        return demonstration::training_set();
-    };
-    let mut options = match &config.label {
-        Some(label) => TableOptions::new(label),
-        None => TableOptions::headerless(),
-    };
-    options.id.clone_from(&config.id);
-    options.group.clone_from(&config.group);
-    options.weight.clone_from(&config.weight);
-    options.drop.clone_from(&config.drop);
-    options.category.clone_from(&config.category);
-    options.positive.clone_from(&config.positive);
-    let set = TrainingSet::from_table(read_table(path, &options)?)?;
-    let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
-    Ok((set, name.into_owned()))
-}
-
-fn group_name(config: &TrainConfig, set: &TrainingSet) -> Option<String> {
-    set.groups()?;
+fn group_name(config: &TrainConfig, loaded: &Loaded, is_by_tenant: bool) -> Option<String> {
+    loaded.set.groups()?;
+    if loaded.observed.is_some() {
+        // Cut by time, the tenants of the test have been fitted on at earlier dates.
+        return is_by_tenant.then(|| "tenant".to_owned());
+    }
     config.group.clone().or_else(|| config.id.clone())
 }
 
@@ -177,7 +208,7 @@ fn model(outcome: &Outcome, kept: &Candidate, schema: &FeatureSchema, fit: &Rows
     let card = ModelCard {
         algorithm: kept.algorithm.name().to_owned(),
         label: outcome.label.clone(),
-        point_in_time: false,
+        point_in_time: outcome.over_time.is_some(),
         n_observations: fit.len() as u64,
         n_churned: fit.n_churned() as u64,
         seed: outcome.seed,

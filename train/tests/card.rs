@@ -5,7 +5,7 @@ mod fake_outcome;
 use std::path::Path;
 
 use churn_train::model_card;
-use fake_outcome::{everything, telco};
+use fake_outcome::{everything, observed, telco};
 
 #[test]
 fn the_card_reads_as_the_golden_one() {
@@ -28,4 +28,27 @@ fn names_from_the_table_do_not_act_in_the_card() {
     assert!(!prose.contains("<script") && !prose.contains("<b>"));
     assert!(card.contains("parent \\| company"), "{card}");
     assert!(!card.contains("NaN") && !card.contains('\u{a0}'));
+}
+
+#[test]
+fn the_card_of_a_run_on_a_log_tells_its_plan_its_dates_and_its_yardsticks() {
+    let card = model_card(&observed(1_409));
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("model-card-over-time.md"), &card).unwrap();
+    for heading in [
+        "Log and observation plan",
+        "Split by date",
+        "How good it could be",
+        "Beside the original system",
+        "Bagging by tenant",
+        "Backtest",
+    ] {
+        assert_eq!(card.matches(&format!("## {heading}\n")).count(), 1, "{heading}");
+    }
+    assert!(card.contains("| fit: 2024-03-29 to 2025-01-03 (11 dates) | 12,442 |"), "{card}");
+    assert!(
+        card.contains("| scored only: 2025-11-07 to 2025-12-05 (2 dates) |") && card.contains("| – | – |"),
+        "{card}"
+    );
+    assert!(card.contains("the same log, flags and seed"));
+    assert!(!card.contains("NaN") && !card.contains('\u{a0}') && !card.contains(" table,"));
 }

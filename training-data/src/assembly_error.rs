@@ -45,7 +45,7 @@ pub enum AssemblyError {
     #[error("the half-life of weights is 0 days; expected at least 1, or none for equal weights")]
     HalfLife,
     /// No date lies between the two.
-    #[error("the first observation date, {first:?}, lies after the last, {last:?}")]
+    #[error("the first observation date, {first}, lies after the last, {last}")]
     FirstAfterLast {
         /// First date asked for.
         first: ObservationDate,
@@ -58,7 +58,7 @@ pub enum AssemblyError {
     EmptyLog,
     /// The log has no observation date with a label.
     #[error(
-        "the log covers {found_days} days, {start:?} to {end:?}, without an observation date that has a full lookback and \
+        "the log covers {found_days} days, {start} to {end}, without an observation date that has a full lookback and \
          a label horizon that ends in it; at least {needed_days} days are needed (lookback {lookback} + gap {gap} + \
          label horizon {horizon}, and up to {every} to the next observation date): take a longer log, a shorter label \
          horizon, or a first observation date of your own"
@@ -83,7 +83,7 @@ pub enum AssemblyError {
     },
     /// There are observation dates with label horizons, and nobody at risk on any of them.
     #[error(
-        "none of {n_tenants} tenants was at risk on an observation date from {first:?} to {last:?} ({n_too_young} times \
+        "none of {n_tenants} tenants was at risk on an observation date from {first} to {last} ({n_too_young} times \
          too young, {n_inactive} times without a job in the lookback, {n_cancelled_in_gap} times cancelled in the gap); \
          lower the minimum tenure or the gap, or look at what the log holds"
     )]
@@ -132,7 +132,7 @@ pub enum AssemblyError {
     },
     /// A time that would stretch the grid of observation dates beyond reason.
     #[error(
-        "the log is received from {start:?} to {end:?}, which is more than {most_years} years; an event may bear a wrong \
+        "the log is received from {start} to {end}, which is more than {most_years} years; an event may bear a wrong \
          time: give the end of the log"
     )]
     LongLog {
@@ -144,7 +144,7 @@ pub enum AssemblyError {
         most_years: u32,
     },
     /// The features of an observation cannot be read.
-    #[error("cannot read the features of tenant {tenant:?} on {date:?}")]
+    #[error("cannot read the features of tenant {tenant:?} on {date}")]
     Features {
         /// The tenant.
         tenant: String,
@@ -177,7 +177,7 @@ pub enum AssemblyError {
     NoDates,
     /// The observation dates are too few for the parts and the embargo between them.
     #[error(
-        "observation dates from {first:?} to {last:?} span {found_days} days; {n_parts} parts with an embargo of \
+        "observation dates from {first} to {last} span {found_days} days; {n_parts} parts with an embargo of \
          {embargo} days between them need {needed_days}: a log longer by {missing_days} days helps, or a shorter \
          label horizon{}",
         if *.n_parts == 3 { ", or no calibration part" } else { "" }
@@ -200,7 +200,7 @@ pub enum AssemblyError {
     },
     /// The shares leave nothing for a part although the log is long enough.
     #[error(
-        "no observation date is left for the {part} part: the parts after it begin on {next:?} and the embargo before \
+        "no observation date is left for the {part} part: the parts after it begin on {next} and the embargo before \
          that is {embargo} days; lower their shares, now {test_share} (test) and {calibration_share} (calibration)"
     )]
     NoRoom {
@@ -246,7 +246,7 @@ pub enum AssemblyError {
     },
     /// A row is fitted on and tested with.
     #[error(
-        "row {row} (tenant {tenant:?} on {date:?}) is in both parts; a test on rows that were fitted on says nothing"
+        "row {row} (tenant {tenant:?} on {date}) is in both parts; a test on rows that were fitted on says nothing"
     )]
     SameRow {
         /// The row.
@@ -258,8 +258,8 @@ pub enum AssemblyError {
     },
     /// A label of the fit part was not known yet when the test part begins.
     #[error(
-        "the label horizon of {date:?}, the last observation date fitted on, ends on {horizon_end:?}, after the first test \
-         date {test_date:?}: labels are fitted on that were not known then; leave out dates so that at least {embargo} \
+        "the label horizon of {date}, the last observation date fitted on, ends on {horizon_end}, after the first test \
+         date {test_date}: labels are fitted on that were not known then; leave out dates so that at least {embargo} \
          days lie between, as a time split does"
     )]
     HorizonAcrossCut {
@@ -300,5 +300,120 @@ pub enum AssemblyError {
         path: PathBuf,
         /// What is behind it.
         source: std::io::Error,
+    },
+    /// The description of a set's rows is no JSON of its form.
+    #[error("{path:?} does not describe a training set")]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// What is behind it.
+        source: serde_json::Error,
+    },
+    /// The description has a later form.
+    #[error("training set {path:?} has format version {found}; this build reads 1 to {newest}")]
+    FormatVersion {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: u32,
+        /// The newest version that is read.
+        newest: u32,
+    },
+    /// A field of the description that means nothing.
+    #[error("{path:?}: {field} is {found:?}, which is no value that it can have")]
+    DescriptionField {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// What was found.
+        found: String,
+    },
+    /// A Parquet file of something else.
+    #[error("{path:?} has no metadata {key:?}; expected a training set as this program writes it")]
+    NoDescription {
+        /// The file.
+        path: PathBuf,
+        /// Key of the metadata.
+        key: &'static str,
+    },
+    /// A column is not the one that the description names.
+    #[error("training set {path:?}: column {position} is {found}, expected {expected}")]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// Position of the column, from 1.
+        position: usize,
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// A value is none that its column can have.
+    #[error("training set {path:?}, row {row}, column {column:?}: {found:?} is no value of this column")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+        /// Name of the column.
+        column: String,
+        /// What was found.
+        found: String,
+    },
+    /// The rows are not as many as were written.
+    #[error(
+        "training set {path:?} has {n_labelled} labelled rows and {n_other} others after them; expected \
+         {expected_labelled} and {expected_censored} without a label; it was cut short or changed"
+    )]
+    RowCounts {
+        /// The file.
+        path: PathBuf,
+        /// Rows with a label before the first without.
+        n_labelled: usize,
+        /// Rows after them.
+        n_other: usize,
+        /// Labelled rows that were written.
+        expected_labelled: usize,
+        /// Censored rows that were written.
+        expected_censored: usize,
+    },
+    /// A labelled row without its weight.
+    #[error("training set {path:?}, row {row}: the weight is missing; every labelled row has one")]
+    NoWeight {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+    },
+    /// A column of a Parquet file ends before its rows do.
+    #[error("training set {path:?}: column {column} ends after {found} rows of {expected}; the file is damaged")]
+    ShortColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column, from 0.
+        column: usize,
+        /// Rows found.
+        found: usize,
+        /// Rows of the row group.
+        expected: usize,
+    },
+    /// CSV that cannot be read.
+    #[error("training set {path:?}, line {line}: this is no CSV in UTF-8")]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is behind it.
+        source: csv::Error,
+    },
+    /// Parquet that cannot be read or written.
+    #[error("training set {path:?} cannot be read or written as Parquet")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What is behind it.
+        source: parquet::errors::ParquetError,
     },
 }

@@ -126,7 +126,7 @@ impl TrainingSet {
             let days: BTreeSet<_> = dates.iter().collect();
             if let (Some(first), Some(last)) = (days.first(), days.last()) {
                 columns[0].notes.push(format!(
-                    "{} rows, each a tenant on one of {} observation dates from {first:?} to {last:?}; rows of one tenant \
+                    "{} rows, each a tenant on one of {} observation dates from {first} to {last}; rows of one tenant \
                      stay together in random folds",
                     keys.len(),
                     days.len()

@@ -66,7 +66,7 @@ fn log(plan: &ObservationPlan) -> impl Strategy<Value = Vec<Fact>> + use<> {
         for tenant in ["stays", "churns"] {
             facts.push(fact(tenant, 0, What::Created));
         }
-        facts.extend(jobs("stays", 1, DAYS, 5));
+        facts.extend(jobs("stays", 1, DAYS, 1));
         facts.extend(jobs("churns", FIRST - 1, FIRST, 1));
         facts.push(fact("churns", horizon + 3, What::Cancelled));
         in_received_order(facts)

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 
 pub(crate) const TRAIN: &str = env!("CARGO_BIN_EXE_train");
 pub(crate) const SCORE: &str = env!("CARGO_BIN_EXE_score");
+pub(crate) const ASSEMBLE: &str = env!("CARGO_BIN_EXE_assemble");
 
 /// A temporary folder that programs are run in.
 pub(crate) struct Desk(tempfile::TempDir);

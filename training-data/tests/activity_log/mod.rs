@@ -6,12 +6,12 @@ use churn_events::{DAY_MS, Event, EventKind, Money, ObservationDate, TenantAttri
 use churn_training_data::{Assembled, Assembler, Error, ObservationPlan};
 
 /// Day 0 of every log: divisible by 28.
-pub const BASE: i32 = 19_600;
+pub(crate) const BASE: i32 = 19_600;
 
-pub const MINUTES_PER_DAY: i64 = 1440;
+pub(crate) const MINUTES_PER_DAY: i64 = 1440;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub(crate) enum What {
     Created,
     Cancelled,
     Job,
@@ -21,46 +21,46 @@ pub enum What {
 
 /// One event, in minutes since day 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact {
-    pub tenant: String,
-    pub occurred: i64,
-    pub received: i64,
-    pub what: What,
-    pub number: usize,
+pub(crate) struct Fact {
+    pub(crate) tenant: String,
+    pub(crate) occurred: i64,
+    pub(crate) received: i64,
+    pub(crate) what: What,
+    pub(crate) number: usize,
 }
 
-pub fn day(day: i32) -> ObservationDate {
+pub(crate) fn day(day: i32) -> ObservationDate {
     ObservationDate::from_days(BASE + day)
 }
 
 /// An event on a day, received in the same minute.
-pub fn fact(tenant: &str, on_day: i64, what: What) -> Fact {
+pub(crate) fn fact(tenant: &str, on_day: i64, what: What) -> Fact {
     late_fact(tenant, on_day, on_day, what)
 }
 
 /// An event that occurs on one day and is received on another.
-pub fn late_fact(tenant: &str, occurred: i64, received: i64, what: What) -> Fact {
+pub(crate) fn late_fact(tenant: &str, occurred: i64, received: i64, what: What) -> Fact {
     let noon = |day: i64| day * MINUTES_PER_DAY + MINUTES_PER_DAY / 2;
     Fact { tenant: tenant.into(), occurred: noon(occurred), received: noon(received), what, number: 0 }
 }
 
 /// A job on every `step`th day of a span.
-pub fn jobs(tenant: &str, from: i64, to: i64, step: usize) -> impl Iterator<Item = Fact> {
+pub(crate) fn jobs(tenant: &str, from: i64, to: i64, step: usize) -> impl Iterator<Item = Fact> {
     (from..to).step_by(step).map(move |day| fact(tenant, day, What::Job))
 }
 
 /// Sorts by arrival, and numbers the events so that none is a duplicate.
-pub fn in_received_order(mut facts: Vec<Fact>) -> Vec<Fact> {
+pub(crate) fn in_received_order(mut facts: Vec<Fact>) -> Vec<Fact> {
     facts.sort_by_key(|fact| fact.received);
     facts.iter_mut().enumerate().for_each(|(number, fact)| fact.number = number);
     facts
 }
 
-pub fn instant(minutes: i64) -> Timestamp {
+pub(crate) fn instant(minutes: i64) -> Timestamp {
     Timestamp::from_millis(i64::from(BASE) * DAY_MS + minutes * 60_000)
 }
 
-pub fn event(fact: &Fact) -> Event<'_> {
+pub(crate) fn event(fact: &Fact) -> Event<'_> {
     let name = || format!("{}", fact.number).into();
     let user = || "u1".into();
     let industry = Some(format!("industry {}", fact.tenant.len() % 3).into());
@@ -80,11 +80,15 @@ pub fn event(fact: &Fact) -> Event<'_> {
     }
 }
 
-pub fn assemble(facts: &[Fact], plan: &ObservationPlan, end: Option<ObservationDate>) -> Result<Assembled, Error> {
+pub(crate) fn assemble(
+    facts: &[Fact],
+    plan: &ObservationPlan,
+    end: Option<ObservationDate>,
+) -> Result<Assembled, Error> {
     assemble_in_batches(facts, plan, end, 1000)
 }
 
-pub fn assemble_in_batches(
+pub(crate) fn assemble_in_batches(
     facts: &[Fact],
     plan: &ObservationPlan,
     end: Option<ObservationDate>,
@@ -97,7 +101,7 @@ pub fn assemble_in_batches(
 }
 
 /// Everything in it, bit for bit.
-pub fn content(assembled: &Assembled) -> String {
+pub(crate) fn content(assembled: &Assembled) -> String {
     let Assembled { plan, labelled, censored, cohorts, event_study, report } = assembled;
     let bits = |features: &[f32]| features.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
     let labelled_bits: Vec<_> = labelled.features().rows().into_iter().map(|row| bits(&row.to_vec())).collect();

@@ -1,0 +1,126 @@
+use std::path::Path;
+
+use churn_events::ObservationDate;
+use churn_features::FeatureSchema;
+use ndarray::Array2;
+
+use super::description::Description;
+use crate::assembled::Observations;
+use crate::set::{DATE_COLUMN, LABEL_COLUMN, Observed, TENANT_COLUMN, WEIGHT_COLUMN};
+use crate::{Assembled, AssemblyError, Error, Keys, TrainingSet};
+
+/// The rows of a file while they are written: labelled ones, then censored ones.
+pub(super) struct Rows<'a>(pub(super) &'a Assembled);
+
+impl<'a> Rows<'a> {
+    pub(super) fn len(&self) -> usize {
+        self.0.labelled.n_observations() + self.0.censored.len()
+    }
+
+    /// The labelled row of that number, or else the censored one.
+    fn place(&self, row: usize) -> Result<usize, usize> {
+        let n = self.0.labelled.n_observations();
+        if row < n { Ok(row) } else { Err(row - n) }
+    }
+
+    pub(super) fn key(&self, row: usize) -> (&'a str, ObservationDate) {
+        let key = match self.place(row) {
+            Ok(row) => self.0.labelled.keys().observation(row),
+            Err(row) => self.0.censored.keys().observation(row),
+        };
+        key.expect("this cannot fail because the keys of observations have dates")
+    }
+
+    pub(super) fn label(&self, row: usize) -> Option<bool> {
+        self.place(row).ok().map(|row| self.0.labelled.labels()[row])
+    }
+
+    pub(super) fn weight(&self, row: usize) -> Option<f32> {
+        self.place(row).ok().and_then(|row| self.0.labelled.weights().map(|weights| weights[row]))
+    }
+
+    /// A feature's value; `None` when it is missing.
+    pub(super) fn feature(&self, row: usize, position: usize) -> Option<f32> {
+        let value = match self.place(row) {
+            Ok(row) => self.0.labelled.features()[[row, position]],
+            Err(row) => self.0.censored.features()[[row, position]],
+        };
+        (!value.is_nan()).then_some(value)
+    }
+
+    pub(super) fn level(&self, row: usize, position: usize) -> Option<&'a str> {
+        let levels = self.0.labelled.schema().features()[position].levels();
+        self.feature(row, position).and_then(|code| levels.get(code as usize)).map(String::as_str)
+    }
+}
+
+/// Names of the columns of a file, in order.
+pub(super) fn columns(schema: &FeatureSchema, is_weighted: bool) -> Vec<&str> {
+    let mut columns = vec![TENANT_COLUMN, DATE_COLUMN, LABEL_COLUMN];
+    if is_weighted {
+        columns.push(WEIGHT_COLUMN);
+    }
+    columns.extend(schema.features().iter().map(|feature| feature.name()));
+    columns
+}
+
+/// The rows of a file while they are read.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) tenants: Vec<String>,
+    pub(super) dates: Vec<ObservationDate>,
+    pub(super) labels: Vec<Option<bool>>,
+    pub(super) weights: Vec<Option<f32>>,
+    /// Row-major.
+    pub(super) features: Vec<f32>,
+}
+
+impl Read {
+    /// Puts the rows together with what is said about them.
+    pub(super) fn assemble(self, path: &Path, description: Description) -> Result<Assembled, Error> {
+        let n_labelled = self.labels.iter().take_while(|label| label.is_some()).count();
+        let n_censored = self.labels[n_labelled..].iter().filter(|label| label.is_none()).count();
+        let (expected_labelled, expected_censored) = (description.n_labelled, description.n_censored);
+        if (n_labelled, n_censored) != (expected_labelled, expected_censored)
+            || n_labelled + n_censored != self.labels.len()
+        {
+            return Err(AssemblyError::RowCounts {
+                path: path.to_owned(),
+                n_labelled,
+                n_other: self.labels.len() - n_labelled,
+                expected_labelled,
+                expected_censored,
+            }
+            .into());
+        }
+        let plan = description.plan(path)?;
+        let Description { schema, cohorts, event_study, report, is_weighted, .. } = description;
+        let width = schema.len();
+        let mut labelled_features = self.features;
+        let censored_features = labelled_features.split_off(n_labelled * width);
+        let matrix = |n, features| {
+            Array2::from_shape_vec((n, width), features)
+                .expect("this cannot fail because every row has one value for each feature")
+        };
+        let keys = |range: std::ops::Range<usize>| {
+            let tenants = self.tenants[range.clone()].iter().map(String::as_str);
+            Keys::of_observations(tenants.zip(self.dates[range].iter().copied()))
+        };
+        let weight = |(row, weight): (usize, &Option<f32>)| {
+            weight.ok_or_else(|| AssemblyError::NoWeight { path: path.to_owned(), row })
+        };
+        let weights = is_weighted.then(|| self.weights[..n_labelled].iter().enumerate().map(weight).collect());
+        let observed = Observed {
+            features: matrix(n_labelled, labelled_features),
+            labels: self.labels[..n_labelled].iter().map(|label| *label == Some(true)).collect(),
+            keys: keys(0..n_labelled),
+            weights: weights.transpose()?,
+            meaning: plan.label_description(),
+            schema: schema.clone(),
+        };
+        let censored_keys = keys(n_labelled..n_labelled + n_censored);
+        let censored = Observations::new(schema, censored_keys, matrix(n_censored, censored_features));
+        let labelled = TrainingSet::of_observations(observed);
+        Ok(Assembled { plan, labelled, censored, cohorts, event_study, report })
+    }
+}
