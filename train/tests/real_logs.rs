@@ -281,7 +281,7 @@ fn windows_equal_brute_force_on_an_excerpt_of_the_retail_log() {
 #[test]
 fn windows_equal_brute_force_on_an_excerpt_of_the_computing_log() {
     let n_compared = compare(&computing_log(&include_bytes!("real_logs/metacentrum_excerpt.csv")[..]));
-    assert!(n_compared > 4_000, "{n_compared}");
+    assert!(n_compared > 3_000, "{n_compared}");
 }
 
 #[test]
