@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use churn_events::{DAY_MS, Event, EventKind, ObservationDate};
-
-use crate::Truth;
+use churn_events::{DAY_MS, Event, EventKind};
 
 /// Weeks of the event study before a cancellation.
 pub(super) const STUDY_WEEKS: usize = 26;
@@ -29,7 +27,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn of(tenant: u32, events: &[Event<'_>], truth: &Truth, start: i32, end: i32) -> Self {
+    pub(super) fn of(tenant: u32, events: &[Event<'_>], start: i32, end: i32) -> Self {
         let mut facts = Self { n_events: events.len() as u64, ..Self::default() };
         let mut seen = std::collections::HashSet::with_capacity(events.len());
         let mut submitted: HashMap<&str, i64> = HashMap::new();
@@ -80,11 +78,11 @@ impl Facts {
             let gaps: Vec<f64> = arrivals.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
             facts.arrival_variation.push(variation(&gaps));
         }
-        facts.subscriptions(tenant, events, truth, start, end, &usage);
+        facts.subscriptions(tenant, events, start, end, &usage);
         facts
     }
 
-    fn subscriptions(&mut self, tenant: u32, events: &[Event<'_>], truth: &Truth, start: i32, end: i32, usage: &[u32]) {
+    fn subscriptions(&mut self, tenant: u32, events: &[Event<'_>], start: i32, end: i32, usage: &[u32]) {
         let created = events.iter().filter(|event| matches!(event.kind, EventKind::TenantCreated(_)));
         let cancelled: Vec<i32> = events
             .iter()

@@ -68,7 +68,7 @@ pub fn validate(world: &World) -> Validation {
             let (history, truth) = (world.tenant(tenant), world.truth(tenant));
             let events: Vec<_> = history.events().collect();
             let rows = counts::rows(tenant, &events, &truth, start, end);
-            (Facts::of(tenant, &events, &truth, start, end), rows)
+            (Facts::of(tenant, &events, start, end), rows)
         })
         .collect();
     let mut facts = Facts::default();
@@ -97,7 +97,7 @@ pub fn validate(world: &World) -> Validation {
         check("share of the way to the oracle", (best - 0.5) / (grades.oracle - 0.5), 0.85, 1.0),
         check("oracle's mean over the base rate", grades.oracle_mean / grades.base_rate, 0.85, 1.15),
         check("ROC-AUC, permuted labels", grades.permuted, 0.48, 0.52),
-        check("ROC-AUC lost from gap 0 to 14 d", by_gap[0].linear - by_gap[1].linear, 0.0, 0.1),
+        check("ROC-AUC lost from gap 0 to 14 d", by_gap[0].linear - by_gap[1].linear, -0.005, 0.1),
         check("ROC-AUC lost from gap 14 to 60 d", by_gap[1].linear - by_gap[2].linear, 0.0, 0.2),
     ]);
     let single = NAMES.into_iter().zip(grades.single).collect();
