@@ -122,14 +122,11 @@ fn read_one(
         let (context, blocks) = (&source.context, &mut source.blocks);
         let decode = || parallel::map(&group, |block| context.decode(block));
         let (decoded, next) = parallel::join(decode, || next_blocks(blocks, BLOCKS_AT_ONCE, &mut spare));
-        // Handed on together: whoever keeps a state for each tenant then finds several events of it at a time, while the
-        // state is in the cache.
-        let mut events = Vec::with_capacity(decoded.iter().map(|block| block.events.len()).sum());
         for block in decoded {
-            events.append(&mut findings.note(&source.path, block)?);
-        }
-        if !events.is_empty() {
-            on_batch(&events);
+            let events = findings.note(&source.path, block)?;
+            if !events.is_empty() {
+                on_batch(&events);
+            }
         }
         spare.append(&mut group);
         group = next;
