@@ -108,8 +108,8 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     let over_time = match &loaded.observed {
         Some(observed) => {
             let (calibration, roc_auc) = (calibration.as_ref(), evaluation.metrics.roc_auc);
-            let (loaded, parts, fit, test) = (&loaded, &parts, &fit, &test);
-            let observing = Observing { config, loaded, observed, parts, fit, calibration, test, kept, roc_auc };
+            let (loaded, parts, fit, test, fitted) = (&loaded, &parts, &fit, &test, &fitted);
+            let observing = Observing { config, loaded, observed, parts, fit, calibration, test, fitted, roc_auc };
             Some(observing.find(console)?)
         }
         None => None,
