@@ -32,6 +32,14 @@ bench:
 peers:
 	CHURN_PEERS_VENV=$${CHURN_PEERS_VENV:-$(VENV)/peers} benches/peers/run.sh
 
+# Times the way from events to features beside DuckDB and Polars.
+peers-features:
+	benches/peers/features.sh
+
+# Compares all windows with brute force on two real logs: make real-logs DATA=folder
+real-logs:
+	CHURN_REAL_LOGS=$(abspath $(DATA)) cargo test -p churn-train --test real_logs -- --ignored --nocapture
+
 # Writes golden files of a new format version: make golden FOLDER=churn-model/tests/golden/2
 golden:
 	cargo run -p churn-model --example make_golden -- $(FOLDER)
@@ -40,14 +48,15 @@ golden:
 schemas:
 	cargo run -p churn-events --example make_schemas -- docs/schemas
 
-# Feeds the model file's reader with damaged files; needs a nightly compiler and cargo-fuzz.
+# Feeds readers with damaged model files and events; needs a nightly compiler and cargo-fuzz.
 fuzz:
 	cargo +nightly fuzz run read_model -- -max_total_time=180
+	cargo +nightly fuzz run decode_event -- -max_total_time=180
 
 # What the events are checked against.
 $(VENV)/cloudevents:
 	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet cloudevents==1.12.0 jsonschema==4.25.1 rfc3339-validator==0.1.4
+	$(VENV)/bin/pip install --quiet cloudevents==2.2.0 jsonschema==4.26.0 rfc3339-validator==0.1.4
 	touch $@
 
 $(VENV)/bin/ruff:

@@ -61,11 +61,22 @@ pub enum Error {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Features cannot be read out of a store.
+    #[error("cannot read features")]
+    Features {
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl Error {
     /// A learner's own error.
     pub fn fit(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Fit { source: source.into() }
+    }
+
+    /// An error of the features.
+    pub fn features(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Features { source: source.into() }
     }
 }

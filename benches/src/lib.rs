@@ -4,6 +4,7 @@
 //! - `benches/peers/run.sh` fits the same forest with other libraries, each in a process of its own, and prints one
 //!   table of time, memory and quality. `docs/performance.md` says what came out.
 
+mod activity;
 mod case;
 mod error;
 mod forest;
@@ -11,6 +12,7 @@ mod process;
 mod table;
 mod table_files;
 
+pub use activity::ActivityPlan;
 pub use case::{CaseArgs, CaseReport};
 pub use error::Error;
 pub use forest::{FEATURES_PER_SPLIT, MAX_DEPTH, MIN_LEAF, N_TREES, forest_learner};

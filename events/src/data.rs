@@ -55,7 +55,7 @@ impl<'a> Data<'a> {
     }
 
     /// What happened, said by an event of this type with these data.
-    pub(crate) fn into_kind(mut self, event_type: EventType) -> Result<EventKind<'a>, Malformed> {
+    pub(crate) fn take_kind(&mut self, event_type: EventType) -> Result<EventKind<'a>, Malformed> {
         Ok(match event_type {
             EventType::TenantCreated => EventKind::TenantCreated(self.attributes()?),
             EventType::TenantUpdated => EventKind::TenantUpdated(self.attributes()?),

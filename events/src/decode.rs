@@ -100,7 +100,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// The event, when everything about it is right.
-    fn into_event(self, data: Data<'a>, arrived_at: Option<Timestamp>) -> Result<Event<'a>, Malformed> {
+    fn into_event(self, data: &mut Data<'a>, arrived_at: Option<Timestamp>) -> Result<Event<'a>, Malformed> {
         let version = text(self.specversion, "specversion")?;
         if version != "1.0" {
             let reason = Reason::UnknownWord { found: beginning(&version), expected: "1.0" };
@@ -119,7 +119,7 @@ impl<'a> Envelope<'a> {
             (Value::Absent, None) => occurred_at,
             (recorded, _) => time(recorded, "recordedtime")?,
         };
-        Ok(Event { id, source, tenant, occurred_at, received_at, kind: data.into_kind(event_type)? })
+        Ok(Event { id, source, tenant, occurred_at, received_at, kind: data.take_kind(event_type)? })
     }
 }
 

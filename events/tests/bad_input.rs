@@ -26,8 +26,8 @@ fn tenant() -> Value {
 
 /// The good event with another value in one place; `null` is as good as nothing.
 fn with(mut event: Value, pointer: &str, value: Value) -> Value {
-    let (parent, name) = pointer.rsplit_once('/').unwrap();
-    event.pointer_mut(parent).unwrap()[name] = value;
+    let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+    event.pointer_mut(parent).expect("an object")[name] = value;
     event
 }
 

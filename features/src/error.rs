@@ -73,6 +73,32 @@ pub enum Error {
         /// The first date that can be asked for.
         first: ObservationDate,
     },
+    /// An event of a tenant that the store has no room for.
+    #[error("no room for tenant {tenant:?}: the store holds {max_tenants} tenants already, which is its most")]
+    TooManyTenants {
+        /// Id of the tenant.
+        tenant: String,
+        /// How many there may be.
+        max_tenants: usize,
+    },
+    /// Two stores treat events differently, so they cannot be merged.
+    #[error("the store to be merged has {found} for {option}; expected {expected}")]
+    DifferentOptions {
+        /// Name of the first option that differs.
+        option: &'static str,
+        /// Its value in the other store.
+        found: i128,
+        /// Its value in this store.
+        expected: i128,
+    },
+    /// A window is longer than what is remembered.
+    #[error("a window of {found} days was asked for; the longest has {most}")]
+    WindowTooLong {
+        /// Days asked for.
+        found: u32,
+        /// The most there may be.
+        most: u32,
+    },
     /// A stored tenant state has a version that this build does not know.
     #[error("tenant state has format version {found}; this build reads 1 to {newest}")]
     UnknownStateVersion {

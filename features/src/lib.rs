@@ -6,6 +6,7 @@
 //! - The **catalogue**: the features that can be derived from events.
 //! - The **tenant state**: what is remembered of a tenant's events, so that the features can be read at any time. A
 //!   training set and a live system read them from the same state, so the two cannot disagree either.
+//! - The **feature store**: the states of many tenants, fed on all cores, and kept in a file.
 
 mod catalog;
 mod charge;
@@ -15,11 +16,17 @@ mod job;
 mod login;
 mod observed;
 mod options;
+#[cfg(feature = "store")]
+mod parallel;
 mod reader;
 mod schema;
 mod seat;
 mod session;
+#[cfg(feature = "store")]
+mod snapshot;
 mod state;
+#[cfg(feature = "store")]
+mod store;
 mod tenant;
 mod usage;
 mod user;
@@ -29,4 +36,8 @@ pub use error::Error;
 pub use options::{Applied, StateOptions};
 pub use reader::FeatureReader;
 pub use schema::{Feature, FeatureKind, FeatureSchema, Fingerprint, MAX_LEVELS};
-pub use state::TenantState;
+#[cfg(feature = "store")]
+pub use snapshot::SnapshotError;
+pub use state::{TenantState, WindowCounts};
+#[cfg(feature = "store")]
+pub use store::{EventCounts, FeatureMatrix, FeatureStore, StoreOptions};

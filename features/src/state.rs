@@ -21,6 +21,9 @@ mod jobs;
 mod marks;
 mod recent_ids;
 mod users;
+mod window;
+
+use std::borrow::Cow;
 
 use churn_events::{DAY_MS, Event, ObservationDate};
 
@@ -33,6 +36,7 @@ use self::jobs::{Jobs, Submission};
 use self::marks::{Mark, MarkKind};
 use self::recent_ids::RecentIds;
 use self::users::Users;
+pub use self::window::WindowCounts;
 use crate::observed::{LOOKBACK_DAYS, Observed};
 use crate::{Applied, Error, FeatureReader, StateOptions};
 
@@ -149,15 +153,8 @@ impl TenantState {
         if date.days() < first {
             return Err(Error::DatePassed { date, first: ObservationDate::from_days(first) });
         }
-        if self.held_back.first().is_some_and(|held| held.ms < date.start().millis()) {
-            let mut then = self.clone();
-            // Nothing that is held back can be late, and what options bound has been bounded already.
-            then.advance_to(date, &StateOptions::default());
-            let observed = then.observe(date.days());
-            reader.read(&observed, then.industry_at(date), features);
-        } else {
-            reader.read(&self.observe(date.days()), self.industry_at(date), features);
-        }
+        let then = self.with_held_back_until(date);
+        reader.read(&then.observe(date.days()), then.industry_at(date), features);
         Ok(())
     }
 
@@ -220,6 +217,17 @@ impl TenantState {
             + self.jobs.bytes()
             + self.recent_ids.bytes()
             + self.held_back.capacity() * size_of::<Fact>()
+    }
+
+    /// The state with what was held back until before that date.
+    fn with_held_back_until(&self, date: ObservationDate) -> Cow<'_, Self> {
+        if self.held_back.first().is_none_or(|held| held.ms >= date.start().millis()) {
+            return Cow::Borrowed(self);
+        }
+        let mut then = self.clone();
+        // Nothing that is held back can be late, and what options bound has been bounded already.
+        then.advance_to(date, &StateOptions::default());
+        Cow::Owned(then)
     }
 
     fn set_clock(&mut self, clock_ms: i64, options: &StateOptions) {

@@ -15,13 +15,13 @@ const WEEKDAYS: [f64; 7] = [0.15, 0.18, 0.21, 0.20, 0.13, 0.06, 0.07];
 /// Hour (UTC) at which the working day begins in each region, and how long it is, so that it falls on one day.
 const OFFICE_HOURS: [(f64, f64); 3] = [(6.0, 13.0), (11.0, 13.0), (0.0, 12.0)];
 /// A user's logins per week at middling health, median and standard deviation of the logarithm.
-const LOGINS_PER_WEEK: (f64, f64) = (1.7, 0.3);
+const LOGINS_PER_WEEK: (f64, f64) = (1.65, 0.3);
 /// How much one unit of engagement moves the log of logins.
 const ENGAGEMENT_EFFECT: f64 = 0.6;
 /// Shape of the negative binomial of a user's weekly logins; smaller is burstier.
 const LOGIN_SHAPE: f64 = 5.0;
 /// Log-odds that a seat is in use at middling adoption, and what one unit of adoption adds.
-const SEAT_IN_USE: (f64, f64) = (1.0, 1.6);
+const SEAT_IN_USE: (f64, f64) = (1.0, 1.8);
 /// Log-odds that a session has jobs at middling depth, and what one unit of depth adds.
 const SESSION_HAS_JOBS: (f64, f64) = (-1.6, 0.9);
 /// Standard deviation of the logarithm of a user's appetite for jobs: the top tenth of users submits 65 % of all.
@@ -43,10 +43,10 @@ const SEATS_ADDED: f64 = 0.005;
 const SEATS_DELETED: f64 = 0.0045;
 const SEATS_EFFECT: f64 = 0.6;
 /// Median minutes and standard deviation of the logarithm of a session, and what one unit of depth adds to the latter's mean.
-const SESSION_MINUTES: (f64, f64, f64) = (35.0, 0.7, 0.35);
+const SESSION_MINUTES: (f64, f64, f64) = (35.0, 0.7, 0.45);
 /// Log-odds that a session times out instead of being logged off, and what one unit of service takes off them: a slow
 /// platform is walked away from.
-const TIMES_OUT: (f64, f64) = (-1.3, 0.9);
+const TIMES_OUT: (f64, f64) = (-1.3, 1.4);
 /// Share of sessions whose end is never reported.
 const NEVER_ENDED: f64 = 0.04;
 
@@ -69,7 +69,7 @@ impl User {
             readiness: (f64::from(number) * 0.618_033_988_749_894_9 + profile.readiness).fract() as f32,
             log_logins: (LOGINS_PER_WEEK.0.ln() + profile.log_habit + LOGINS_PER_WEEK.1 * dice.normal()) as f32,
             log_jobs: (JOB_APPETITE_SD * dice.normal() - 0.4) as f32,
-            times_out: (0.5 * dice.normal()) as f32,
+            times_out: (0.3 * dice.normal()) as f32,
         }
     }
 }
@@ -136,8 +136,18 @@ impl Outbox<'_> {
         } else if per_million < LATE + VERY_LATE + AHEAD {
             received = (occurred - (dice.unit() * 2.0 * MINUTE_MS) as i64).max(self.from);
         }
-        let record =
-            Record { received, occurred, amount, tenant: self.tenant, seq, user, of, servers, what, is_duplicate: false };
+        let record = Record {
+            received,
+            occurred,
+            amount,
+            tenant: self.tenant,
+            seq,
+            user,
+            of,
+            servers,
+            what,
+            is_duplicate: false,
+        };
         if received < self.to {
             self.records.push(record);
         }
@@ -260,7 +270,13 @@ fn job(at: i64, user: &User, jobs: &Jobs, out: &mut Outbox<'_>, dice: &mut Dice)
 }
 
 /// Seats taken away in a week, before its work: a user is idle in the days before.
-pub(crate) fn take_seats(first_day: i32, climate: &Climate<'_>, users: &mut Users, out: &mut Outbox<'_>, dice: &mut Dice) {
+pub(crate) fn take_seats(
+    first_day: i32,
+    climate: &Climate<'_>,
+    users: &mut Users,
+    out: &mut Outbox<'_>,
+    dice: &mut Dice,
+) {
     let effect = SEATS_EFFECT * climate.health.adoption;
     let n_deleted = dice.poisson(users.users.len() as f64 * SEATS_DELETED * (-effect).exp());
     for _ in 0..n_deleted {
@@ -276,7 +292,13 @@ pub(crate) fn take_seats(first_day: i32, climate: &Climate<'_>, users: &mut User
 }
 
 /// Seats added in a week, after its work: they are used from the next one on.
-pub(crate) fn add_seats(first_day: i32, climate: &Climate<'_>, users: &mut Users, out: &mut Outbox<'_>, dice: &mut Dice) {
+pub(crate) fn add_seats(
+    first_day: i32,
+    climate: &Climate<'_>,
+    users: &mut Users,
+    out: &mut Outbox<'_>,
+    dice: &mut Dice,
+) {
     let effect = SEATS_EFFECT * climate.health.adoption;
     let n_added = dice.poisson(users.users.len() as f64 * SEATS_ADDED * effect.exp());
     for _ in 0..n_added.min(200) {
@@ -295,7 +317,9 @@ fn some_time(first_day: i32, dice: &mut Dice) -> i64 {
 /// When a champion leaves, the user who logs in most does.
 pub(crate) fn champion_leaves(first_day: i32, users: &mut Users, out: &mut Outbox<'_>, dice: &mut Dice) {
     let busiest = users.users.iter().enumerate().max_by(|(_, a), (_, b)| a.log_logins.total_cmp(&b.log_logins));
-    if users.users.len() > 1 && let Some((index, _)) = busiest {
+    if users.users.len() > 1
+        && let Some((index, _)) = busiest
+    {
         let user = users.users.swap_remove(index);
         let at = i64::from(first_day) * DAY_MS + (dice.unit() * 24.0 * HOUR_MS) as i64;
         out.emit(at, What::UserDeleted, user.number, 0, dice);

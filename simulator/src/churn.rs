@@ -4,17 +4,17 @@ use crate::profile::{MONTH_DAYS, Profile, YEAR_DAYS};
 use crate::tenant::Health;
 
 /// Log hazard per day of a middling tenant that is past its first months.
-const BASE_LOG_HAZARD: f64 = -10.9;
+const BASE_LOG_HAZARD: f64 = -10.8;
 /// Standard deviation of what makes one tenant cancel sooner than another of equal health.
-pub(crate) const FRAILTY_SD: f64 = 0.25;
+pub(crate) const FRAILTY_SD: f64 = 0.2;
 /// The first months: so much more on the log hazard at first, fading over so many days.
 const FIRST_MONTHS: (f64, f64) = (2.2, 75.0);
 /// Cancellations per day that have nothing to do with health (mergers, insolvencies), of a middling tenant.
-const ACAUSAL_PER_DAY: f64 = 0.027 / 365.0;
+const ACAUSAL_PER_DAY: f64 = 0.024 / 365.0;
 /// What an annual contract puts off between its renewals, as a share of the hazard, and what a renewal brings then, in days
 /// of hazard.
-const ANNUAL_BETWEEN: f64 = 0.45;
-const ANNUAL_RENEWAL_DAYS: f64 = 120.0;
+const ANNUAL_BETWEEN: f64 = 0.7;
+const ANNUAL_RENEWAL_DAYS: f64 = 60.0;
 
 /// The cumulative hazards of one week (or of what of it is looked at).
 #[derive(Debug, Clone, Copy)]
@@ -38,9 +38,8 @@ impl Hazard {
         drift: f64,
     ) -> Self {
         let age = f64::from((week_start - created_day).max(0));
-        let log_hazard = BASE_LOG_HAZARD - health.average + log_frailty
-            + FIRST_MONTHS.0 * (-age / FIRST_MONTHS.1).exp()
-            + drift;
+        let log_hazard =
+            BASE_LOG_HAZARD - health.average + log_frailty + FIRST_MONTHS.0 * (-age / FIRST_MONTHS.1).exp() + drift;
         let daily = log_hazard.exp();
         let acausal_per_day = ACAUSAL_PER_DAY * profile.mortality();
         let every = if profile.is_annual { YEAR_DAYS } else { MONTH_DAYS };

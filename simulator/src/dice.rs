@@ -98,7 +98,8 @@ impl Dice {
             }
             return count;
         }
-        let poisson = rand_distr::Poisson::new(mean.min(1e6)).expect("this cannot fail because the mean is finite and positive");
+        let poisson =
+            rand_distr::Poisson::new(mean.min(1e6)).expect("this cannot fail because the mean is finite and positive");
         let count: f64 = self.0.sample(poisson);
         count as u32
     }

@@ -122,8 +122,7 @@ impl Life {
         let years = setting.years(first_day);
         let shocks = self.health.step(&self.means, &setting.parameters, &mut self.dice, outage, years);
         let drift = setting.parameters.hazard_drift * years;
-        let hazard =
-            Hazard::of(&self.health, &self.profile, self.log_frailty, self.created_day, first_day, drift);
+        let hazard = Hazard::of(&self.health, &self.profile, self.log_frailty, self.created_day, first_day, drift);
         let mut week = Week {
             first_day,
             created_day: self.created_day,

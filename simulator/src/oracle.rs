@@ -70,12 +70,7 @@ impl Truth {
         let profile = &self.life.profile;
         let (mut survives_gap, mut churns) = (0.0, 0.0);
         for rollout in 0..N_ROLLOUTS {
-            let mut dice = dice(
-                self.setting.seed,
-                self.tenant,
-                Purpose::Oracle,
-                (day as u64) << 8 | rollout,
-            );
+            let mut dice = dice(self.setting.seed, self.tenant, Purpose::Oracle, (day as u64) << 8 | rollout);
             let mut health = week.health.clone();
             let mut hazard = week.hazard;
             let mut first_day = week.first_day;

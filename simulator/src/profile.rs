@@ -60,7 +60,8 @@ impl Profile {
         let industry = pick(&mut dice, &INDUSTRY_SHARES);
         // Seats grow slower than employees (notes: employees ^ 0.6); both are heavy-tailed.
         let employees = dice.log_normal(380.0, 1.5).clamp(3.0, 400_000.0);
-        let seats = (0.25 * employees.powf(0.6) * dice.log_normal(1.0, 0.25)).round().clamp(3.0, employees.clamp(3.0, 1500.0));
+        let seats =
+            (0.25 * employees.powf(0.6) * dice.log_normal(1.0, 0.25)).round().clamp(3.0, employees.clamp(3.0, 1500.0));
         let revenue = employees * REVENUE_PER_EMPLOYEE[industry] * dice.log_normal(1.0, 0.5);
         let is_imported = dice.chance(parameters.there_at_start);
         let created_day = match is_imported {
@@ -84,13 +85,14 @@ impl Profile {
             tells_revenue: !dice.chance(1.0 / 12.0),
             seats: seats as u32,
             price_per_seat: (dice.log_normal(60.0, 0.35) * discount * 100.0).round() / 100.0,
-            is_annual: dice.chance(0.25 + 0.03 * seats.ln()),
+            is_annual: dice.chance(0.1 + 0.04 * seats.ln()),
             region: pick(&mut dice, &[0.4, 0.4, 0.2]) as u32,
             created_day,
             never_active: dice.chance(parameters.never_active),
             quiet_weeks: quiet.then_some(quiet_weeks),
             // Weibull of shape 1.3 around its median.
-            weeks_to_value: parameters.weeks_to_value * (dice.exponential(1.0) / std::f64::consts::LN_2).powf(1.0 / 1.3),
+            weeks_to_value: parameters.weeks_to_value
+                * (dice.exponential(1.0) / std::f64::consts::LN_2).powf(1.0 / 1.3),
             log_habit: 0.08 * dice.normal(),
             readiness: dice.unit(),
         }

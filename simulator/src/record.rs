@@ -68,7 +68,13 @@ impl Record {
 /// What a `tenant.created` or `tenant.updated` says, or why a tenant cancelled.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    Attributes { with_name: bool, revenue: Option<f64>, employees: Option<u32>, sentiment: Option<f64>, charge: Option<Money> },
+    Attributes {
+        with_name: bool,
+        revenue: Option<f64>,
+        employees: Option<u32>,
+        sentiment: Option<f64>,
+        charge: Option<Money>,
+    },
     Reason(Option<&'static str>),
 }
 
@@ -95,7 +101,10 @@ impl Texts {
         } else if record.is_of_job() {
             self.of.push('j');
         }
-        push_number(&mut self.of, if matches!(record.what, What::Login | What::Submitted) { record.seq } else { record.of });
+        push_number(
+            &mut self.of,
+            if matches!(record.what, What::Login | What::Submitted) { record.seq } else { record.of },
+        );
         event(record, profile, changes, &self.id, &self.user, &self.of)
     }
 }
@@ -167,7 +176,8 @@ pub(crate) struct TextTable {
 
 impl TextTable {
     pub(crate) fn of(records: &[Record], profile: &Profile) -> Self {
-        let mut table = Self { text: String::with_capacity(records.len() * 24), ends: Vec::with_capacity(records.len()) };
+        let mut table =
+            Self { text: String::with_capacity(records.len() * 24), ends: Vec::with_capacity(records.len()) };
         let mut texts = Texts::default();
         for record in records {
             texts.event(record, profile, &[]);
@@ -181,7 +191,13 @@ impl TextTable {
         table
     }
 
-    pub(crate) fn event<'a>(&'a self, index: usize, record: &Record, profile: &'a Profile, changes: &[Change]) -> Event<'a> {
+    pub(crate) fn event<'a>(
+        &'a self,
+        index: usize,
+        record: &Record,
+        profile: &'a Profile,
+        changes: &[Change],
+    ) -> Event<'a> {
         let start = if index == 0 { 0 } else { self.ends[index - 1][2] };
         let [id, user, of] = self.ends[index];
         let text = |from: u32, to: u32| &self.text[from as usize..to as usize];

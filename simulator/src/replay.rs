@@ -13,11 +13,7 @@ use crate::{Error, World};
 /// # Errors
 /// [`Error::Replay`] when `out` takes no more; a pipe that was closed at its other end is an error of kind
 /// [`std::io::ErrorKind::BrokenPipe`].
-pub fn replay(
-    world: &World,
-    out: &mut impl Write,
-    mut wait: Option<&mut dyn FnMut(Timestamp)>,
-) -> Result<u64, Error> {
+pub fn replay(world: &World, out: &mut impl Write, mut wait: Option<&mut dyn FnMut(Timestamp)>) -> Result<u64, Error> {
     let wrap = |source| Error::Replay { source };
     let mut slices = Slices::new(world);
     let mut n_events = 0;

@@ -178,7 +178,13 @@ impl Run {
                     (f64::from(profile.employees) * growth.powi(age / 364)).max(1.0) as u32
                 });
                 let sentiment = Some(sentiment(week, &mut dice));
-                self.changes.push(Change::Attributes { with_name: false, revenue: None, employees, sentiment, charge: None });
+                self.changes.push(Change::Attributes {
+                    with_name: false,
+                    revenue: None,
+                    employees,
+                    sentiment,
+                    charge: None,
+                });
             }
         }
         if let Some(cancellation) = week.cancellation.filter(|cancellation| (from..end).contains(&cancellation.at)) {
@@ -218,7 +224,7 @@ impl Outbox<'_> {
 
 /// What people say about the company: a faint and noisy echo of how it is doing.
 fn sentiment(week: &Week, dice: &mut Dice) -> f64 {
-    let tone = (0.14 * week.health.average + 0.45 * dice.normal() + 0.15).tanh();
+    let tone = (0.17 * week.health.average + 0.45 * dice.normal() + 0.15).tanh();
     (tone * 100.0).round() / 100.0
 }
 

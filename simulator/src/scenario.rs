@@ -88,9 +88,7 @@ impl Parameters {
         match scenario {
             Scenario::Steady => steady,
             Scenario::Seasonal => Self { seasonal_tenants: 0.35, season_swing: 0.35, ..steady },
-            Scenario::Onboarding => {
-                Self { there_at_start: 0.1, never_active: 0.06, weeks_to_value: 4.0, ..steady }
-            }
+            Scenario::Onboarding => Self { there_at_start: 0.1, never_active: 0.06, weeks_to_value: 4.0, ..steady },
             Scenario::Drifting => Self { hazard_drift: 0.35, usage_drift: -0.25, price_drift: 2.0, ..steady },
         }
     }

@@ -5,12 +5,12 @@ use churn_events::{DAY_MS, Money, ObservationDate};
 use rayon::prelude::*;
 use tempfile::NamedTempFile;
 
+use crate::Error;
 use crate::record::{Change, Record, What};
 use crate::run::Run;
 use crate::scenario::{Parameters, Scenario};
 use crate::world::Setting;
 use crate::write::persist;
-use crate::Error;
 
 /// Days of log before the date of the table, a few more than its longest window.
 const DAYS_BEFORE: u32 = 98;
@@ -42,7 +42,8 @@ pub fn write_table(path: &Path, rows: u32, seed: u64, date: ObservationDate) -> 
     let wrap = |source| Error::Write { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = BufWriter::new(NamedTempFile::with_prefix_in(".table-", folder).map_err(wrap)?);
-    file.write_all(b"Company,Industry,Revenue,Employees,#job30,#job90,MonthlyCharge,TotalCharge,Churn\n").map_err(wrap)?;
+    file.write_all(b"Company,Industry,Revenue,Employees,#job30,#job90,MonthlyCharge,TotalCharge,Churn\n")
+        .map_err(wrap)?;
     let mut n_written = 0;
     let mut from = 0;
     while n_written < rows {

@@ -1,9 +1,9 @@
 use churn_events::ObservationDate;
 
+use crate::Error;
 use crate::history::TenantHistory;
 use crate::oracle::Truth;
 use crate::scenario::{Parameters, Scenario};
-use crate::Error;
 
 /// The most tenants, and the most days, that a world may have.
 const MAX_TENANTS: u32 = 10_000_000;
@@ -29,7 +29,13 @@ pub struct WorldOptions {
 impl Default for WorldOptions {
     fn default() -> Self {
         // 2024-01-01.
-        Self { tenants: 2000, days: 730, seed: 1, start: ObservationDate::from_days(19_723), scenario: Scenario::Steady }
+        Self {
+            tenants: 2000,
+            days: 730,
+            seed: 1,
+            start: ObservationDate::from_days(19_723),
+            scenario: Scenario::Steady,
+        }
     }
 }
 
@@ -74,7 +80,12 @@ impl World {
         };
         check("the number of tenants", options.tenants.into(), 1, MAX_TENANTS.into())?;
         check("the number of days", options.days.into(), 1, MAX_DAYS.into())?;
-        check("the first day (in days since 1970)", options.start.days().into(), START_DAYS.0.into(), START_DAYS.1.into())?;
+        check(
+            "the first day (in days since 1970)",
+            options.start.days().into(),
+            START_DAYS.0.into(),
+            START_DAYS.1.into(),
+        )?;
         let setting = Setting {
             seed: options.seed,
             start_day: options.start.days(),

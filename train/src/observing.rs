@@ -1,7 +1,9 @@
 //! Fills in what only a log with times can tell.
 
+use churn_events::ObservationDate;
 use churn_features::catalogue;
-use churn_model::evaluate::{ColumnGroup, EvaluateError, Metrics};
+use churn_model::evaluate::{ColumnGroup, EvaluateError, Importance, Metrics};
+use churn_training_data::Cohort;
 
 use crate::Error;
 use crate::backtest::backtest;
@@ -16,6 +18,48 @@ use crate::parts::Parts;
 use crate::procedure::Procedure;
 use crate::rows::Rows;
 use crate::source::{Loaded, Observed};
+
+/// The plan as it was followed.
+pub(crate) fn plan_facts(observed: &Observed, parts: &Parts) -> PlanFacts {
+    let plan = &observed.plan;
+    PlanFacts {
+        rule: plan.rule.word().to_owned(),
+        every_days: plan.every_days,
+        lookback_days: plan.lookback_days,
+        gap_days: plan.gap_days,
+        horizon_days: plan.horizon_days,
+        min_tenure_days: plan.min_tenure_days,
+        split: if parts.by_time.is_some() { SplitKind::Time } else { SplitKind::Tenants },
+        embargo_days: parts.by_time.as_ref().map(|_| plan.embargo_days()),
+    }
+}
+
+/// Who was at risk on each observation date, and what that was used for.
+pub(crate) fn date_facts(observed: &Observed, parts: &Parts) -> Vec<DateFacts> {
+    let facts = |cohort: &Cohort| DateFacts {
+        date: cohort.date(),
+        part: if cohort.n_labelled() == 0 { Part::Censored } else { part(parts, cohort.date()) },
+        n_at_risk: (cohort.n_labelled() + cohort.n_censored) as usize,
+        n_churned: cohort.n_churned as usize,
+        n_too_young: cohort.n_too_young as usize,
+        n_cancelled_in_gap: cohort.n_cancelled_in_gap as usize,
+    };
+    observed.cohorts.iter().map(facts).collect()
+}
+
+fn part(parts: &Parts, date: ObservationDate) -> Part {
+    let Some(split) = &parts.by_time else { return Part::FitAndTest };
+    let is_in = |(first, last): (_, _)| first <= date && date <= last;
+    if is_in(split.fit_dates) {
+        Part::Fit
+    } else if split.calibration_dates.is_some_and(is_in) {
+        Part::Calibration
+    } else if is_in(split.test_dates) {
+        Part::Test
+    } else {
+        Part::Embargo
+    }
+}
 
 /// What is known once a model has been fitted on observations with dates.
 pub(crate) struct Observing<'a> {
@@ -52,8 +96,8 @@ impl Observing<'_> {
         let procedure = Procedure { config, schema };
         Ok(OverTime {
             log: observed.log.clone(),
-            plan: self.plan(),
-            dates: self.dates(),
+            plan: plan_facts(observed, self.parts),
+            dates: date_facts(observed, self.parts),
             event_study: self.event_study(),
             oracle: self.oracle()?,
             original: original(config, schema, self.fit, self.calibration, self.test, console)?,
@@ -66,51 +110,6 @@ impl Observing<'_> {
             },
             n_scored: observed.censored.latest().count(),
         })
-    }
-
-    fn plan(&self) -> PlanFacts {
-        let plan = &self.observed.plan;
-        PlanFacts {
-            rule: plan.rule.word().to_owned(),
-            every_days: plan.every_days,
-            lookback_days: plan.lookback_days,
-            gap_days: plan.gap_days,
-            horizon_days: plan.horizon_days,
-            min_tenure_days: plan.min_tenure_days,
-            split: if self.parts.by_time.is_some() { SplitKind::Time } else { SplitKind::Tenants },
-            embargo_days: self.parts.by_time.as_ref().map(|_| plan.embargo_days()),
-        }
-    }
-
-    fn dates(&self) -> Vec<DateFacts> {
-        let cohorts = self.observed.cohorts.iter();
-        cohorts
-            .map(|cohort| DateFacts {
-                date: cohort.date(),
-                part: self.part(cohort.date(), cohort.n_labelled() == 0),
-                n_at_risk: (cohort.n_labelled() + cohort.n_censored) as usize,
-                n_churned: cohort.n_churned as usize,
-                n_too_young: cohort.n_too_young as usize,
-                n_cancelled_in_gap: cohort.n_cancelled_in_gap as usize,
-            })
-            .collect()
-    }
-
-    fn part(&self, date: churn_events::ObservationDate, is_censored: bool) -> Part {
-        if is_censored {
-            return Part::Censored;
-        }
-        let Some(split) = &self.parts.by_time else { return Part::FitAndTest };
-        let is_in = |(first, last): (_, _)| first <= date && date <= last;
-        if is_in(split.fit_dates) {
-            Part::Fit
-        } else if split.calibration_dates.is_some_and(is_in) {
-            Part::Calibration
-        } else if is_in(split.test_dates) {
-            Part::Test
-        } else {
-            Part::Embargo
-        }
     }
 
     fn event_study(&self) -> Vec<StudyWeek> {
@@ -133,7 +132,7 @@ impl Observing<'_> {
         Ok(Some(OracleFacts { test, reached }))
     }
 
-    fn families(&self) -> Result<Vec<churn_model::evaluate::Importance>, Error> {
+    fn families(&self) -> Result<Vec<Importance>, Error> {
         let schema = self.loaded.set.schema();
         let mut groups: Vec<ColumnGroup> = Vec::new();
         for definition in catalogue() {

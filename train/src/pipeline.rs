@@ -11,7 +11,7 @@ use crate::config::TrainConfig;
 use crate::console::Console;
 use crate::cross_validation::{self, cross_validate};
 use crate::evaluation::{N_SEGMENT_FEATURES, baseline, evaluate, importance, score_all, segments};
-use crate::observing::Observing;
+use crate::observing::{Observing, date_facts, plan_facts};
 use crate::outcome::{CandidateOutcome, Outcome, Split};
 use crate::parts::Parts;
 use crate::procedure::Procedure;
@@ -59,10 +59,17 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     let loaded = source::load(config, console)?;
     let set = &loaded.set;
     let columns = set.describe();
-    summary::print_columns(console, &loaded.source, set, &columns);
+    if loaded.observed.is_none() {
+        summary::print_columns(console, &loaded.source, set, &columns);
+    }
     let folds = cross_validation::folds(config, set, &loaded.source)?;
 
     let parts = Parts::cut(config, &loaded)?;
+    if let Some(observed) = &loaded.observed {
+        let (plan, dates) = (plan_facts(observed, &parts), date_facts(observed, &parts));
+        let facts = (&observed.log, &plan, dates.as_slice());
+        summary::print_observed(console, &loaded.source, facts, &columns, set.n_observations());
+    }
     let (fit, test) = (Rows::of(set, &parts.fit), Rows::of(set, &parts.test));
     let calibration = (!parts.calibration.is_empty()).then(|| Rows::of(set, &parts.calibration));
     let split = Split {

@@ -18,7 +18,15 @@ pub(super) fn read(text: &str, arrived_at: Option<Timestamp>) -> Option<Event<'_
     let mut has_data = false;
 
     cursor.expect(b'{')?;
+    let mut has_attributes = read_usual_attributes(&mut cursor, &mut envelope)?;
     loop {
+        if std::mem::replace(&mut has_attributes, true) {
+            match cursor.next()? {
+                b',' => {}
+                b'}' => break,
+                _ => return None,
+            }
+        }
         cursor.expect(b'"')?;
         let name = cursor.text()?;
         cursor.expect(b':')?;
@@ -27,26 +35,45 @@ pub(super) fn read(text: &str, arrived_at: Option<Timestamp>) -> Option<Event<'_
                 return None;
             }
             read_data(&mut cursor, &mut data)?;
-        } else {
-            let value = cursor.value()?;
-            match envelope.slot(name) {
-                Some(slot) if slot.is_absent() => *slot = value,
-                Some(_) => return None,
-                None if name == "data_base64" => return None,
-                None => {}
-            }
+            continue;
         }
-        match cursor.next()? {
-            b',' => {}
-            b'}' => break,
-            _ => return None,
+        let value = cursor.value()?;
+        match envelope.slot(name) {
+            Some(slot) if slot.is_absent() => *slot = value,
+            Some(_) => return None,
+            None if name == "data_base64" => return None,
+            None => {}
         }
     }
     cursor.skip_blanks();
     if cursor.at != text.len() {
         return None;
     }
-    envelope.into_event(data, arrived_at).ok()
+    envelope.into_event(&mut data, arrived_at).ok()
+}
+
+/// The first attributes, as long as they are spelt and ordered as [`encode`](crate::encode) does: that needs no search
+/// for the ends of their names. Says whether there was any.
+fn read_usual_attributes<'a>(cursor: &mut Cursor<'a>, envelope: &mut Envelope<'a>) -> Option<bool> {
+    if !cursor.skip(br#""specversion":"1.0","id":""#) {
+        return Some(false);
+    }
+    envelope.specversion = Value::Text(Cow::Borrowed("1.0"));
+    envelope.id = cursor.text_value()?;
+    let others: [(&[u8], _); 5] = [
+        (br#","source":""#, &mut envelope.source),
+        (br#","type":""#, &mut envelope.event_type),
+        (br#","subject":""#, &mut envelope.subject),
+        (br#","time":""#, &mut envelope.time),
+        (br#","recordedtime":""#, &mut envelope.recordedtime),
+    ];
+    for (name, slot) in others {
+        if !cursor.skip(name) {
+            break;
+        }
+        *slot = cursor.text_value()?;
+    }
+    Some(true)
 }
 
 fn read_data<'a>(cursor: &mut Cursor<'a>, data: &mut Data<'a>) -> Option<()> {
@@ -104,12 +131,23 @@ impl<'a> Cursor<'a> {
         (self.next()? == byte).then_some(())
     }
 
+    /// Goes behind these bytes, if they are next.
+    fn skip(&mut self, bytes: &[u8]) -> bool {
+        let is_next = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
+        self.at += if is_next { bytes.len() } else { 0 };
+        is_next
+    }
+
+    fn text_value(&mut self) -> Option<Value<'a>> {
+        Some(Value::Text(Cow::Borrowed(self.text()?)))
+    }
+
     /// A text or a number.
     fn value(&mut self) -> Option<Value<'a>> {
         match self.peek()? {
             b'"' => {
                 self.at += 1;
-                Some(Value::Text(Cow::Borrowed(self.text()?)))
+                self.text_value()
             }
             _ => Some(Value::Number(self.number()?)),
         }

@@ -34,7 +34,7 @@ pub(super) fn read(text: &str, arrived_at: Option<Timestamp>) -> Result<Event<'_
             }
         }
     }
-    envelope.into_event(data, arrived_at)
+    envelope.into_event(&mut data, arrived_at)
 }
 
 fn read_data<'a>(raw: &'a RawValue, data: &mut Data<'a>) -> Result<(), Malformed> {

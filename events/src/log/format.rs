@@ -48,11 +48,10 @@ pub(super) struct Fault<'a> {
 impl Format {
     /// The format of a file, by its first line that is not blank.
     pub(super) fn of(block: &Block) -> Self {
-        for (line, text) in lines(block) {
-            if let Some(table) = LegacyTable::from_header(text) {
-                return Self::Table { table, header_line: line };
-            }
-            break;
+        if let Some((header_line, text)) = lines(block).next()
+            && let Some(table) = LegacyTable::from_header(text)
+        {
+            return Self::Table { table, header_line };
         }
         Self::Json
     }

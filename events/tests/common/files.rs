@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 /// A login of a tenant so many seconds after the start of 2026.
-pub fn login(tenant: usize, number: usize, seconds: i64) -> Event<'static> {
+pub(crate) fn login(tenant: usize, number: usize, seconds: i64) -> Event<'static> {
     let at = Timestamp::from_millis(1_767_225_600_000 + seconds * 1000);
     Event {
         id: format!("{tenant}-{number}").into(),
@@ -20,7 +20,7 @@ pub fn login(tenant: usize, number: usize, seconds: i64) -> Event<'static> {
     }
 }
 
-pub fn json_lines<'e>(events: impl IntoIterator<Item = &'e Event<'static>>) -> Vec<u8> {
+pub(crate) fn json_lines<'e>(events: impl IntoIterator<Item = &'e Event<'static>>) -> Vec<u8> {
     let mut lines = Vec::new();
     for event in events {
         encode(event, &mut lines);
@@ -29,21 +29,22 @@ pub fn json_lines<'e>(events: impl IntoIterator<Item = &'e Event<'static>>) -> V
     lines
 }
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
+    encoder.write_all(bytes).expect("memory takes every byte");
+    encoder.finish().expect("memory takes every byte")
 }
 
-pub fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.join(name);
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(&path, bytes).expect("the folder is there");
     path
 }
 
 /// All events of some files, with the report.
-pub fn read_all(paths: &[PathBuf], options: &LogOptions) -> (Vec<Event<'static>>, LogReport) {
+pub(crate) fn read_all(paths: &[PathBuf], options: &LogOptions) -> (Vec<Event<'static>>, LogReport) {
     let mut events = Vec::new();
-    let report = read_log(paths, options, |batch| events.extend(batch.iter().cloned().map(Event::into_owned))).unwrap();
+    let report = read_log(paths, options, |batch| events.extend(batch.iter().cloned().map(Event::into_owned)))
+        .expect("the files are there");
     (events, report)
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 /// The first millisecond of 2101.
 const END_MS: i64 = 4_133_980_800_000;
 
-pub fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[a-zA-Z0-9 /_.-]{1,24}",
         1 => "\\PC{1,12}",
@@ -14,7 +14,7 @@ pub fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-pub fn time() -> impl Strategy<Value = Timestamp> {
+pub(crate) fn time() -> impl Strategy<Value = Timestamp> {
     prop_oneof![0..END_MS, (0..END_MS / 1000).prop_map(|seconds| seconds * 1000)].prop_map(Timestamp::from_millis)
 }
 
@@ -67,7 +67,7 @@ fn kind() -> impl Strategy<Value = EventKind<'static>> {
     ]
 }
 
-pub fn event() -> impl Strategy<Value = Event<'static>> {
+pub(crate) fn event() -> impl Strategy<Value = Event<'static>> {
     (text(), text(), text(), time(), proptest::option::of(time()), kind()).prop_map(
         |(id, source, tenant, occurred_at, received_at, kind)| Event {
             id: id.into(),

@@ -221,6 +221,12 @@ impl Users {
         }
     }
 
+    /// Number of users active in the so many days before a date.
+    pub(crate) fn n_active(&self, date: i32, window_days: u32) -> u64 {
+        let window = (1_u128 << window_days) - 1;
+        self.users.iter().map(|(_, user)| u64::from(user.active_before(date) & window != 0)).sum()
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         let marks = self.users.iter().map(|(_, user)| user.marks.marks.capacity() * size_of::<Mark>());
         self.users.bytes() + marks.sum::<usize>()

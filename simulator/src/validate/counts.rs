@@ -10,11 +10,36 @@ use crate::Truth;
 
 /// What is counted, in the order of a row.
 pub(super) const NAMES: [&str; 30] = [
-    "logins 7 d", "logins 28 d", "logins 90 d", "jobs 7 d", "jobs 28 d", "jobs 90 d", "bytes 28 d", "days since login",
-    "days since job", "login trend", "job trend", "active users 7 d", "active users 28 d", "users trend", "seats",
-    "seats change 90 d", "active days 28 d", "logins per seat", "seats in use", "jobs per login", "failed share",
-    "cancelled share", "tenure", "charge", "charge change 90 d", "employees", "sentiment",
-    "idle login days", "session minutes", "timed out share",
+    "logins 7 d",
+    "logins 28 d",
+    "logins 90 d",
+    "jobs 7 d",
+    "jobs 28 d",
+    "jobs 90 d",
+    "bytes 28 d",
+    "days since login",
+    "days since job",
+    "login trend",
+    "job trend",
+    "active users 7 d",
+    "active users 28 d",
+    "users trend",
+    "seats",
+    "seats change 90 d",
+    "active days 28 d",
+    "logins per seat",
+    "seats in use",
+    "jobs per login",
+    "failed share",
+    "cancelled share",
+    "tenure",
+    "charge",
+    "charge change 90 d",
+    "employees",
+    "sentiment",
+    "idle login days",
+    "session minutes",
+    "timed out share",
 ];
 pub(super) const WIDTH: usize = NAMES.len();
 
@@ -146,7 +171,8 @@ impl Diary {
         };
         let millis = i64::from(date) * DAY_MS;
         let ago = millis - 90 * DAY_MS;
-        let (l7, l28, l90) = (count(7, |d| d.logins.into()), count(28, |d| d.logins.into()), count(90, |d| d.logins.into()));
+        let (l7, l28, l90) =
+            (count(7, |d| d.logins.into()), count(28, |d| d.logins.into()), count(90, |d| d.logins.into()));
         let (j7, j28, j90) = (count(7, |d| d.jobs.into()), count(28, |d| d.jobs.into()), count(90, |d| d.jobs.into()));
         let ended = count(28, |d| d.ended.into());
         let (failed, cancelled) = (count(28, |d| d.failed.into()), count(28, |d| d.cancelled.into()));
@@ -184,7 +210,8 @@ impl Diary {
             charge / as_of(&self.charges, ago).unwrap_or(charge),
             as_of(&self.employees, millis).unwrap_or(0.0),
             as_of(&self.sentiments, millis).unwrap_or(0.0),
-            (count(28, |d| u64::from(d.logins > 0 && d.jobs == 0)) + 1.0) / (count(28, |d| u64::from(d.logins > 0)) + 2.0),
+            (count(28, |d| u64::from(d.logins > 0 && d.jobs == 0)) + 1.0)
+                / (count(28, |d| u64::from(d.logins > 0)) + 2.0),
             (minutes + 35.0) / (sessions + 1.0),
             (timeouts + 1.0) / (timeouts + sessions + 4.0),
         ]
@@ -204,7 +231,8 @@ pub(super) fn rows(tenant: u32, events: &[Event<'_>], truth: &Truth, start: i32,
     for date in (first..end).step_by(EVERY as usize) {
         let millis = i64::from(date) * DAY_MS;
         let current = diary.subscriptions.iter().rev().find(|(created, _)| *created < millis);
-        let Some((created, cancelled)) = current.filter(|(_, cancelled)| cancelled.is_none_or(|at| at >= millis)) else {
+        let Some((created, cancelled)) = current.filter(|(_, cancelled)| cancelled.is_none_or(|at| at >= millis))
+        else {
             continue;
         };
         let tenure = (millis - created) as f64 / DAY_MS as f64;

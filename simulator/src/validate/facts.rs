@@ -92,15 +92,7 @@ impl Facts {
         facts
     }
 
-    fn subscriptions(
-        &mut self,
-        tenant: u32,
-        events: &[Event<'_>],
-        truth: &Truth,
-        start: i32,
-        end: i32,
-        usage: &[u32],
-    ) {
+    fn subscriptions(&mut self, tenant: u32, events: &[Event<'_>], truth: &Truth, start: i32, end: i32, usage: &[u32]) {
         let created = events.iter().filter(|event| matches!(event.kind, EventKind::TenantCreated(_)));
         let cancelled: Vec<i32> = events
             .iter()
@@ -190,7 +182,8 @@ impl Facts {
         const MATCHES: usize = 5;
         let window = |weeks: &[Option<f32>], end: usize| -> Option<(f64, [f64; STUDY_WEEKS])> {
             let from = end.checked_sub(STUDY_WEEKS + BEFORE)?;
-            let logs: Option<Vec<f64>> = weeks.get(from..end)?.iter().map(|n| n.map(|n| f64::from(n).ln_1p())).collect();
+            let logs: Option<Vec<f64>> =
+                weeks.get(from..end)?.iter().map(|n| n.map(|n| f64::from(n).ln_1p())).collect();
             let logs = logs?;
             let level = logs[..BEFORE].iter().sum::<f64>() / BEFORE as f64;
             let mut study = [0.0; STUDY_WEEKS];
@@ -206,7 +199,9 @@ impl Facts {
                 let mut windows: Vec<_> = stayers.filter_map(|(_, weeks, _)| window(weeks, end)).collect();
                 windows.sort_by(|a, b| (a.0 - level).abs().total_cmp(&(b.0 - level).abs()));
                 for (_, stayer) in windows.iter().take(MATCHES) {
-                    gap.iter_mut().zip(stayer.iter().zip(churner)).for_each(|(gap, (stayer, churner))| *gap += stayer - churner);
+                    gap.iter_mut()
+                        .zip(stayer.iter().zip(churner))
+                        .for_each(|(gap, (stayer, churner))| *gap += stayer - churner);
                     n += 1.0;
                 }
             }

@@ -117,8 +117,7 @@ fn fact_checks(facts: &mut Facts, event_study: &[f64]) -> Vec<Check> {
     let (early, middle_weeks, last) = (quarter(0..6), quarter(10..16), quarter(20..26));
     let largest_step =
         event_study.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max) / event_study[25].max(1e-9);
-    let (first, steady, renewal) =
-        (facts.yearly_hazard(0..3), facts.yearly_hazard(5..11), facts.yearly_hazard(12..13));
+    let (first, steady, renewal) = (facts.yearly_hazard(0..3), facts.yearly_hazard(5..11), facts.yearly_hazard(12..13));
     vec![
         check("events", facts.n_events as f64, 1.0, f64::INFINITY),
         check("run time p50, hours", p50, 0.5, 0.85),
@@ -138,7 +137,7 @@ fn fact_checks(facts: &mut Facts, event_study: &[f64]) -> Vec<Check> {
         check("tenants that came back", facts.n_returned as f64, 1.0, f64::INFINITY),
         check("hazard, months 1-3 over 6-11", first / steady, 1.15, 8.0),
         check("hazard, month 13 over 6-11", renewal / steady, 1.15, 8.0),
-        check("event study, gap 26-21 weeks before", early, -0.15, 0.25),
+        check("event study, first gap over last", early / last, -0.2, 0.5),
         check("event study, gap grows to 16-11 weeks", middle_weeks - early, 0.0, 1.5),
         check("event study, gap grows to 6-1 weeks", last - middle_weeks, 0.05, 2.0),
         check("event study, largest weekly step of it", largest_step, 0.0, 0.35),
@@ -176,7 +175,8 @@ fn grade(rows: &[Row], gap: usize, seed: u64, with_all: bool) -> Grades {
             .collect();
         for (row, score) in scores.iter_mut().enumerate() {
             let weights = &folds[fold(row) as usize];
-            *score = weights[WIDTH] + matrix[row].iter().zip(weights).map(|(value, weight)| value * weight).sum::<f64>();
+            *score =
+                weights[WIDTH] + matrix[row].iter().zip(weights).map(|(value, weight)| value * weight).sum::<f64>();
         }
         learners::roc_auc(&scores, labels)
     };

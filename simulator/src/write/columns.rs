@@ -214,7 +214,8 @@ impl Columns {
         self.revenue.push(attributes.and_then(|attributes| attributes.revenue));
         self.employees.push(attributes.and_then(|attributes| attributes.employees).map(i64::from));
         self.sentiment.push(attributes.and_then(|attributes| attributes.sentiment));
-        self.monthly_charge.push(attributes.and_then(|attributes| attributes.monthly_charge).map(|charge| charge.dollars()));
+        self.monthly_charge
+            .push(attributes.and_then(|attributes| attributes.monthly_charge).map(|charge| charge.dollars()));
     }
 }
 

@@ -4,6 +4,6 @@ mod columns;
 mod months;
 mod truth;
 
-pub use months::{Format, LogReport, write_log};
 pub(crate) use months::persist;
+pub use months::{Format, LogReport, write_log};
 pub use truth::{TruthPlan, write_truth};

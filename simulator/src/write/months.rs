@@ -190,7 +190,9 @@ mod tests {
 
     #[test]
     fn days_fall_into_their_months() {
-        for (days, month) in [(0, (1970, 1)), (59, (1970, 3)), (19_723, (2024, 1)), (19_782, (2024, 2)), (19_783, (2024, 3))] {
+        for (days, month) in
+            [(0, (1970, 1)), (59, (1970, 3)), (19_723, (2024, 1)), (19_782, (2024, 2)), (19_783, (2024, 3))]
+        {
             assert_eq!(civil_month(days), month, "day {days}");
         }
         assert_eq!(civil_month(-1), (1969, 12));

@@ -34,9 +34,10 @@ impl Default for TruthPlan {
 /// [`Error::Write`] when the file cannot be written; [`Error::OutOfRange`] for a plan without days.
 pub fn write_truth(world: &World, path: &Path, plan: &TruthPlan) -> Result<u64, Error> {
     let wrap = |source| Error::Write { path: path.to_owned(), source };
-    for (option, found) in
-        [("the number of days between truths", plan.every_days), ("the number of days of the horizon", plan.horizon_days)]
-    {
+    for (option, found) in [
+        ("the number of days between truths", plan.every_days),
+        ("the number of days of the horizon", plan.horizon_days),
+    ] {
         if !(1..=3660).contains(&found) {
             return Err(Error::OutOfRange { option, found: found.into(), least: 1, most: 3660 });
         }

@@ -1,20 +1,37 @@
 //! What a run on a log of events prints, and what its user has to know.
 
 use churn_model::evaluate::Metrics;
+use churn_training_data::{ColumnSummary, Role};
 
 use crate::console::Console;
 use crate::findings::over_time::{part_word, parts};
-use crate::over_time::{BacktestFacts, BagFacts, OverTime, Part, SplitKind};
+use crate::over_time::{BacktestFacts, BagFacts, DateFacts, LogFacts, OverTime, Part, PlanFacts, SplitKind};
 
-/// Which dates were used for what, and what the figures of the kept model are held against.
-pub(crate) fn print_over_time(console: &Console, over_time: &OverTime, test: &Metrics) {
-    let (log, plan) = (&over_time.log, &over_time.plan);
+/// What was in the log, how it was observed, and which dates are used for what.
+pub(crate) fn print_observed(
+    console: &Console,
+    source: &str,
+    (log, plan, dates): (&LogFacts, &PlanFacts, &[DateFacts]),
+    columns: &[ColumnSummary],
+    n_observations: usize,
+) {
     console.line(format!(
-        "\n{} events of {} tenants, {} to {}; churn: {}, {} days after a gap of {}",
+        "{source}: {} events of {} tenants, {} to {}; churn: {}, {} days after a gap of {}",
         log.n_events, log.n_tenants, log.first, log.end, plan.rule, plan.horizon_days, plan.gap_days
     ));
     log.left_out.iter().filter(|(_, n)| *n > 0).for_each(|(why, n)| console.line(format!("  left out: {n} {why}")));
-    console.table(&part_rows(over_time));
+    console.table(&part_rows(dates));
+    let features = columns.iter().filter(|column| column.role == Role::Feature);
+    let (unknown, known): (Vec<&ColumnSummary>, Vec<&ColumnSummary>) =
+        features.partition(|column| column.n_missing == Some(n_observations));
+    let unknown: Vec<&str> = unknown.iter().map(|column| column.name.as_str()).collect();
+    let missing =
+        if unknown.is_empty() { String::new() } else { format!("; missing in every row: {}", unknown.join(", ")) };
+    console.line(format!("{} features{missing}", known.len() + unknown.len()));
+}
+
+/// What the figures of the kept model are held against.
+pub(crate) fn print_over_time(console: &Console, over_time: &OverTime, test: &Metrics) {
     if let Some(oracle) = &over_time.oracle {
         console.line(format!(
             "  oracle    {:.4}  is the best possible ROC-AUC on the test; the model comes {:.1} % of the way from chance",
@@ -44,11 +61,11 @@ pub(crate) fn print_over_time(console: &Console, over_time: &OverTime, test: &Me
     print_backtest(console, &over_time.backtest);
 }
 
-fn part_rows(over_time: &OverTime) -> Vec<Vec<String>> {
+fn part_rows(dates: &[DateFacts]) -> Vec<Vec<String>> {
     let mut rows = vec![
         ["part", "observation dates", "dates", "observations", "churned", "base rate"].map(str::to_owned).to_vec(),
     ];
-    rows.extend(parts(&over_time.dates).iter().map(|span| {
+    rows.extend(parts(dates).iter().map(|span| {
         vec![
             part_word(span.part).to_owned(),
             span.days(),
