@@ -224,7 +224,7 @@ fn read_counts(bytes: &mut Bytes<'_>, first_date: i32) -> Result<Counts, Error> 
         let bar = bytes.byte("run times")?;
         let n = bytes.u32("run times")?;
         let known = (0..i64::from(N_DAYS / 7 + 1)).contains(&week) && usize::from(bar) < N_RUN_TIME_BARS && n > 0;
-        let week = week as i32;
+        let week = week as i16;
         let in_order = counts.run_times.last().is_none_or(|last| (last.week, last.bar) < (week, bar));
         bytes.check(known && in_order, "run times", "rising weeks and bars")?;
         counts.run_times.push(RunTimes { week, bar, n });
