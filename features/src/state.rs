@@ -180,10 +180,10 @@ impl TenantState {
         self.counts.merge(&other.counts, &horizon);
         self.attributes.merge(&other.attributes, &horizon);
         self.users.merge(&other.users, &mut self.counts, &horizon);
-        self.jobs.merge(&other.jobs, &mut self.counts, &horizon);
         for id in other.recent_ids.sorted() {
             self.recent_ids.insert_id(id);
         }
+        self.jobs.merge(&other.jobs, &mut self.recent_ids, &mut self.counts, &horizon);
         for fact in &other.held_back {
             self.hold_back(fact.clone(), options);
         }
@@ -277,8 +277,7 @@ impl TenantState {
             return false;
         }
         // What is too old to be remembered only comes of kinds that never count twice.
-        let remembered = day >= horizon.first_date - i32::from(horizon.id_days());
-        if remembered && (early || fact.is_told_by_id()) {
+        if horizon.remembers_ids_of(day) && (early || fact.is_told_by_id()) {
             self.recent_ids.insert(fact.id, day)
         } else {
             !self.recent_ids.contains(fact.id)
@@ -289,7 +288,7 @@ impl TenantState {
     fn count(&mut self, fact: Fact, horizon: &Horizon) -> bool {
         let Fact { ms, id, what } = fact;
         let day = ms.div_euclid(DAY_MS) as i32;
-        let Self { attributes, counts, users, jobs, .. } = self;
+        let Self { attributes, counts, users, jobs, recent_ids, .. } = self;
         attributes.note_event(day);
         match what {
             What::Created(carried) => {
@@ -313,16 +312,23 @@ impl TenantState {
                 return is_new;
             }
             What::SessionEnd { user, session, timeout } => {
-                counts.recent(day, horizon, |slot| {
-                    let ends = if timeout { &mut slot.timeouts } else { &mut slot.logoffs };
-                    *ends = ends.saturating_add(1);
-                });
-                users.note_mark(user, Mark::new(ms, MarkKind::SessionEnd, session), counts, horizon);
+                let kind = if timeout { MarkKind::Timeout } else { MarkKind::Logoff };
+                let is_new = users.note_mark(user, Mark::new(ms, kind, session), counts, horizon);
+                if is_new {
+                    counts.recent(day, horizon, |slot| {
+                        let ends = if timeout { &mut slot.timeouts } else { &mut slot.logoffs };
+                        *ends = ends.saturating_add(1);
+                    });
+                }
+                return is_new;
             }
             What::Submitted { job, user, servers, data_bytes } => {
+                let submission = Submission { ms, data_bytes, servers, id: (id >> 32) as u32 };
+                if !jobs.note_submitted(job, submission, recent_ids, counts, horizon) {
+                    return false;
+                }
                 users.note_active(user, day, horizon);
                 counts.last_job_day = counts.last_job_day.max(day);
-                jobs.note_submitted(job, Submission { ms, data_bytes, servers }, counts, horizon);
             }
             What::Ended { job, how } => return jobs.note_ended(job, ms, how, counts, horizon),
         }
