@@ -114,8 +114,9 @@ fn extend<T: Copy + Default>(slots: &mut Vec<T>, n_before: usize, n_after: usize
     }
     if slots.len() < n_after {
         if slots.capacity() < n_after {
-            // A few days ahead, so that a state does not grow every day.
-            slots.reserve_exact(n_after - slots.len() + 4);
+            // In few steps, so that a heap of many states is left with few holes.
+            let n = [8, 31, 91].into_iter().find(|n| *n >= n_after).unwrap_or(n_after);
+            slots.reserve_exact(n - slots.len());
         }
         slots.resize(n_after, T::default());
     }

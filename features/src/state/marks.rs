@@ -2,6 +2,7 @@ use churn_events::DAY_MS;
 
 use super::counts::{Counts, Sign};
 use super::horizon::{Horizon, SEAT_PAIR_MS, SESSION_MS};
+use super::id_map::make_room_tightly;
 
 /// What a mark stands for. At the same instant a login comes before the end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,9 +159,19 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Room for so many marks.
-    pub(crate) fn with_capacity(n: usize) -> Self {
-        Self { held: Vec::with_capacity(n) }
+    /// Gives a copy and keeps nothing but the room, which will be needed again: memory that is given back a little at a
+    /// time, by many states, is left with holes.
+    pub(crate) fn clear(&mut self) -> Self {
+        let before = self.clone();
+        self.held.clear();
+        before
+    }
+
+    /// Gives room back when less than half of it is needed.
+    pub(crate) fn shrink(&mut self) {
+        if self.held.len() < self.held.capacity() / 2 {
+            self.held.shrink_to(self.held.len() + self.held.len() / 8);
+        }
     }
 
     /// Marks held, those of users that are forgotten included.
@@ -189,9 +200,7 @@ impl Marks {
     }
 
     fn append(&mut self, held: Held) -> Place {
-        if self.held.len() == self.held.capacity() {
-            self.held.reserve_exact((self.held.len() / 8).max(4));
-        }
+        make_room_tightly(&mut self.held);
         self.held.push(held);
         Place((self.held.len() - 1) as u32)
     }
@@ -315,5 +324,52 @@ impl Marks {
             last = Some(mark.order());
             last_ms[side][kind] = mark.ms();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StateOptions;
+
+    const NOW_MS: i64 = 20_000 * DAY_MS;
+
+    #[test]
+    fn a_mark_is_held_as_it_was() {
+        let latest = i64::from(crate::state::horizon::N_DAYS) * DAY_MS;
+        for mark in [
+            Mark::login(latest, (1 << SESSION_BITS) - 1, u64::MAX),
+            Mark { counts_for: SESSION_MS as u32, ..Mark::new(latest, MarkKind::Timeout, 1) },
+            Mark { counts_for: 1, ..Mark::new(0, MarkKind::Deleted, 0) },
+        ] {
+            assert!(mark.counts_for <= mark.most());
+            assert_eq!(Held::new(mark, Place::NONE).mark(), mark);
+        }
+    }
+
+    #[test]
+    fn a_late_login_is_put_before_the_logoff_that_it_explains() {
+        let horizon = Horizon::new(NOW_MS, &StateOptions::default());
+        let minute = |n: i64| NOW_MS - DAY_MS + n * 60_000;
+        let given = [
+            Mark::login(minute(0), 7, 1),
+            Mark::new(minute(9), MarkKind::Logoff, 7),
+            Mark::new(minute(20), MarkKind::Added, 0),
+            Mark::login(minute(30), 8, 2),
+            Mark::new(minute(50), MarkKind::Logoff, 8),
+            Mark::new(minute(50), MarkKind::Timeout, 8),
+        ];
+        let note = |order: [usize; 6]| {
+            let (mut marks, mut newest, mut counts) = (Marks::default(), Place::NONE, Counts::default());
+            for n in order {
+                assert!(marks.insert(given[n], &mut newest, &mut counts, &horizon));
+            }
+            assert!(!marks.insert(given[1], &mut newest, &mut counts, &horizon), "it is there");
+            let lengths: Vec<u32> = marks.of(newest).map(|mark| mark.counts_for).collect();
+            assert_eq!(lengths, [0, 20 * 60_000 + 1, given[3].counts_for, 1, 9 * 60_000 + 1, given[0].counts_for]);
+            counts
+        };
+        assert_eq!(note([5, 4, 3, 2, 1, 0]), note([0, 1, 2, 3, 4, 5]));
+        assert_eq!(note([1, 5, 0, 2, 4, 3]), note([0, 1, 2, 3, 4, 5]));
     }
 }

@@ -177,14 +177,13 @@ impl Users {
 
     /// Keeps those marks and, after a change to each, the users that there is something left of.
     fn retain_marks(&mut self, keep: impl Fn(&Mark) -> bool, change: impl Fn(&mut User)) {
-        // As much room as yesterday, so that a day like it needs no more.
-        let mut marks = Marks::with_capacity(self.marks.len());
+        let before = self.marks.clear();
         self.users.retain(|_, user| {
-            marks.take_over(&self.marks, &mut user.newest, &keep);
+            self.marks.take_over(&before, &mut user.newest, &keep);
             change(user);
             !user.is_forgotten()
         });
-        self.marks = marks;
+        self.marks.shrink();
     }
 
     /// Keeps the number of users within its bound, and that of marks within a few for each of them.
