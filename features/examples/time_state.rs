@@ -1,6 +1,6 @@
 //! Times a tenant state on a plain log: events applied, features read, and the memory that many tenants take.
 //!
-//! `cargo run --release -p churn-features --example time_state`
+//! `cargo run --release -p churn-features --example time_state [-- EVENTS_PER_DAY ...]`
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -15,9 +15,10 @@ const FIRST_DAY: i64 = 20_000;
 fn main() -> Result<(), churn_features::Error> {
     let options = StateOptions::default();
     let reader = FeatureReader::new(&catalogue_schema(&[])?)?;
+    let asked: Vec<i64> = std::env::args().skip(1).filter_map(|n| n.parse().ok()).collect();
     // Kept to the end, so that no memory is used twice.
     let mut all_states = Vec::new();
-    for events_per_day in [20, 30, 40] {
+    for events_per_day in if asked.is_empty() { vec![20, 30, 40] } else { asked } {
         let log = log(events_per_day);
         let n_repeats = 60;
         let start = cpu_seconds();
@@ -43,13 +44,12 @@ fn main() -> Result<(), churn_features::Error> {
         let per_read = (cpu_seconds() - start) / 20_000.0;
 
         let before = resident_bytes();
-        let mut states = Vec::with_capacity(1_000);
-        for _ in 0..1_000 {
-            let mut state = TenantState::new();
-            log.iter().for_each(|event| {
+        let mut states = vec![TenantState::new(); 1_000];
+        // All states grow together, as those of a store do.
+        for event in &log {
+            states.iter_mut().for_each(|state| {
                 state.apply(event, &options);
             });
-            states.push(state);
         }
         let resident = (resident_bytes() - before) / states.len() as f64;
         all_states.push(states);

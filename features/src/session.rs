@@ -20,7 +20,8 @@ pub(crate) const SESSION_MINUTES_28: Definition = Definition {
     read: |seen| seen.over(28, ratio(seen.closed_ms_28 as f64 / MS_PER_MINUTE, seen.closed_28 as f64)),
 };
 
-/// The share of session ends that were timeouts. Every logoff and timeout counts, with a known login or not.
+/// The share of session ends that were timeouts. Every logoff and timeout counts, with a known login or not; but those of
+/// the same user, session and millisecond are one.
 pub(crate) const TIMEOUT_SHARE_28: Definition = Definition {
     number: 35,
     name: "timeout_share_28",

@@ -5,8 +5,15 @@
 //! for (a login and the logoff of its session, a job and its end, a job submitted twice), both are kept until no event
 //! inside the allowed lateness can come between them any more, with what they count for, so that it can be taken back.
 //!
-//! **Cost.** About 190 ns an event (`cargo run --release -p churn-features --example time_state`); memory as in [`TenantState::approximate_bytes`]. Lists grow by a quarter and day slots
-//! are packed into 12 and 20 bytes while they fit, because there are 100,000 states of small tenants for each large one.
+//! **Cost.** About 130 ns an event; a tenant of 20 users takes 4.9, 5.7 and 6.6 kB with 20, 30 and 40 events a day, the
+//! allocator's part included (`cargo run --release -p churn-features --example time_state`; see
+//! [`TenantState::approximate_bytes`]).
+//!
+//! **Memory.** There are 100,000 states of small tenants for each large one. So lists grow in small steps, users and jobs
+//! become hash tables only when there are many, day slots take 8 and 13 bytes while their counts fit, the marks of all
+//! users share one list of 16 bytes a mark, and copies are told by what the first one left behind, not by a list of ids.
+//! Tried and dropped: a list of marks for each user (800 bytes more), and a new list of marks every day (a heap of many
+//! states was left with 900 bytes of holes for each).
 
 mod attributes;
 mod bytes;
@@ -92,7 +99,7 @@ impl TenantState {
     /// Events may come in any order inside the allowed lateness: the state is the same.
     ///
     /// # Cost
-    /// About 190 ns; once a day of the log, a walk over what is remembered.
+    /// About 130 ns; once a day of the log, a walk over what is remembered.
     pub fn apply(&mut self, event: &Event<'_>, options: &StateOptions) -> Applied {
         let (occurred_ms, received_ms) = (event.occurred_at.millis(), event.received_at.millis());
         let known_days = 0..i64::from(N_DAYS) * DAY_MS;
@@ -180,10 +187,10 @@ impl TenantState {
         self.counts.merge(&other.counts, &horizon);
         self.attributes.merge(&other.attributes, &horizon);
         self.users.merge(&other.users, &mut self.counts, &horizon);
-        self.jobs.merge(&other.jobs, &mut self.counts, &horizon);
         for id in other.recent_ids.sorted() {
             self.recent_ids.insert_id(id);
         }
+        self.jobs.merge(&other.jobs, &mut self.recent_ids, &mut self.counts, &horizon);
         for fact in &other.held_back {
             self.hold_back(fact.clone(), options);
         }
@@ -277,8 +284,7 @@ impl TenantState {
             return false;
         }
         // What is too old to be remembered only comes of kinds that never count twice.
-        let remembered = day >= horizon.first_date - i32::from(horizon.id_days());
-        if remembered && (early || fact.is_told_by_id()) {
+        if horizon.remembers_ids_of(day) && (early || fact.is_told_by_id()) {
             self.recent_ids.insert(fact.id, day)
         } else {
             !self.recent_ids.contains(fact.id)
@@ -289,7 +295,7 @@ impl TenantState {
     fn count(&mut self, fact: Fact, horizon: &Horizon) -> bool {
         let Fact { ms, id, what } = fact;
         let day = ms.div_euclid(DAY_MS) as i32;
-        let Self { attributes, counts, users, jobs, .. } = self;
+        let Self { attributes, counts, users, jobs, recent_ids, .. } = self;
         attributes.note_event(day);
         match what {
             What::Created(carried) => {
@@ -313,16 +319,23 @@ impl TenantState {
                 return is_new;
             }
             What::SessionEnd { user, session, timeout } => {
-                counts.recent(day, horizon, |slot| {
-                    let ends = if timeout { &mut slot.timeouts } else { &mut slot.logoffs };
-                    *ends = ends.saturating_add(1);
-                });
-                users.note_mark(user, Mark::new(ms, MarkKind::SessionEnd, session), counts, horizon);
+                let kind = if timeout { MarkKind::Timeout } else { MarkKind::Logoff };
+                let is_new = users.note_mark(user, Mark::new(ms, kind, session), counts, horizon);
+                if is_new {
+                    counts.recent(day, horizon, |slot| {
+                        let ends = if timeout { &mut slot.timeouts } else { &mut slot.logoffs };
+                        *ends = ends.saturating_add(1);
+                    });
+                }
+                return is_new;
             }
             What::Submitted { job, user, servers, data_bytes } => {
+                let submission = Submission { ms, data_bytes, servers, id: (id >> 32) as u32 };
+                if !jobs.note_submitted(job, submission, recent_ids, counts, horizon) {
+                    return false;
+                }
                 users.note_active(user, day, horizon);
                 counts.last_job_day = counts.last_job_day.max(day);
-                jobs.note_submitted(job, Submission { ms, data_bytes, servers }, counts, horizon);
             }
             What::Ended { job, how } => return jobs.note_ended(job, ms, how, counts, horizon),
         }
@@ -373,7 +386,7 @@ impl TenantState {
         self.observe_recent(date, &mut seen);
         self.observe_seats(date, &mut seen);
         let first_week = (date - 1).div_euclid(7) - 3;
-        for entry in counts.run_times.iter().filter(|entry| entry.week >= first_week) {
+        for entry in counts.run_times.iter().filter(|entry| i32::from(entry.week) >= first_week) {
             seen.run_times[usize::from(entry.bar)] += u64::from(entry.n);
         }
         self.users.read(date, &mut seen);

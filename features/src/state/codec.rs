@@ -8,7 +8,7 @@ use super::bytes::{Bytes, put_number, put_signed};
 use super::counts::{Counts, RunTimes, SeatDay};
 use super::day_slots::{DaySlots, Recent, Slot};
 use super::fact::{Fact, What};
-use super::horizon::{N_DAYS, SESSION_MS, first_date};
+use super::horizon::{N_DAYS, first_date};
 use super::id_map::IdMap;
 use super::jobs::{Job, JobEnd, Jobs, Submission};
 use super::marks::{Mark, MarkKind, Marks};
@@ -34,7 +34,7 @@ pub(crate) fn write(state: &TenantState, out: &mut Vec<u8>) {
     put_number(out, users.users.len() as u64);
     for (digest, user) in users.users.sorted() {
         out.extend(digest.to_le_bytes());
-        write_user(user, out);
+        write_user(user, &users.marks, out);
     }
     put_number(out, jobs.jobs.len() as u64);
     for (digest, job) in jobs.jobs.sorted() {
@@ -61,13 +61,13 @@ pub(crate) fn read(bytes: &[u8]) -> Result<TenantState, Error> {
     let first_date = first_date(clock_ms as i64);
     let attributes = read_attributes(&mut bytes, clock_ms)?;
     let counts = read_counts(&mut bytes, first_date)?;
-    let users = read_map(&mut bytes, 26, "users", |bytes| read_user(bytes, clock_ms, first_date))?;
-    let n_session_marks = users.iter().map(|(_, user)| user.marks.n_sessions()).sum();
+    let mut marks = Marks::default();
+    let users = read_map(&mut bytes, 26, "users", |bytes| read_user(bytes, clock_ms, first_date, &mut marks))?;
     let jobs = Jobs { jobs: read_map(&mut bytes, 10, "jobs", |bytes| read_job(bytes, clock_ms))? };
     let recent_ids = read_recent_ids(&mut bytes)?;
     let held_back = read_held_back(&mut bytes, clock_ms)?;
     bytes.end()?;
-    let users = Users { users, n_session_marks };
+    let users = Users { users, marks };
     Ok(TenantState { clock_ms: clock_ms as i64, attributes, counts, users, jobs, recent_ids, held_back })
 }
 
@@ -224,7 +224,7 @@ fn read_counts(bytes: &mut Bytes<'_>, first_date: i32) -> Result<Counts, Error> 
         let bar = bytes.byte("run times")?;
         let n = bytes.u32("run times")?;
         let known = (0..i64::from(N_DAYS / 7 + 1)).contains(&week) && usize::from(bar) < N_RUN_TIME_BARS && n > 0;
-        let week = week as i32;
+        let week = week as i16;
         let in_order = counts.run_times.last().is_none_or(|last| (last.week, last.bar) < (week, bar));
         bytes.check(known && in_order, "run times", "rising weeks and bars")?;
         counts.run_times.push(RunTimes { week, bar, n });
@@ -276,19 +276,31 @@ fn read_map<'a, V: Default>(
     Ok(IdMap::from_sorted(entries))
 }
 
-fn write_user(user: &User, out: &mut Vec<u8>) {
+fn write_user(user: &User, marks: &Marks, out: &mut Vec<u8>) {
     put_number(out, (user.last_day + 1) as u64);
     user.active.iter().for_each(|bits| out.extend(bits.to_le_bytes()));
     user.weeks.iter().for_each(|count| put_number(out, u64::from(*count)));
-    put_number(out, user.marks.marks.len() as u64);
-    for mark in &user.marks.marks {
+    let mut marks: Vec<Mark> = marks.of(user.newest).collect();
+    marks.reverse();
+    put_number(out, marks.len() as u64);
+    for mark in marks {
         put_number(out, mark.key);
-        out.extend(mark.session.to_le_bytes());
+        put_session(mark.session, out);
         put_number(out, mark.counts_for.into());
     }
 }
 
-fn read_user(bytes: &mut Bytes<'_>, clock_ms: u64, first_date: i32) -> Result<User, Error> {
+/// Sessions are told by 24 bits.
+fn put_session(session: u32, out: &mut Vec<u8>) {
+    let [low, middle, high, _] = session.to_le_bytes();
+    out.extend([low, middle, high]);
+}
+
+fn read_session(bytes: &mut Bytes<'_>, field: &'static str) -> Result<u32, Error> {
+    bytes.take(field).map(|[low, middle, high]| u32::from_le_bytes([low, middle, high, 0]))
+}
+
+fn read_user(bytes: &mut Bytes<'_>, clock_ms: u64, first_date: i32, marks: &mut Marks) -> Result<User, Error> {
     let mut user = User { last_day: bytes.number_below(first_date as u64 + 1, "user")? as i32 - 1, ..User::default() };
     for bits in &mut user.active {
         *bits = bytes.take("user").map(u32::from_le_bytes)?;
@@ -296,33 +308,27 @@ fn read_user(bytes: &mut Bytes<'_>, clock_ms: u64, first_date: i32) -> Result<Us
     for count in &mut user.weeks {
         *count = bytes.u32("user")?;
     }
-    let n = bytes.length(6, "marks")?;
-    let mut marks: Vec<Mark> = Vec::with_capacity(n);
-    for _ in 0..n {
-        let key = bytes.number_below(clock_ms << 2, "marks")?;
-        let session = bytes.take("marks").map(u32::from_le_bytes)?;
-        let counts_for = bytes.u32("marks")?;
-        let mark = Mark { key, session, counts_for };
-        let most = match mark.kind() {
-            MarkKind::Login => u32::MAX,
-            MarkKind::SessionEnd => SESSION_MS as u32,
-            MarkKind::Added | MarkKind::Deleted => 1,
-        };
-        let in_order = marks.last().is_none_or(|last| last.order() < mark.order());
-        bytes.check(in_order && counts_for <= most, "marks", "rising times and possible lengths")?;
-        marks.push(mark);
+    let mut last = None;
+    for _ in 0..bytes.length(5, "marks")? {
+        let key = bytes.number_below(clock_ms << 3, "marks")?;
+        let session = read_session(bytes, "marks")?;
+        let mark = Mark { key, session, counts_for: bytes.u32("marks")? };
+        let known = key & 7 <= MarkKind::Deleted as u64 && mark.counts_for <= mark.most();
+        bytes.check(known && last < Some(mark.order()), "marks", "rising times and possible lengths")?;
+        last = Some(mark.order());
+        marks.push(mark, &mut user.newest);
     }
-    user.marks = Marks { marks };
     Ok(user)
 }
 
 fn write_job(job: &Job, out: &mut Vec<u8>) {
     let (submitted, ended) = (job.submitted(), job.ended());
     out.push(u8::from(submitted.is_some()) | u8::from(ended.is_some()) << 1);
-    if let Some(Submission { ms, data_bytes, servers }) = submitted {
+    if let Some(Submission { ms, data_bytes, servers, id }) = submitted {
         put_number(out, ms as u64);
         put_number(out, data_bytes);
         put_number(out, servers.into());
+        out.extend(id.to_le_bytes());
     }
     if ended.is_some() {
         put_number(out, job.ended);
@@ -335,7 +341,8 @@ fn read_job(bytes: &mut Bytes<'_>, clock_ms: u64) -> Result<Job, Error> {
     let mut job = Job::default();
     if parts & 1 != 0 {
         let ms = bytes.number_below(clock_ms, "job")? as i64;
-        job.submitted = Submission { ms, data_bytes: bytes.number("job")?, servers: bytes.u32("job")? };
+        let (data_bytes, servers) = (bytes.number("job")?, bytes.u32("job")?);
+        job.submitted = Submission { ms, data_bytes, servers, id: bytes.take("job").map(u32::from_le_bytes)? };
     }
     if parts & 2 != 0 {
         job.ended = bytes.number_below(clock_ms << 2, "job")?;
@@ -370,11 +377,11 @@ fn write_fact(fact: &Fact, out: &mut Vec<u8>) {
         What::UserDeleted { user } => put_digest(5, *user, out),
         What::Login { user, session } => {
             put_digest(6, *user, out);
-            out.extend(session.to_le_bytes());
+            put_session(*session, out);
         }
         What::SessionEnd { user, session, timeout } => {
             put_digest(if *timeout { 8 } else { 7 }, *user, out);
-            out.extend(session.to_le_bytes());
+            put_session(*session, out);
         }
         What::Submitted { job, user, servers, data_bytes } => {
             put_digest(9, *job, out);
@@ -450,7 +457,7 @@ fn read_held_back(bytes: &mut Bytes<'_>, clock_ms: u64) -> Result<Vec<Fact>, Err
 fn read_what(bytes: &mut Bytes<'_>) -> Result<What, Error> {
     const FIELD: &str = "held-back event";
     let kind = bytes.byte(FIELD)?;
-    let session = |bytes: &mut Bytes<'_>| bytes.take(FIELD).map(u32::from_le_bytes);
+    let session = |bytes: &mut Bytes<'_>| read_session(bytes, FIELD);
     Ok(match kind {
         0 => What::Created(read_carried(bytes)?),
         1 => What::Updated(read_carried(bytes)?),

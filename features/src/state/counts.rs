@@ -27,10 +27,10 @@ pub(crate) struct SeatDay {
     pub(crate) deleted: u32,
 }
 
-/// Jobs that ended in a week with a run time in one bar of the histogram.
+/// Jobs that ended in a week (there are 9,286 of them that a state tells apart) with a run time in one bar of the histogram.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct RunTimes {
-    pub(crate) week: i32,
+    pub(crate) week: i16,
     pub(crate) bar: u8,
     pub(crate) n: u32,
 }
@@ -108,7 +108,7 @@ impl Counts {
         if week < horizon.first_week() {
             return;
         }
-        let key = (week, run_time_bar(run_time_ms));
+        let key = (week as i16, run_time_bar(run_time_ms));
         match self.run_times.binary_search_by_key(&key, |entry| (entry.week, entry.bar)) {
             Ok(position) => {
                 sign.apply(&mut self.run_times[position].n, 1);
@@ -117,7 +117,7 @@ impl Counts {
                 }
             }
             Err(position) if sign == Sign::Plus => {
-                insert_tightly(&mut self.run_times, position, RunTimes { week, bar: key.1, n: 1 });
+                insert_tightly(&mut self.run_times, position, RunTimes { week: key.0, bar: key.1, n: 1 });
             }
             Err(_) => {}
         }
@@ -149,7 +149,7 @@ impl Counts {
         self.activity.forget_before(first_day);
         self.recent.forget_before(horizon.first_recent_day());
         self.seat_days.retain(|entry| entry.day >= first_day);
-        self.run_times.retain(|entry| entry.week >= horizon.first_week());
+        self.run_times.retain(|entry| i32::from(entry.week) >= horizon.first_week());
     }
 
     /// Adds the counts of other events; both have forgotten what lies before the horizon.

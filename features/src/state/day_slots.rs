@@ -114,8 +114,9 @@ fn extend<T: Copy + Default>(slots: &mut Vec<T>, n_before: usize, n_after: usize
     }
     if slots.len() < n_after {
         if slots.capacity() < n_after {
-            // A few days ahead, so that a state does not grow every day.
-            slots.reserve_exact(n_after - slots.len() + 4);
+            // In few steps, so that a heap of many states is left with few holes.
+            let n = [8, 31, 91].into_iter().find(|n| *n >= n_after).unwrap_or(n_after);
+            slots.reserve_exact(n - slots.len());
         }
         slots.resize(n_after, T::default());
     }
@@ -129,32 +130,20 @@ pub(crate) struct Activity {
     pub(crate) data_bytes: u64,
 }
 
+/// Data bytes above 8 bits of jobs, above 8 bits of logins.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct PackedActivity {
-    logins: u16,
-    jobs: u16,
-    /// Two halves, so that a slot takes 12 bytes and not 16.
-    data_bytes: [u32; 2],
-}
+pub(crate) struct PackedActivity(u64);
 
 impl Slot for Activity {
     type Packed = PackedActivity;
 
     fn pack(&self) -> Option<PackedActivity> {
-        Some(PackedActivity {
-            logins: self.logins.try_into().ok()?,
-            jobs: self.jobs.try_into().ok()?,
-            data_bytes: [self.data_bytes as u32, (self.data_bytes >> 32) as u32],
-        })
+        let fits = self.logins < 1 << 8 && self.jobs < 1 << 8 && self.data_bytes < 1 << 48;
+        fits.then(|| PackedActivity(self.data_bytes << 16 | u64::from(self.jobs) << 8 | u64::from(self.logins)))
     }
 
-    fn unpack(packed: PackedActivity) -> Self {
-        let [low, high] = packed.data_bytes;
-        Self {
-            logins: packed.logins.into(),
-            jobs: packed.jobs.into(),
-            data_bytes: u64::from(high) << 32 | u64::from(low),
-        }
+    fn unpack(PackedActivity(bits): PackedActivity) -> Self {
+        Self { logins: (bits & 0xff) as u32, jobs: (bits >> 8 & 0xff) as u32, data_bytes: bits >> 16 }
     }
 
     fn add(&mut self, other: &Self) {
@@ -178,11 +167,12 @@ pub(crate) struct Recent {
     pub(crate) failed: u32,
 }
 
+/// 13 bytes, because numbers that are arrays of bytes need no room between them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PackedRecent {
-    closed_ms: u32,
-    servers: u16,
-    counts: [u16; 7],
+    closed_ms: [u8; 4],
+    servers: [u8; 2],
+    counts: [u8; 7],
 }
 
 impl Slot for Recent {
@@ -190,18 +180,19 @@ impl Slot for Recent {
 
     fn pack(&self) -> Option<PackedRecent> {
         let counts = self.counts();
-        if counts.iter().any(|count| *count > u32::from(u16::MAX)) {
+        if counts.iter().any(|count| *count > u32::from(u8::MAX)) {
             return None;
         }
         Some(PackedRecent {
-            closed_ms: self.closed_ms.try_into().ok()?,
-            servers: self.servers.try_into().ok()?,
-            counts: counts.map(|count| count as u16),
+            closed_ms: u32::try_from(self.closed_ms).ok()?.to_le_bytes(),
+            servers: u16::try_from(self.servers).ok()?.to_le_bytes(),
+            counts: counts.map(|count| count as u8),
         })
     }
 
-    fn unpack(packed: PackedRecent) -> Self {
-        Self::new(packed.servers.into(), packed.closed_ms.into(), packed.counts.map(u32::from))
+    fn unpack(PackedRecent { closed_ms, servers, counts }: PackedRecent) -> Self {
+        let (closed_ms, servers) = (u32::from_le_bytes(closed_ms), u16::from_le_bytes(servers));
+        Self::new(servers.into(), closed_ms.into(), counts.map(u32::from))
     }
 
     fn add(&mut self, other: &Self) {

@@ -3,6 +3,7 @@ use churn_events::{Event, EventKind, JobStatus};
 use super::attributes::Carried;
 use super::hash::{digest, event_digest};
 use super::jobs::JobEnd;
+use super::marks::SESSION_BITS;
 
 /// What is kept of an event: names as digests, and the instant from which it counts.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,8 +30,8 @@ pub(crate) enum What {
 impl Fact {
     /// The fact of an event, from an instant on. `None` for a kind that says nothing about any feature.
     pub(crate) fn new(event: &Event<'_>, ms: i64) -> Option<Self> {
-        // Within a user and half a day, half a digest is enough.
-        let session_digest = |session: &str| (digest(session) >> 32) as u32;
+        // Within a user and half a day, part of a digest is enough.
+        let session_digest = |session: &str| (digest(session) >> (64 - SESSION_BITS)) as u32;
         let what = match &event.kind {
             EventKind::TenantCreated(attributes) => What::Created(Box::new(Carried::new(attributes))),
             EventKind::TenantUpdated(attributes) => What::Updated(Box::new(Carried::new(attributes))),
@@ -65,13 +66,10 @@ impl Fact {
 
     /// Whether nothing but its digest tells a copy of this event.
     ///
-    /// What a login, the end of a job or a seat leaves behind in the state tells a copy by itself, which halves the
-    /// digests to remember. An early event does not: a copy received later counts from another instant.
+    /// What logins, sessions' ends, jobs and seats leave behind in the state tells a copy by itself, and there is hardly
+    /// anything else. An early event does not: a copy received later counts from another instant.
     pub(crate) fn is_told_by_id(&self) -> bool {
-        !matches!(
-            self.what,
-            What::Login { .. } | What::Ended { .. } | What::UserAdded { .. } | What::UserDeleted { .. }
-        )
+        matches!(self.what, What::Created(_) | What::Updated(_) | What::Billed { .. } | What::Cancelled)
     }
 
     /// The order that held-back facts are kept in.

@@ -73,6 +73,11 @@ impl Horizon {
         let known_ms = self.lateness_ms.max(self.settle_ms - SESSION_MS);
         (1 + (known_ms + DAY_MS - 1) / DAY_MS) as u8
     }
+
+    /// Whether the events of a day are still known by their ids.
+    pub(crate) fn remembers_ids_of(&self, day: i32) -> bool {
+        day >= self.first_date - i32::from(self.id_days())
+    }
 }
 
 /// First observation date at or after the clock.

@@ -121,12 +121,20 @@ impl<V: Default + PartialEq> PartialEq for IdMap<V> {
     }
 }
 
-/// Inserts without doubling the list when it is full: most lists of a state stay short, and there are many states.
+/// Inserts without doubling the list when it is full.
 pub(crate) fn insert_tightly<T>(list: &mut Vec<T>, position: usize, value: T) {
-    if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 8).max(1));
-    }
+    make_room_tightly(list);
     list.insert(position, value);
+}
+
+/// Makes room for one more entry, and for few others: most lists of a state stay short, and there are many states. But
+/// not in the smallest of steps either, which leave a heap with holes.
+pub(crate) fn make_room_tightly<T>(list: &mut Vec<T>) {
+    const STEP_BYTES: usize = 96;
+    if list.len() == list.capacity() {
+        let step = (list.len() / 16).max(STEP_BYTES / size_of::<T>()).max(1);
+        list.reserve_exact(if list.is_empty() { 1 } else { step });
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ use churn_events::DAY_MS;
 use super::counts::{Counts, Sign};
 use super::horizon::{Horizon, JOB_PAIR_MS};
 use super::id_map::IdMap;
+use super::recent_ids::RecentIds;
 
 /// How a job ended. At the same instant the first of these counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +19,15 @@ pub(crate) struct Submission {
     pub(crate) ms: i64,
     pub(crate) data_bytes: u64,
     pub(crate) servers: u32,
+    /// The upper half of the event's digest, by which a copy is known.
+    pub(crate) id: u32,
+}
+
+impl Submission {
+    /// What a submission that does not count is told by, apart from all events and from those of other jobs.
+    fn digest(&self, job: u64) -> u64 {
+        job ^ u64::from(self.id) << 32
+    }
 }
 
 /// What is known of one job; an unknown part has the largest value there is, so that the least is the one that counts.
@@ -28,7 +38,7 @@ pub(crate) struct Job {
     pub(crate) ended: u64,
 }
 
-const NOT_SUBMITTED: Submission = Submission { ms: i64::MAX, data_bytes: u64::MAX, servers: u32::MAX };
+const NOT_SUBMITTED: Submission = Submission { ms: i64::MAX, data_bytes: u64::MAX, servers: u32::MAX, id: u32::MAX };
 const NOT_ENDED: u64 = u64::MAX;
 
 impl Default for Job {
@@ -51,30 +61,43 @@ impl Job {
         (self.ended != NOT_ENDED).then_some(((self.ended >> 2) as i64, how))
     }
 
-    /// What the job counts for. This is the only place that decides it, and it looks at nothing but the job.
-    fn count(&self, sign: Sign, counts: &mut Counts, horizon: &Horizon) {
-        let (submitted, ended) = (self.submitted(), self.ended());
-        if let Some(Submission { ms, data_bytes, servers }) = submitted {
-            let day = day_of(ms);
-            counts.job(day, data_bytes, servers, sign, horizon);
-            if ended.is_none() {
-                counts.recent(day, horizon, |slot| sign.apply(&mut slot.unfinished, 1));
-            }
+    /// Counts a job for what it is, where it was counted for what it was before. Only here is decided what a job counts
+    /// for, and nothing is looked at but the job.
+    fn recount(&self, before: &Self, counts: &mut Counts, horizon: &Horizon) {
+        if self.submitted != before.submitted {
+            before.count_submission(Sign::Minus, counts, horizon);
+            self.count_submission(Sign::Plus, counts, horizon);
         }
-        if let Some((ms, how)) = ended {
-            counts.recent(day_of(ms), horizon, |slot| match how {
-                JobEnd::Succeeded => sign.apply(&mut slot.terminated, 1),
-                JobEnd::Failed => {
-                    sign.apply(&mut slot.terminated, 1);
-                    sign.apply(&mut slot.failed, 1);
-                }
-                JobEnd::Cancelled => sign.apply(&mut slot.cancelled, 1),
-            });
-            if let Some(submitted) = submitted
-                && ms - submitted.ms < JOB_PAIR_MS
-            {
-                counts.run_time(day_of(ms).div_euclid(7), ms - submitted.ms, sign, horizon);
+        before.count_outcome(Sign::Minus, counts, horizon);
+        self.count_outcome(Sign::Plus, counts, horizon);
+    }
+
+    fn count_submission(&self, sign: Sign, counts: &mut Counts, horizon: &Horizon) {
+        if let Some(Submission { ms, data_bytes, servers, .. }) = self.submitted() {
+            counts.job(day_of(ms), data_bytes, servers, sign, horizon);
+        }
+    }
+
+    fn count_outcome(&self, sign: Sign, counts: &mut Counts, horizon: &Horizon) {
+        let submitted = self.submitted();
+        let Some((ms, how)) = self.ended() else {
+            if let Some(Submission { ms, .. }) = submitted {
+                counts.recent(day_of(ms), horizon, |slot| sign.apply(&mut slot.unfinished, 1));
             }
+            return;
+        };
+        counts.recent(day_of(ms), horizon, |slot| match how {
+            JobEnd::Succeeded => sign.apply(&mut slot.terminated, 1),
+            JobEnd::Failed => {
+                sign.apply(&mut slot.terminated, 1);
+                sign.apply(&mut slot.failed, 1);
+            }
+            JobEnd::Cancelled => sign.apply(&mut slot.cancelled, 1),
+        });
+        if let Some(submitted) = submitted
+            && ms - submitted.ms < JOB_PAIR_MS
+        {
+            counts.run_time(day_of(ms).div_euclid(7), ms - submitted.ms, sign, horizon);
         }
     }
 
@@ -95,6 +118,14 @@ impl Job {
     }
 }
 
+/// Remembers a submission that does not count, to know a copy by.
+fn keep_id(job: u64, submission: Submission, recent_ids: &mut RecentIds, horizon: &Horizon) {
+    let day = day_of(submission.ms);
+    if horizon.remembers_ids_of(day) {
+        recent_ids.insert(submission.digest(job), day);
+    }
+}
+
 fn day_of(ms: i64) -> i32 {
     ms.div_euclid(DAY_MS) as i32
 }
@@ -106,8 +137,32 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
-    pub(crate) fn note_submitted(&mut self, job: u64, submission: Submission, counts: &mut Counts, horizon: &Horizon) {
-        self.change(job, counts, horizon, |entry| entry.submitted = entry.submitted.min(submission));
+    /// Notes the submission of a job; `false` when the same event was there already.
+    ///
+    /// The job itself tells a copy of the submission that counts. Of a job submitted again, the recent ids tell the
+    /// others.
+    pub(crate) fn note_submitted(
+        &mut self,
+        job: u64,
+        submission: Submission,
+        recent_ids: &mut RecentIds,
+        counts: &mut Counts,
+        horizon: &Horizon,
+    ) -> bool {
+        let entry = self.jobs.entry(job);
+        let before = *entry;
+        if let Some(held) = before.submitted() {
+            if held.id == submission.id || recent_ids.contains(submission.digest(job)) {
+                return false;
+            }
+            keep_id(job, held.max(submission), recent_ids, horizon);
+        }
+        entry.submitted = before.submitted.min(submission);
+        entry.recount(&before, counts, horizon);
+        if entry.is_settled(horizon) {
+            self.jobs.remove(job);
+        }
+        true
     }
 
     /// Notes the end of a job; `false` when the same was there already.
@@ -120,25 +175,17 @@ impl Jobs {
         horizon: &Horizon,
     ) -> bool {
         let ended = (ms as u64) << 2 | how as u64;
-        if self.jobs.get(job).is_some_and(|entry| entry.ended == ended) {
-            return false;
-        }
-        self.change(job, counts, horizon, |entry| entry.ended = entry.ended.min(ended));
-        true
-    }
-
-    fn change(&mut self, job: u64, counts: &mut Counts, horizon: &Horizon, change: impl FnOnce(&mut Job)) {
         let entry = self.jobs.entry(job);
         let before = *entry;
-        change(entry);
-        if *entry == before {
-            return;
+        if before.ended == ended {
+            return false;
         }
-        before.count(Sign::Minus, counts, horizon);
-        entry.count(Sign::Plus, counts, horizon);
+        entry.ended = before.ended.min(ended);
+        entry.recount(&before, counts, horizon);
         if entry.is_settled(horizon) {
             self.jobs.remove(job);
         }
+        true
     }
 
     pub(crate) fn forget(&mut self, horizon: &Horizon) {
@@ -156,15 +203,20 @@ impl Jobs {
     }
 
     /// Adds the jobs of other events, which `counts` already counts as they were counted there.
-    pub(crate) fn merge(&mut self, other: &Self, counts: &mut Counts, horizon: &Horizon) {
+    pub(crate) fn merge(&mut self, other: &Self, recent_ids: &mut RecentIds, counts: &mut Counts, horizon: &Horizon) {
         for (digest, job) in other.jobs.sorted() {
             let own = self.jobs.entry(digest);
             let before = *own;
+            if let (Some(one), Some(other)) = (own.submitted(), job.submitted())
+                && one.id != other.id
+            {
+                keep_id(digest, one.max(other), recent_ids, horizon);
+            }
             own.submitted = own.submitted.min(job.submitted);
             own.ended = own.ended.min(job.ended);
-            before.count(Sign::Minus, counts, horizon);
-            job.count(Sign::Minus, counts, horizon);
-            own.count(Sign::Plus, counts, horizon);
+            // What the other side counted for goes, as for a job that is not known at all.
+            Job::default().recount(job, counts, horizon);
+            own.recount(&before, counts, horizon);
         }
     }
 

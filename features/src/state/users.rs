@@ -1,11 +1,14 @@
 use super::counts::Counts;
 use super::horizon::Horizon;
 use super::id_map::IdMap;
-use super::marks::{Mark, Marks};
+use super::marks::{Mark, Marks, Place};
 use crate::observed::Observed;
 
 /// Days of a user's activity that are kept.
 const N_BITS: i32 = 96;
+
+/// Most marks of a tenant that are ever kept; a place takes 32 bits.
+const MAX_MARKS: usize = 1 << 30;
 
 /// Weeks of a user's activity that are kept.
 const N_WEEKS: i32 = 4;
@@ -13,7 +16,7 @@ const N_WEEKS: i32 = 4;
 /// What is remembered of one user.
 ///
 /// All of it is told from the user's own last day, so that noting a day costs the same for any number of users.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct User {
     /// The last day with a login or job, -1 before there is one.
     pub(crate) last_day: i32,
@@ -21,12 +24,13 @@ pub(crate) struct User {
     pub(crate) active: [u32; 3],
     /// Logins and jobs in the epoch week of the last day and the three before.
     pub(crate) weeks: [u32; N_WEEKS as usize],
-    pub(crate) marks: Marks,
+    /// Where the newest of the user's marks is.
+    pub(crate) newest: Place,
 }
 
 impl Default for User {
     fn default() -> Self {
-        Self { last_day: -1, active: [0; 3], weeks: [0; 4], marks: Marks::default() }
+        Self { last_day: -1, active: [0; 3], weeks: [0; 4], newest: Place::NONE }
     }
 }
 
@@ -74,9 +78,8 @@ impl User {
 
     /// Forgets days and weeks that no observation date to come looks at, so that they are gone from every state alike.
     fn forget(&mut self, horizon: &Horizon) {
-        self.marks.forget(horizon);
         if self.last_day < horizon.first_day() {
-            *self = Self { marks: std::mem::take(&mut self.marks), ..Self::default() };
+            *self = Self { newest: self.newest, ..Self::default() };
             return;
         }
         let n_kept = self.last_day - horizon.first_day() + 1;
@@ -87,13 +90,16 @@ impl User {
         self.weeks[n_weeks..].fill(0);
     }
 
-    fn merge(&mut self, other: &Self, counts: &mut Counts, horizon: &Horizon) {
+    fn is_forgotten(&self) -> bool {
+        self.last_day < 0 && self.newest == Place::NONE
+    }
+
+    fn merge(&mut self, other: &Self) {
         if other.last_day >= 0 {
             self.add_days(other.last_day, other.bits());
             self.add_weeks(other.last_day.div_euclid(7), other.weeks);
             self.last_day = self.last_day.max(other.last_day);
         }
-        self.marks.merge(&other.marks, counts, horizon);
     }
 
     /// Activity by age: bit 0 is the day before the date.
@@ -117,13 +123,19 @@ impl User {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Users {
     pub(crate) users: IdMap<User>,
-    /// Session marks kept, to know when there are too many.
-    pub(crate) n_session_marks: usize,
+    pub(crate) marks: Marks,
 }
 
 impl PartialEq for Users {
     fn eq(&self, other: &Self) -> bool {
-        self.users == other.users
+        // Where a mark lies depends on the order that marks came in.
+        let days = |user: &User| User { newest: Place::NONE, ..*user };
+        let is_same = |(digest, user): (u64, &User)| {
+            other.users.get(digest).is_some_and(|others| {
+                days(user) == days(others) && self.marks.of(user.newest).eq(other.marks.of(others.newest))
+            })
+        };
+        self.users.len() == other.users.len() && self.users.iter().all(is_same)
     }
 }
 
@@ -142,35 +154,39 @@ impl Users {
         horizon: &Horizon,
     ) -> bool {
         let user = self.users.entry(user);
-        let is_new = user.marks.insert(mark, counts, horizon);
+        let is_new = self.marks.insert(mark, &mut user.newest, counts, horizon);
         if is_new {
             user.note_active(day, horizon);
-            self.n_session_marks += 1;
         }
         is_new
     }
 
+    /// Notes another mark; `false` when it was there already.
     pub(crate) fn note_mark(&mut self, user: u64, mark: Mark, counts: &mut Counts, horizon: &Horizon) -> bool {
-        self.n_session_marks += 1;
-        self.users.entry(user).marks.insert(mark, counts, horizon)
+        self.marks.insert(mark, &mut self.users.entry(user).newest, counts, horizon)
     }
 
     pub(crate) fn has_mark(&self, user: u64, mark: Mark) -> bool {
-        self.users.get(user).is_some_and(|user| user.marks.contains(mark))
+        self.users.get(user).is_some_and(|user| self.marks.contains(mark, user.newest))
     }
 
     /// Forgets what has settled and who has not been seen for longer than the longest lookback.
     pub(crate) fn forget(&mut self, horizon: &Horizon) {
-        let mut n_session_marks = 0;
-        self.users.retain(|_, user| {
-            user.forget(horizon);
-            n_session_marks += user.marks.n_sessions();
-            user.last_day >= 0 || !user.marks.marks.is_empty()
-        });
-        self.n_session_marks = n_session_marks;
+        self.retain_marks(|mark| !mark.is_settled(horizon), |user| user.forget(horizon));
     }
 
-    /// Keeps the number of users within its bound, and that of session marks within a few for each of them.
+    /// Keeps those marks and, after a change to each, the users that there is something left of.
+    fn retain_marks(&mut self, keep: impl Fn(&Mark) -> bool, change: impl Fn(&mut User)) {
+        let before = self.marks.clear();
+        self.users.retain(|_, user| {
+            self.marks.take_over(&before, &mut user.newest, &keep);
+            change(user);
+            !user.is_forgotten()
+        });
+        self.marks.shrink();
+    }
+
+    /// Keeps the number of users within its bound, and that of marks within a few for each of them.
     ///
     /// An eighth is let go at a time, so that the search for those to let go is paid for by many events.
     pub(crate) fn keep_within(&mut self, max_users: usize, clock_ms: i64) {
@@ -180,30 +196,25 @@ impl Users {
             let (_, &mut last_gone, _) = ages.select_nth_unstable(n_gone - 1);
             self.users.retain(|digest, user| (user.last_day, digest) > last_gone);
         }
-        let max_marks = max_users.saturating_mul(4).max(64);
-        if self.n_session_marks > max_marks {
-            self.forget_sessions_before(clock_ms - super::horizon::SESSION_MS);
-            if self.n_session_marks > max_marks / 2 {
-                self.forget_sessions_before(i64::MAX);
+        let max_marks = max_users.saturating_mul(4).clamp(64, MAX_MARKS);
+        if self.marks.len() > max_marks {
+            let newest_session_ms = clock_ms - super::horizon::SESSION_MS;
+            self.retain_marks(|mark| !mark.is_session_before(newest_session_ms), |_| {});
+            if self.marks.len() > max_marks / 2 {
+                self.retain_marks(|mark| !mark.is_session_before(i64::MAX), |_| {});
+            }
+            if self.marks.len() > max_marks / 2 {
+                self.retain_marks(|_| false, |_| {});
             }
         }
     }
 
-    fn forget_sessions_before(&mut self, ms: i64) {
-        let mut n_session_marks = 0;
-        self.users.retain(|_, user| {
-            user.marks.forget_sessions_before(ms);
-            n_session_marks += user.marks.n_sessions();
-            user.last_day >= 0 || !user.marks.marks.is_empty()
-        });
-        self.n_session_marks = n_session_marks;
-    }
-
     pub(crate) fn merge(&mut self, other: &Self, counts: &mut Counts, horizon: &Horizon) {
-        for (digest, user) in other.users.sorted() {
-            self.users.entry(digest).merge(user, counts, horizon);
+        for (digest, others) in other.users.sorted() {
+            let user = self.users.entry(digest);
+            user.merge(others);
+            self.marks.merge(&mut user.newest, other.marks.of(others.newest), counts, horizon);
         }
-        self.n_session_marks += other.n_session_marks;
     }
 
     pub(crate) fn read(&self, date: i32, observed: &mut Observed) {
@@ -228,8 +239,7 @@ impl Users {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let marks = self.users.iter().map(|(_, user)| user.marks.marks.capacity() * size_of::<Mark>());
-        self.users.bytes() + marks.sum::<usize>()
+        self.users.bytes() + self.marks.bytes()
     }
 }
 
@@ -253,7 +263,7 @@ mod tests {
         assert_eq!(forward.active_before(20_095).count_ones(), 6, "19,000 is too long ago");
         assert_eq!(forward.active_before(20_096) & 7, 0b110);
         let (mut left, right) = (note(&days[..3]), note(&days[3..]));
-        left.merge(&right, &mut Counts::default(), &horizon);
+        left.merge(&right);
         assert_eq!(left, forward);
     }
 }
