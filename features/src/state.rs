@@ -5,15 +5,15 @@
 //! for (a login and the logoff of its session, a job and its end, a job submitted twice), both are kept until no event
 //! inside the allowed lateness can come between them any more, with what they count for, so that it can be taken back.
 //!
-//! **Cost.** About 130 ns an event; a tenant of 20 users takes 4.9, 5.7 and 6.6 kB with 20, 30 and 40 events a day, the
+//! **Cost.** About 140 ns an event; a tenant of 20 users takes 4.9, 5.7 and 6.6 kB with 20, 30 and 40 events a day, the
 //! allocator's part included (`cargo run --release -p churn-features --example time_state`; see
 //! [`TenantState::approximate_bytes`]).
 //!
 //! **Memory.** There are 100,000 states of small tenants for each large one. So lists grow in small steps, users and jobs
 //! become hash tables only when there are many, day slots take 8 and 13 bytes while their counts fit, the marks of all
 //! users share one list of 16 bytes a mark, and copies are told by what the first one left behind, not by a list of ids.
-//! Tried and dropped: a list of marks for each user (800 bytes more), and a new list of marks every day (a heap of many
-//! states was left with 900 bytes of holes for each).
+//! Tried and dropped: a list of marks for each user (with its slack and headers some 800 bytes more), and a new list of
+//! marks every day (a heap of many states was left with 600 bytes of holes for each).
 
 mod attributes;
 mod bytes;
@@ -99,7 +99,7 @@ impl TenantState {
     /// Events may come in any order inside the allowed lateness: the state is the same.
     ///
     /// # Cost
-    /// About 130 ns; once a day of the log, a walk over what is remembered.
+    /// About 140 ns; once a day of the log, a walk over what is remembered.
     pub fn apply(&mut self, event: &Event<'_>, options: &StateOptions) -> Applied {
         let (occurred_ms, received_ms) = (event.occurred_at.millis(), event.received_at.millis());
         let known_days = 0..i64::from(N_DAYS) * DAY_MS;

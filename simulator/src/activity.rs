@@ -15,15 +15,15 @@ const WEEKDAYS: [f64; 7] = [0.15, 0.18, 0.21, 0.20, 0.13, 0.06, 0.07];
 /// Hour (UTC) at which the working day begins in each region, and how long it is, so that it falls on one day.
 const OFFICE_HOURS: [(f64, f64); 3] = [(6.0, 13.0), (11.0, 13.0), (0.0, 12.0)];
 /// A user's logins per week at middling health, median and standard deviation of the logarithm.
-const LOGINS_PER_WEEK: (f64, f64) = (1.65, 0.3);
+const LOGINS_PER_WEEK: (f64, f64) = (2.0, 0.25);
 /// How much one unit of engagement moves the log of logins.
-const ENGAGEMENT_EFFECT: f64 = 0.6;
+const ENGAGEMENT_EFFECT: f64 = 0.7;
 /// Shape of the negative binomial of a user's weekly logins; smaller is burstier.
 const LOGIN_SHAPE: f64 = 5.0;
 /// Log-odds that a seat is in use at middling adoption, and what one unit of adoption adds.
 const SEAT_IN_USE: (f64, f64) = (1.0, 1.8);
 /// Log-odds that a session has jobs at middling depth, and what one unit of depth adds.
-const SESSION_HAS_JOBS: (f64, f64) = (-1.6, 0.9);
+const SESSION_HAS_JOBS: (f64, f64) = (-1.6, 1.2);
 /// Standard deviation of the logarithm of a user's appetite for jobs: the top tenth of users submits 65 % of all.
 const JOB_APPETITE_SD: f64 = 1.4;
 /// Tail index and least of the number of jobs of a burst; the longest bursts are cut here.
@@ -35,7 +35,7 @@ const RUN_HOURS: (f64, f64, f64) = (0.66, 3.0, 168.0);
 /// Median bytes and standard deviation of the logarithm of data sizes (the latter of MetaCentrum's requested memory).
 const DATA_BYTES: (f64, f64) = (1.2e9, 1.9);
 /// Log-odds that a job fails at middling service, and what one unit of service takes off them.
-const JOB_FAILS: (f64, f64) = (-3.1, 1.5);
+const JOB_FAILS: (f64, f64) = (-3.2, 1.8);
 /// Log-odds that a job is cancelled, as above.
 const JOB_CANCELLED: (f64, f64) = (-2.7, 1.1);
 /// Seats added and deleted per seat and week at middling adoption, and what one unit does to the logarithm.
@@ -43,10 +43,10 @@ const SEATS_ADDED: f64 = 0.005;
 const SEATS_DELETED: f64 = 0.0045;
 const SEATS_EFFECT: f64 = 0.6;
 /// Median minutes and standard deviation of the logarithm of a session, and what one unit of depth adds to the latter's mean.
-const SESSION_MINUTES: (f64, f64, f64) = (35.0, 0.7, 0.45);
+const SESSION_MINUTES: (f64, f64, f64) = (35.0, 0.6, 0.5);
 /// Log-odds that a session times out instead of being logged off, and what one unit of service takes off them: a slow
 /// platform is walked away from.
-const TIMES_OUT: (f64, f64) = (-1.3, 1.4);
+const TIMES_OUT: (f64, f64) = (-1.3, 1.8);
 /// Share of sessions whose end is never reported.
 const NEVER_ENDED: f64 = 0.04;
 
@@ -69,7 +69,7 @@ impl User {
             readiness: (f64::from(number) * 0.618_033_988_749_894_9 + profile.readiness).fract() as f32,
             log_logins: (LOGINS_PER_WEEK.0.ln() + profile.log_habit + LOGINS_PER_WEEK.1 * dice.normal()) as f32,
             log_jobs: (JOB_APPETITE_SD * dice.normal() - 0.4) as f32,
-            times_out: (0.3 * dice.normal()) as f32,
+            times_out: (0.2 * dice.normal()) as f32,
         }
     }
 }

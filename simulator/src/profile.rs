@@ -48,7 +48,7 @@ pub(crate) struct Profile {
     /// The yearly quiet time, where there is one: first week of the year and number of weeks.
     pub(crate) quiet_weeks: Option<(i32, i32)>,
     pub(crate) weeks_to_value: f64,
-    /// Log of how much more a user of this tenant logs in than a user elsewhere.
+    /// Log of how much more a user of this tenant logs in than a user elsewhere; those of small tenants do more of the work.
     pub(crate) log_habit: f64,
     /// Where the readiness of its users begins, from 0 to 1.
     pub(crate) readiness: f64,
@@ -85,7 +85,7 @@ impl Profile {
             tells_revenue: !dice.chance(1.0 / 12.0),
             seats: seats as u32,
             price_per_seat: (dice.log_normal(60.0, 0.35) * discount * 100.0).round() / 100.0,
-            is_annual: dice.chance(0.1 + 0.04 * seats.ln()),
+            is_annual: dice.chance(0.06 + 0.03 * seats.ln()),
             region: pick(&mut dice, &[0.4, 0.4, 0.2]) as u32,
             created_day,
             never_active: dice.chance(parameters.never_active),
@@ -93,7 +93,7 @@ impl Profile {
             // Weibull of shape 1.3 around its median.
             weeks_to_value: parameters.weeks_to_value
                 * (dice.exponential(1.0) / std::f64::consts::LN_2).powf(1.0 / 1.3),
-            log_habit: 0.08 * dice.normal(),
+            log_habit: 0.08 * dice.normal() - 0.35 * (seats / 8.0).ln(),
             readiness: dice.unit(),
         }
     }

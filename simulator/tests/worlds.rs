@@ -118,7 +118,7 @@ fn a_tiny_world_stays_as_it_is() {
     let options = WorldOptions { tenants: 5, days: 60, seed: 42, ..WorldOptions::default() };
     let digest = Sha256::digest(words(&World::new(&options).expect("is within bounds")));
     let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, "86fed5f982052d9d");
+    assert_eq!(hex, "1da8fc677ec4fc68");
 }
 
 #[test]
@@ -177,4 +177,21 @@ fn options_outside_their_bounds_are_refused_with_what_was_found() {
     assert_eq!(refused(endless), "the number of days is 10000; expected 1 to 3660");
     assert!(matches!("calm".parse::<Scenario>(), Err(Error::UnknownScenario { .. })));
     assert!(matches!("xlsx".parse::<Format>(), Err(Error::UnknownFormat { .. })));
+}
+
+#[test]
+fn even_a_small_world_has_the_facts_of_real_logs() {
+    let options = WorldOptions { tenants: 300, seed: 2, ..WorldOptions::default() };
+    let validation = churn_simulator::validate(&World::new(&options).expect("is within bounds"));
+    // How hard churn is to predict takes more tenants to tell.
+    let is_fact = |name: &str| {
+        ["run time", "share", "events", "coefficient", "yearly", "hazard"].iter().any(|word| name.starts_with(word))
+            && !name.contains("oracle")
+    };
+    let facts: Vec<_> = validation.checks.iter().filter(|check| is_fact(check.name)).collect();
+    assert!(facts.len() >= 14, "{} facts", facts.len());
+    for fact in facts {
+        assert!(fact.passes(), "{fact:?}");
+    }
+    assert_eq!(validation.event_study.len(), 26);
 }
