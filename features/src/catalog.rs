@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use crate::kept::Kept;
 use crate::observed::Observed;
 use crate::{Error, Feature, FeatureSchema, charge, data_size, job, login, seat, session, tenant, usage, user};
 
@@ -66,6 +67,8 @@ pub(crate) struct Definition {
     pub(crate) lookback_days: Option<u32>,
     pub(crate) missing_when: &'static str,
     pub(crate) family: Family,
+    /// What a state must keep for it.
+    pub(crate) needs: Kept,
     pub(crate) read: fn(&Observed) -> f64,
 }
 
@@ -80,6 +83,8 @@ pub struct CatalogueFeature {
     pub definition: &'static str,
     /// What it is about.
     pub family: Family,
+    /// What a state must keep for it to be read.
+    pub needs: Kept,
 }
 
 /// The one list of features. A feature's number is its position here, from 1.
@@ -161,7 +166,13 @@ impl Definition {
         if let Some(days) = self.lookback_days {
             feature = feature.with_lookback_days(days);
         }
-        CatalogueFeature { number: self.number, feature, definition: self.definition, family: self.family }
+        CatalogueFeature {
+            number: self.number,
+            feature,
+            definition: self.definition,
+            family: self.family,
+            needs: self.needs,
+        }
     }
 }
 

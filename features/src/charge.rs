@@ -1,6 +1,7 @@
 //! What the tenant pays. Money is whole cents in the state; dollars appear when a feature is read.
 
 use crate::catalog::{Definition, Family};
+use crate::kept::Kept;
 use crate::observed::{dollars, ratio};
 
 /// The monthly charge in force at `t`.
@@ -12,6 +13,7 @@ pub(crate) const MONTHLY_CHARGE: Definition = Definition {
     lookback_days: None,
     missing_when: "unknown",
     family: Family::Charge,
+    needs: Kept::CHARGE,
     read: |seen| seen.charge_cents.map_or(f64::NAN, dollars),
 };
 
@@ -26,6 +28,7 @@ pub(crate) const TOTAL_CHARGE: Definition = Definition {
     lookback_days: None,
     missing_when: "never billed, and tenure over 31 days",
     family: Family::Charge,
+    needs: Kept::CHARGE,
     read: |seen| {
         if seen.n_bills == 0 && seen.tenure_days > 31 { f64::NAN } else { seen.billed_cents as f64 / 100.0 }
     },
@@ -40,6 +43,7 @@ pub(crate) const CHARGE_CHANGE_90: Definition = Definition {
     lookback_days: Some(90),
     missing_when: "tenure under 90 days, or a charge unknown, or 0 then",
     family: Family::Charge,
+    needs: Kept::CHARGE,
     read: |seen| match (seen.charge_cents, seen.charge_cents_90_days_ago) {
         (Some(now), Some(then)) if seen.tenure_days >= 90 => ratio(now as f64, then as f64) - 1.0,
         _ => f64::NAN,
@@ -55,5 +59,6 @@ pub(crate) const CHARGE_PER_JOB: Definition = Definition {
     lookback_days: Some(30),
     missing_when: "charge unknown",
     family: Family::Charge,
+    needs: Kept::CHARGE.and(Kept::JOBS),
     read: |seen| seen.charge_cents.map_or(f64::NAN, |cents| dollars(cents) / seen.jobs(30).max(1) as f64),
 };

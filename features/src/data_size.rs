@@ -1,6 +1,7 @@
 //! How much data the tenant's jobs process.
 
 use crate::catalog::{Definition, Family};
+use crate::kept::Kept;
 use crate::observed::{ratio, trend};
 
 const BYTES_PER_GB: f64 = 1e9;
@@ -14,6 +15,7 @@ pub(crate) const DATA_GB_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "never",
     family: Family::DataSize,
+    needs: Kept::JOBS,
     read: |seen| seen.data_bytes(28) as f64 / BYTES_PER_GB,
 };
 
@@ -26,6 +28,7 @@ pub(crate) const DATA_TREND_28_90: Definition = Definition {
     lookback_days: Some(90),
     missing_when: "tenure under 90 days, or no data in the 62 days before the last 28",
     family: Family::DataSize,
+    needs: Kept::JOBS,
     read: |seen| seen.over(90, trend((seen.data_bytes(28), 28), (seen.data_bytes(90) - seen.data_bytes(28), 62))),
 };
 
@@ -38,5 +41,6 @@ pub(crate) const DATA_GB_PER_JOB_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "tenure under 28 days, or no job",
     family: Family::DataSize,
+    needs: Kept::JOBS,
     read: |seen| seen.over(28, ratio(seen.data_bytes(28) as f64 / BYTES_PER_GB, seen.jobs(28) as f64)),
 };

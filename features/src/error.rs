@@ -1,6 +1,6 @@
 use churn_events::ObservationDate;
 
-use crate::MAX_LEVELS;
+use crate::{Kept, MAX_LEVELS};
 
 /// What can be wrong with a feature schema, with reading features, or with a stored tenant state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +72,24 @@ pub enum Error {
         date: ObservationDate,
         /// The first date that can be asked for.
         first: ObservationDate,
+    },
+    /// The state does not keep what a feature is computed from.
+    #[error("cannot read {feature}: it needs {needed}, and the state keeps {kept}")]
+    NotKept {
+        /// Name of the first such feature.
+        feature: &'static str,
+        /// What it needs.
+        needed: Kept,
+        /// What is kept.
+        kept: Kept,
+    },
+    /// Two stores keep different things, so they cannot be merged.
+    #[error("the store to be merged keeps {found}; expected {expected}")]
+    DifferentKept {
+        /// What the other store keeps.
+        found: Kept,
+        /// What this store keeps.
+        expected: Kept,
     },
     /// An event of a tenant that the store has no room for.
     #[error("no room for tenant {tenant:?}: the store holds {max_tenants} tenants already, which is its most")]

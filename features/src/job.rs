@@ -2,6 +2,7 @@
 //! the first time.
 
 use crate::catalog::{Definition, Family};
+use crate::kept::Kept;
 use crate::observed::{Observed, ratio, trend};
 
 /// Jobs in 30 days.
@@ -13,6 +14,7 @@ pub(crate) const JOB30: Definition = Definition {
     lookback_days: Some(30),
     missing_when: "never",
     family: Family::Job,
+    needs: Kept::JOBS,
     read: |seen| seen.jobs(30) as f64,
 };
 
@@ -25,6 +27,7 @@ pub(crate) const JOB90: Definition = Definition {
     lookback_days: Some(90),
     missing_when: "never",
     family: Family::Job,
+    needs: Kept::JOBS,
     read: |seen| seen.jobs(90) as f64,
 };
 
@@ -37,6 +40,7 @@ pub(crate) const JOBS_7: Definition = Definition {
     lookback_days: Some(7),
     missing_when: "never",
     family: Family::Job,
+    needs: Kept::JOBS,
     read: |seen| seen.jobs(7) as f64,
 };
 
@@ -49,6 +53,7 @@ pub(crate) const JOB_TREND_30_90: Definition = Definition {
     lookback_days: Some(90),
     missing_when: "tenure under 90 days, or no job in the 60 days before the last 30",
     family: Family::Job,
+    needs: Kept::JOBS,
     read: |seen| seen.over(90, trend((seen.jobs(30), 30), (seen.jobs(90) - seen.jobs(30), 60))),
 };
 
@@ -61,6 +66,7 @@ pub(crate) const JOBS_PER_ACTIVE_USER_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "tenure under 28 days, or no active user",
     family: Family::Job,
+    needs: Kept::JOBS.and(Kept::USERS),
     read: |seen| seen.over(28, ratio(seen.jobs(28) as f64, seen.active_users_28 as f64)),
 };
 
@@ -73,6 +79,7 @@ pub(crate) const DAYS_SINCE_JOB: Definition = Definition {
     lookback_days: None,
     missing_when: "no job yet",
     family: Family::Job,
+    needs: Kept::JOBS,
     read: |seen| seen.days_since_job.map_or(f64::NAN, f64::from),
 };
 
@@ -87,6 +94,7 @@ pub(crate) const JOB_RECENCY_RATIO: Definition = Definition {
     lookback_days: Some(90),
     missing_when: "fewer than 3 job days in 90 days",
     family: Family::Job,
+    needs: Kept::JOBS,
     read: job_recency_ratio,
 };
 
@@ -110,6 +118,7 @@ pub(crate) const CANCEL_RATE_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "never (0.1 is the prior)",
     family: Family::Job,
+    needs: Kept::RUNS,
     read: |seen| (seen.cancelled_28 + 1) as f64 / (seen.cancelled_28 + seen.terminated_28 + 10) as f64,
 };
 
@@ -122,6 +131,7 @@ pub(crate) const FAIL_RATE_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "never (0.1 is the prior)",
     family: Family::Job,
+    needs: Kept::RUNS,
     read: |seen| (seen.failed_28 + 1) as f64 / (seen.terminated_28 + 10) as f64,
 };
 
@@ -134,6 +144,7 @@ pub(crate) const UNFINISHED_RATE_28: Definition = Definition {
     lookback_days: Some(30),
     missing_when: "tenure under 30 days, or no job submitted then",
     family: Family::Job,
+    needs: Kept::JOBS.and(Kept::RUNS),
     read: |seen| {
         let submitted = seen.jobs(30) - seen.jobs(2);
         seen.over(30, ratio(seen.unfinished_3_to_30 as f64, submitted as f64))
@@ -152,6 +163,7 @@ pub(crate) const JOB_HOURS_P50: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "no job with a known run time ended",
     family: Family::Job,
+    needs: Kept::RUNS,
     read: |seen| median_seconds(&seen.run_times) / 3600.0,
 };
 
@@ -186,5 +198,6 @@ pub(crate) const SERVERS_PER_JOB_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "tenure under 28 days, or no job",
     family: Family::Job,
+    needs: Kept::JOBS.and(Kept::RUNS),
     read: |seen| seen.over(28, ratio(seen.servers_28 as f64, seen.jobs(28) as f64)),
 };

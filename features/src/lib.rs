@@ -13,6 +13,7 @@ mod charge;
 mod data_size;
 mod error;
 mod job;
+mod kept;
 mod login;
 mod observed;
 mod options;
@@ -33,6 +34,7 @@ mod user;
 
 pub use catalog::{CatalogueFeature, Family, ORIGINAL_COLUMNS, catalogue, catalogue_page, catalogue_schema};
 pub use error::Error;
+pub use kept::Kept;
 pub use options::{Applied, StateOptions};
 pub use reader::FeatureReader;
 pub use schema::{Feature, FeatureKind, FeatureSchema, Fingerprint, MAX_LEVELS};

@@ -1,6 +1,7 @@
 //! Logins.
 
 use crate::catalog::{Definition, Family};
+use crate::kept::Kept;
 use crate::observed::{ratio, trend};
 
 /// Logins of the last day.
@@ -12,6 +13,7 @@ pub(crate) const LOGINS_1: Definition = Definition {
     lookback_days: Some(1),
     missing_when: "never",
     family: Family::Login,
+    needs: Kept::LOGINS,
     read: |seen| seen.logins(1) as f64,
 };
 
@@ -24,6 +26,7 @@ pub(crate) const LOGINS_7: Definition = Definition {
     lookback_days: Some(7),
     missing_when: "never",
     family: Family::Login,
+    needs: Kept::LOGINS,
     read: |seen| seen.logins(7) as f64,
 };
 
@@ -36,6 +39,7 @@ pub(crate) const LOGINS_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "never",
     family: Family::Login,
+    needs: Kept::LOGINS,
     read: |seen| seen.logins(28) as f64,
 };
 
@@ -48,6 +52,7 @@ pub(crate) const LOGIN_TREND_7_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "tenure under 28 days, or no login in the 21 days before the last 7",
     family: Family::Login,
+    needs: Kept::LOGINS,
     read: |seen| seen.over(28, trend((seen.logins(7), 7), (seen.logins(28) - seen.logins(7), 21))),
 };
 
@@ -60,6 +65,7 @@ pub(crate) const LOGIN_TREND_28_90: Definition = Definition {
     lookback_days: Some(90),
     missing_when: "tenure under 90 days, or no login in the 62 days before the last 28",
     family: Family::Login,
+    needs: Kept::LOGINS,
     read: |seen| seen.over(90, trend((seen.logins(28), 28), (seen.logins(90) - seen.logins(28), 62))),
 };
 
@@ -72,6 +78,7 @@ pub(crate) const DAYS_SINCE_LOGIN: Definition = Definition {
     lookback_days: None,
     missing_when: "never logged in",
     family: Family::Login,
+    needs: Kept::LOGINS,
     read: |seen| seen.days_since_login.map_or(f64::NAN, f64::from),
 };
 
@@ -84,6 +91,7 @@ pub(crate) const IDLE_LOGIN_SHARE_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "tenure under 28 days, or no login",
     family: Family::Login,
+    needs: Kept::LOGINS.and(Kept::JOBS),
     read: |seen| {
         let login_days = (1..=28).filter(|age| seen.logins_on(*age) > 0);
         let (n_days, n_idle) =

@@ -1,3 +1,5 @@
+use crate::Kept;
+
 /// Milliseconds in an hour.
 const HOUR_MS: i64 = 3_600_000;
 
@@ -23,6 +25,9 @@ pub struct StateOptions {
     pub max_jobs_in_flight: usize,
     /// Events held back at most; 256. Further ones are dropped.
     pub max_held_back: usize,
+    /// What states keep; everything. A model that reads few features leaves the rest out:
+    /// `StateOptions { kept: reader.needs(), ..StateOptions::default() }`.
+    pub kept: Kept,
 }
 
 impl Default for StateOptions {
@@ -34,6 +39,7 @@ impl Default for StateOptions {
             max_users: 1 << 20,
             max_jobs_in_flight: 1 << 18,
             max_held_back: 256,
+            kept: Kept::ALL,
         }
     }
 }
@@ -42,7 +48,7 @@ impl Default for StateOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Applied {
-    /// It counts.
+    /// It counts, or it is of a kind of which nothing is kept.
     Counted,
     /// It was received too late, and dropped.
     Late,

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
-use crate::catalog::DEFINITIONS;
+use crate::catalog::{DEFINITIONS, Definition};
 use crate::observed::Observed;
-use crate::{Error, FeatureSchema, catalogue};
+use crate::{Error, FeatureSchema, Kept, catalogue};
 
 /// Reads the features of a schema out of tenant states.
 ///
@@ -11,6 +11,7 @@ use crate::{Error, FeatureSchema, catalogue};
 pub struct FeatureReader {
     schema: FeatureSchema,
     columns: Vec<Column>,
+    needs: Kept,
     industries: HashMap<String, u16>,
 }
 
@@ -45,7 +46,9 @@ impl FeatureReader {
         let columns = columns.collect::<Result<_, _>>()?;
         let levels = schema.features().iter().flat_map(|feature| feature.levels());
         let industries = levels.zip(0..).map(|(level, code)| (level.clone(), code)).collect();
-        Ok(Self { schema: schema.clone(), columns, industries })
+        let entries = schema.features().iter().filter_map(|feature| definition(feature.name()));
+        let needs = entries.fold(Kept::NOTHING, |needs, entry| needs.and(entry.needs));
+        Ok(Self { schema: schema.clone(), columns, needs, industries })
     }
 
     /// Number of features.
@@ -63,6 +66,24 @@ impl FeatureReader {
         self.industries.get(industry).copied()
     }
 
+    /// What a state must keep for these features, and all that it need keep: see [`StateOptions::kept`](crate::StateOptions).
+    pub fn needs(&self) -> Kept {
+        self.needs
+    }
+
+    /// # Errors
+    /// When a state that keeps this cannot be read.
+    pub(crate) fn check(&self, kept: Kept) -> Result<(), Error> {
+        if kept.holds(self.needs) {
+            return Ok(());
+        }
+        let mut entries = self.schema.features().iter().filter_map(|feature| definition(feature.name()));
+        match entries.find(|entry| !kept.holds(entry.needs)) {
+            Some(entry) => Err(Error::NotKept { feature: entry.name, needed: entry.needs, kept }),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn read(&self, observed: &Observed, industry: Option<&str>, features: &mut [f32]) {
         for (feature, column) in features.iter_mut().zip(&self.columns) {
             *feature = match column {
@@ -71,6 +92,10 @@ impl FeatureReader {
             };
         }
     }
+}
+
+fn definition(name: &str) -> Option<&'static Definition> {
+    DEFINITIONS.iter().find(|definition| definition.name == name).copied()
 }
 
 #[cfg(test)]

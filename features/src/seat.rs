@@ -4,6 +4,7 @@
 //! counts once, at the first time. Deleting users who were never added does not make the number of seats negative.
 
 use crate::catalog::{Definition, Family};
+use crate::kept::Kept;
 use crate::observed::ratio;
 
 /// Seats at `t`.
@@ -15,6 +16,7 @@ pub(crate) const SEATS: Definition = Definition {
     lookback_days: None,
     missing_when: "never",
     family: Family::Seat,
+    needs: Kept::SEATS,
     read: |seen| seen.seats as f64,
 };
 
@@ -27,6 +29,7 @@ pub(crate) const SEATS_ADDED_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "never",
     family: Family::Seat,
+    needs: Kept::SEATS,
     read: |seen| seen.seats_added_28 as f64,
 };
 
@@ -39,6 +42,7 @@ pub(crate) const SEATS_DELETED_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "never",
     family: Family::Seat,
+    needs: Kept::SEATS,
     read: |seen| seen.seats_deleted_28 as f64,
 };
 
@@ -51,6 +55,7 @@ pub(crate) const SEATS_CHANGE_90: Definition = Definition {
     lookback_days: Some(90),
     missing_when: "tenure under 90 days, or no seat then",
     family: Family::Seat,
+    needs: Kept::SEATS,
     read: |seen| seen.over(90, ratio(seen.seats as f64, seen.seats_90_days_ago as f64) - 1.0),
 };
 
@@ -63,6 +68,7 @@ pub(crate) const SEAT_PENETRATION: Definition = Definition {
     lookback_days: None,
     missing_when: "employees unknown or 0",
     family: Family::Seat,
+    needs: Kept::SEATS.and(Kept::TENANT),
     read: |seen| seen.employees.map_or(f64::NAN, |people| ratio(seen.seats as f64, f64::from(people))),
 };
 
@@ -75,6 +81,7 @@ pub(crate) const SEAT_UTILISATION_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "seats = 0",
     family: Family::Seat,
+    needs: Kept::SEATS.and(Kept::USERS),
     read: |seen| {
         if seen.seats == 0 {
             return f64::NAN;

@@ -1,6 +1,7 @@
 //! How sessions end. A session belongs to the day of its end.
 
 use crate::catalog::{Definition, Family};
+use crate::kept::Kept;
 use crate::observed::ratio;
 
 const MS_PER_MINUTE: f64 = 60_000.0;
@@ -17,6 +18,7 @@ pub(crate) const SESSION_MINUTES_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "tenure under 28 days, or no session closed",
     family: Family::Session,
+    needs: Kept::SESSIONS,
     read: |seen| seen.over(28, ratio(seen.closed_ms_28 as f64 / MS_PER_MINUTE, seen.closed_28 as f64)),
 };
 
@@ -30,5 +32,6 @@ pub(crate) const TIMEOUT_SHARE_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "tenure under 28 days, or no logoff or timeout",
     family: Family::Session,
+    needs: Kept::SESSIONS,
     read: |seen| seen.over(28, ratio(seen.timeouts_28 as f64, (seen.logoffs_28 + seen.timeouts_28) as f64)),
 };

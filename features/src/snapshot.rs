@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::store::{EventCounts, FeatureStore, StoreOptions, state_numbers};
-use crate::{Error, StateOptions, TenantState};
+use crate::{Error, Kept, StateOptions, TenantState};
 
 const MAGIC: [u8; 8] = *b"CHURNFS\n";
 const FORMAT_VERSION: u32 = 1;
@@ -262,8 +262,9 @@ impl Reader<'_> {
             max_users: size("the most users")? as usize,
             max_jobs_in_flight: size("the most jobs in flight")? as usize,
             max_held_back: size("the most events held back")? as usize,
+            kept: Kept::from_bits(self.number_up_to(u8::MAX.into(), "what is kept")? as u8),
         };
-        let max_tenants = size("the most tenants")? as usize;
+        let max_tenants = self.number_up_to(usize::MAX as u64, "the most tenants")? as usize;
         Ok(StoreOptions { state, max_tenants, ..StoreOptions::default() })
     }
 

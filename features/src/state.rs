@@ -36,7 +36,7 @@ use churn_events::{DAY_MS, Event, ObservationDate};
 
 use self::attributes::Attributes;
 use self::counts::Counts;
-use self::fact::{Fact, What, is_never_late};
+use self::fact::{Fact, What, is_kept, is_never_late};
 use self::horizon::{Horizon, N_DAYS, first_date};
 use self::id_map::insert_tightly;
 use self::jobs::{Jobs, Submission};
@@ -45,7 +45,7 @@ use self::recent_ids::RecentIds;
 use self::users::Users;
 pub use self::window::WindowCounts;
 use crate::observed::{LOOKBACK_DAYS, Observed};
-use crate::{Applied, Error, FeatureReader, StateOptions};
+use crate::{Applied, Error, FeatureReader, Kept, StateOptions};
 
 /// What is remembered of one tenant's events.
 ///
@@ -77,6 +77,8 @@ use crate::{Applied, Error, FeatureReader, StateOptions};
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TenantState {
+    /// What is kept: what all options had in common under which events came.
+    kept: Kept,
     /// Everything received before this instant has been applied.
     clock_ms: i64,
     attributes: Attributes,
@@ -106,13 +108,19 @@ impl TenantState {
         if !known_days.contains(&occurred_ms) || !known_days.contains(&received_ms) {
             return Applied::Dropped;
         }
+        self.kept = self.kept.common(options.kept);
         self.set_clock(received_ms + 1, options);
         if received_ms - occurred_ms > options.allowed_lateness_ms && !is_never_late(&event.kind) {
             return Applied::Late;
         }
         let early_ms = occurred_ms - received_ms;
         let held = early_ms > options.max_skew_ms;
-        let Some(fact) = Fact::new(event, if held { occurred_ms } else { occurred_ms.min(received_ms) }) else {
+        let ms = if held { occurred_ms } else { occurred_ms.min(received_ms) };
+        if !held && self.held_back.is_empty() && !is_kept(&event.kind, options.kept) {
+            self.attributes.note_event(ms.div_euclid(DAY_MS) as i32);
+            return Applied::Counted;
+        }
+        let Some(fact) = Fact::new(event, ms, options.kept) else {
             return Applied::Counted;
         };
         if !self.held_back.is_empty() && self.held_back.iter().any(|held| held.id == fact.id) {
@@ -145,6 +153,7 @@ impl TenantState {
     /// # Errors
     /// [`Error::DatePassed`] when an event received at or after the date has been applied, or the state advanced past
     /// it: what was known then is gone. [`Error::WrongWidth`] when `features` has not the reader's width.
+    /// [`Error::NotKept`] when the state does not keep what a feature needs.
     /// # Cost
     /// Microseconds, and a nanosecond or so for each user.
     pub fn features_at(
@@ -156,6 +165,7 @@ impl TenantState {
         if features.len() != reader.width() {
             return Err(Error::WrongWidth { found: features.len(), expected: reader.width() });
         }
+        reader.check(self.kept)?;
         let first = first_date(self.clock_ms);
         if date.days() < first {
             return Err(Error::DatePassed { date, first: ObservationDate::from_days(first) });
@@ -165,7 +175,12 @@ impl TenantState {
         Ok(())
     }
 
-    /// The tenant's industry as of a date that [`features_at`](Self::features_at) answers for, where known.
+    /// What the state keeps: what all options had in common under which events came to it.
+    pub fn kept(&self) -> Kept {
+        self.kept
+    }
+
+    /// The tenant's industry as of a date that [`features_at`](Self::features_at) answers for, where known and kept.
     pub fn industry_at(&self, date: ObservationDate) -> Option<&str> {
         let known = self.attributes.industry.iter().map(|industry| (industry.since, &*industry.value));
         let held = self.held_back.iter().filter_map(|fact| match &fact.what {
@@ -180,8 +195,9 @@ impl TenantState {
     ///
     /// No event may have been applied to both, so copies of an event belong in one part. The result is exact when the
     /// parts are cut by user and job, or in time where both have seen what lies within [`StateOptions::settle_ms`] of the
-    /// cut, and in any other way when `settle_ms` is as long as the log.
+    /// cut, and in any other way when `settle_ms` is as long as the log. What only one of them keeps is lost.
     pub fn merge(&mut self, other: &TenantState, options: &StateOptions) {
+        self.kept = self.kept.common(other.kept).common(options.kept);
         self.clock_ms = self.clock_ms.max(other.clock_ms);
         let horizon = Horizon::new(self.clock_ms, options);
         self.counts.merge(&other.counts, &horizon);
@@ -233,7 +249,7 @@ impl TenantState {
         }
         let mut then = self.clone();
         // Nothing that is held back can be late, and what options bound has been bounded already.
-        then.advance_to(date, &StateOptions::default());
+        then.advance_to(date, &StateOptions { kept: self.kept, ..StateOptions::default() });
         Cow::Owned(then)
     }
 
@@ -275,6 +291,9 @@ impl TenantState {
 
     /// Whether no copy of an event has been counted, as far as digests tell.
     fn is_new(&mut self, fact: &Fact, occurred_ms: i64, horizon: &Horizon) -> bool {
+        if fact.what == What::NotKept {
+            return true;
+        }
         let day = fact.ms.div_euclid(DAY_MS) as i32;
         let early = fact.ms != occurred_ms;
         if early
@@ -284,7 +303,7 @@ impl TenantState {
             return false;
         }
         // What is too old to be remembered only comes of kinds that never count twice.
-        if horizon.remembers_ids_of(day) && (early || fact.is_told_by_id()) {
+        if horizon.remembers_ids_of(day) && (early || fact.is_told_by_id(horizon.kept)) {
             self.recent_ids.insert(fact.id, day)
         } else {
             !self.recent_ids.contains(fact.id)
@@ -296,6 +315,7 @@ impl TenantState {
         let Fact { ms, id, what } = fact;
         let day = ms.div_euclid(DAY_MS) as i32;
         let Self { attributes, counts, users, jobs, recent_ids, .. } = self;
+        let keeps = |part| horizon.kept.holds_any(part);
         attributes.note_event(day);
         match what {
             What::Created(carried) => {
@@ -304,6 +324,7 @@ impl TenantState {
             }
             What::Updated(carried) => attributes.note((ms, id), *carried, horizon),
             What::Billed { cents } => attributes.note_bill(cents),
+            What::NotKept => {}
             What::Cancelled => attributes.note_cancelled(ms),
             What::UserAdded { user } => {
                 return users.note_mark(user, Mark::new(ms, MarkKind::Added, 0), counts, horizon);
@@ -312,8 +333,12 @@ impl TenantState {
                 return users.note_mark(user, Mark::new(ms, MarkKind::Deleted, 0), counts, horizon);
             }
             What::Login { user, session } => {
-                let is_new = users.note_login(user, day, Mark::login(ms, session, id), counts, horizon);
+                let mark = Mark::login(ms, session, id);
+                let is_new = !keeps(Kept::SESSIONS) || users.note_mark(user, mark, counts, horizon);
                 if is_new {
+                    if keeps(Kept::USERS) {
+                        users.note_active(user, day, horizon);
+                    }
                     counts.login(day, horizon);
                 }
                 return is_new;
@@ -331,10 +356,14 @@ impl TenantState {
             }
             What::Submitted { job, user, servers, data_bytes } => {
                 let submission = Submission { ms, data_bytes, servers, id: (id >> 32) as u32 };
-                if !jobs.note_submitted(job, submission, recent_ids, counts, horizon) {
+                if keeps(Kept::JOBS.and(Kept::RUNS))
+                    && !jobs.note_submitted(job, submission, recent_ids, counts, horizon)
+                {
                     return false;
                 }
-                users.note_active(user, day, horizon);
+                if keeps(Kept::USERS) {
+                    users.note_active(user, day, horizon);
+                }
                 counts.last_job_day = counts.last_job_day.max(day);
             }
             What::Ended { job, how } => return jobs.note_ended(job, ms, how, counts, horizon),

@@ -289,6 +289,10 @@ impl FeatureStore {
     /// When the two treat events differently, or together have more tenants than there is room for; nothing has changed
     /// then.
     pub fn merge(&mut self, other: Self) -> Result<(), Error> {
+        let (found, expected) = (other.options.state.kept, self.options.state.kept);
+        if found != expected {
+            return Err(Error::DifferentKept { found, expected });
+        }
         let pairs = state_numbers(&other.options.state).into_iter().zip(state_numbers(&self.options.state));
         for ((option, found), (_, expected)) in pairs {
             if found != expected {
@@ -417,10 +421,17 @@ impl Shard {
 }
 
 /// The options of a state by name, in the order of a snapshot.
-pub(crate) fn state_numbers(options: &StateOptions) -> [(&'static str, i128); 6] {
+pub(crate) fn state_numbers(options: &StateOptions) -> [(&'static str, i128); 7] {
     // Taken apart, so that an option that is added cannot be forgotten here.
-    let StateOptions { allowed_lateness_ms, max_skew_ms, settle_ms, max_users, max_jobs_in_flight, max_held_back } =
-        *options;
+    let StateOptions {
+        allowed_lateness_ms,
+        max_skew_ms,
+        settle_ms,
+        max_users,
+        max_jobs_in_flight,
+        max_held_back,
+        kept,
+    } = *options;
     [
         ("allowed_lateness_ms", allowed_lateness_ms.into()),
         ("max_skew_ms", max_skew_ms.into()),
@@ -428,6 +439,7 @@ pub(crate) fn state_numbers(options: &StateOptions) -> [(&'static str, i128); 6]
         ("max_users", max_users as i128),
         ("max_jobs_in_flight", max_jobs_in_flight as i128),
         ("max_held_back", max_held_back as i128),
+        ("kept", kept.bits().into()),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! What is known about the tenant itself.
 
 use crate::catalog::{Definition, Family};
+use crate::kept::Kept;
 
 /// The industry, as of `t`. The reader turns it into the position of its level; an unseen level is missing.
 pub(crate) const INDUSTRY: Definition = Definition {
@@ -11,6 +12,7 @@ pub(crate) const INDUSTRY: Definition = Definition {
     lookback_days: None,
     missing_when: "unknown, or not a level of the schema",
     family: Family::Tenant,
+    needs: Kept::TENANT,
     read: |_| f64::NAN,
 };
 
@@ -23,6 +25,7 @@ pub(crate) const REVENUE: Definition = Definition {
     lookback_days: None,
     missing_when: "unknown",
     family: Family::Tenant,
+    needs: Kept::TENANT,
     read: |seen| seen.revenue.unwrap_or(f64::NAN),
 };
 
@@ -35,6 +38,7 @@ pub(crate) const EMPLOYEES: Definition = Definition {
     lookback_days: None,
     missing_when: "unknown",
     family: Family::Tenant,
+    needs: Kept::TENANT,
     read: |seen| seen.employees.map_or(f64::NAN, f64::from),
 };
 
@@ -47,6 +51,7 @@ pub(crate) const SENTIMENT: Definition = Definition {
     lookback_days: None,
     missing_when: "unknown",
     family: Family::Tenant,
+    needs: Kept::TENANT,
     read: |seen| seen.sentiment.unwrap_or(f64::NAN),
 };
 
@@ -61,5 +66,6 @@ pub(crate) const TENURE_DAYS: Definition = Definition {
     lookback_days: None,
     missing_when: "never",
     family: Family::Tenant,
+    needs: Kept::NOTHING,
     read: |seen| f64::from(seen.tenure_days),
 };

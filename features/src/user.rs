@@ -2,6 +2,7 @@
 //! makes its user active both times.
 
 use crate::catalog::{Definition, Family};
+use crate::kept::Kept;
 use crate::observed::ratio;
 
 /// Users active in 7 days.
@@ -13,6 +14,7 @@ pub(crate) const ACTIVE_USERS_7: Definition = Definition {
     lookback_days: Some(7),
     missing_when: "never",
     family: Family::User,
+    needs: Kept::USERS,
     read: |seen| seen.active_users_7 as f64,
 };
 
@@ -25,6 +27,7 @@ pub(crate) const ACTIVE_USERS_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "never",
     family: Family::User,
+    needs: Kept::USERS,
     read: |seen| seen.active_users_28 as f64,
 };
 
@@ -37,6 +40,7 @@ pub(crate) const STICKINESS_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "tenure under 28 days, or no active user",
     family: Family::User,
+    needs: Kept::USERS,
     read: |seen| seen.over(28, ratio(seen.user_days_28 as f64 / 28.0, seen.active_users_28 as f64)),
 };
 
@@ -49,6 +53,7 @@ pub(crate) const ACTIVE_USERS_CHANGE_28: Definition = Definition {
     lookback_days: Some(56),
     missing_when: "tenure under 56 days, or no active user then",
     family: Family::User,
+    needs: Kept::USERS,
     read: |seen| seen.over(56, ratio(seen.active_users_28 as f64, seen.active_users_28_before as f64) - 1.0),
 };
 
@@ -61,5 +66,6 @@ pub(crate) const TOP_USER_SHARE_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "no activity",
     family: Family::User,
+    needs: Kept::USERS,
     read: |seen| ratio(seen.top_user_activity as f64, seen.users_activity as f64),
 };

@@ -5,7 +5,9 @@ mod logs;
 
 use brute_force::World;
 use churn_events::{DAY_MS, Event, EventKind, ObservationDate};
-use churn_features::{Applied, FeatureReader, StateOptions, TenantState, catalogue_schema};
+use churn_features::{
+    Applied, Error, FeatureReader, FeatureSchema, Kept, StateOptions, TenantState, catalogue, catalogue_schema,
+};
 use logs::{FIRST_DAY, INDUSTRIES, activity_log};
 use proptest::prelude::*;
 
@@ -144,6 +146,43 @@ proptest! {
         in_other_order.advance_to(date(200), &options);
         prop_assert_eq!(&in_other_order, &in_order);
         prop_assert_eq!(bits(&features(&in_other_order, date(200))), bits(&features(&in_order, date(200))));
+    }
+
+    #[test]
+    fn a_state_that_keeps_less_reads_the_same_features(
+        log in activity_log(150, 160), day in 0..160_i32, parts in any::<u8>(), early in 0..150_i32,
+    ) {
+        let (date, parts) = (date(day), Kept::from_bits(parts));
+        let options = StateOptions { kept: parts, ..StateOptions::default() };
+        let known = received_before(&log, date);
+        let all = features(&state_of(&known, &StateOptions::default()), date);
+        let mut state = TenantState::new();
+        for event in &known {
+            state.apply(event, &options);
+            if event.received_at >= ObservationDate::from_days(FIRST_DAY + early).start() {
+                let mut stored = Vec::new();
+                state.write_to(&mut stored);
+                let restored = TenantState::read_from(&stored).expect("what was written reads");
+                prop_assert_eq!(&restored, &state);
+                state = restored;
+            }
+        }
+        prop_assert_eq!(state.kept(), if known.is_empty() { Kept::ALL } else { parts });
+        let schema = catalogue_schema(&levels()).expect("valid");
+        for ((entry, feature), all) in catalogue().iter().zip(schema.features()).zip(all) {
+            let reader = FeatureReader::new(&FeatureSchema::new(vec![feature.clone()]).expect("valid"));
+            let reader = reader.expect("in the catalogue");
+            prop_assert_eq!(reader.needs(), entry.needs);
+            let mut found = [0.0];
+            let read = state.features_at(date, &reader, &mut found);
+            if state.kept().holds(entry.needs) {
+                prop_assert_eq!(read, Ok(()));
+                prop_assert_eq!(found[0].to_bits(), all.to_bits(), "{}: {} for {all}", feature.name(), found[0]);
+            } else {
+                let refused = matches!(read, Err(Error::NotKept { feature: name, .. }) if name == feature.name());
+                prop_assert!(refused);
+            }
+        }
     }
 
     #[test]

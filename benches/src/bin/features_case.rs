@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use churn_benches::{Error, cpu_seconds, peak_mib};
 use churn_events::{LogOptions, ObservationDate, read_log};
-use churn_features::{FeatureStore, StoreOptions, WindowCounts};
+use churn_features::{FeatureStore, Kept, StateOptions, StoreOptions, WindowCounts};
 use clap::Parser;
 use rayon::ThreadPoolBuilder;
 
@@ -44,7 +44,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|source| Error::Threads { n_threads: threads, source })?;
     let start = Instant::now();
-    let mut store = FeatureStore::new(StoreOptions::default());
+    // Nobody else computes anything but these counts either.
+    let state = StateOptions { kept: Kept::WINDOW_COUNTS, ..StateOptions::default() };
+    let mut store = FeatureStore::new(StoreOptions { state, ..StoreOptions::default() });
     let report = pool.install(|| {
         read_log(&[log], &LogOptions::default(), |events| {
             // What is received later is not known yet.

@@ -2,6 +2,7 @@ use churn_events::{DAY_MS, TenantAttributes};
 
 use super::horizon::Horizon;
 use super::id_map::insert_tightly;
+use crate::Kept;
 
 /// Longest name of an industry that is kept, in bytes; a longer one is unknown.
 pub(crate) const MAX_INDUSTRY_BYTES: usize = 256;
@@ -47,6 +48,12 @@ impl Carried {
             charge_cents: attributes.monthly_charge.map(|charge| charge.cents()),
         }
     }
+
+    /// What of it is kept.
+    fn of(self, kept: Kept) -> Self {
+        let attributes = if kept.holds(Kept::TENANT) { self.clone() } else { Self::default() };
+        Self { charge_cents: self.charge_cents.filter(|_| kept.holds(Kept::CHARGE)), ..attributes }
+    }
 }
 
 /// What is known about the tenant itself: attributes, charges, bills, and when it came and went.
@@ -69,7 +76,7 @@ pub(crate) struct Attributes {
 
 impl Attributes {
     pub(crate) fn note(&mut self, since: Since, carried: Carried, horizon: &Horizon) {
-        let Carried { industry, revenue, employees, sentiment, charge_cents } = carried;
+        let Carried { industry, revenue, employees, sentiment, charge_cents } = carried.of(horizon.kept);
         if let Some(industry) = industry {
             keep_newest(&mut self.industry, since, industry);
         }

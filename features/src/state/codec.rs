@@ -14,9 +14,9 @@ use super::jobs::{Job, JobEnd, Jobs, Submission};
 use super::marks::{Mark, MarkKind, Marks};
 use super::recent_ids::{RecentId, RecentIds};
 use super::users::{User, Users};
-use crate::Error;
 use crate::job::N_RUN_TIME_BARS;
 use crate::observed::LOOKBACK_DAYS;
+use crate::{Error, Kept};
 
 /// The version that is written, and the newest that is read.
 const VERSION: u8 = 1;
@@ -25,9 +25,10 @@ const VERSION: u8 = 1;
 const END_MS: u64 = N_DAYS as u64 * DAY_MS as u64;
 
 pub(crate) fn write(state: &TenantState, out: &mut Vec<u8>) {
-    let TenantState { clock_ms, attributes, counts, users, jobs, recent_ids, held_back } = state;
+    let TenantState { kept, clock_ms, attributes, counts, users, jobs, recent_ids, held_back } = state;
     let first_date = first_date(*clock_ms);
     out.push(VERSION);
+    out.push(kept.bits());
     put_number(out, *clock_ms as u64);
     write_attributes(attributes, out);
     write_counts(counts, first_date, out);
@@ -57,6 +58,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<TenantState, Error> {
     if found != VERSION {
         return Err(Error::UnknownStateVersion { found, newest: VERSION });
     }
+    let kept = Kept::from_bits(bytes.byte("kept")?);
     let clock_ms = bytes.number_below(END_MS + 1, "clock")?;
     let first_date = first_date(clock_ms as i64);
     let attributes = read_attributes(&mut bytes, clock_ms)?;
@@ -68,7 +70,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<TenantState, Error> {
     let held_back = read_held_back(&mut bytes, clock_ms)?;
     bytes.end()?;
     let users = Users { users, marks };
-    Ok(TenantState { clock_ms: clock_ms as i64, attributes, counts, users, jobs, recent_ids, held_back })
+    Ok(TenantState { kept, clock_ms: clock_ms as i64, attributes, counts, users, jobs, recent_ids, held_back })
 }
 
 fn write_attributes(attributes: &Attributes, out: &mut Vec<u8>) {
@@ -390,6 +392,7 @@ fn write_fact(fact: &Fact, out: &mut Vec<u8>) {
             put_number(out, *data_bytes);
         }
         What::Ended { job, how } => put_digest(10 + *how as u8, *job, out),
+        What::NotKept => out.push(13),
     }
 }
 
@@ -475,6 +478,7 @@ fn read_what(bytes: &mut Bytes<'_>) -> Result<What, Error> {
         },
         10 => What::Ended { job: bytes.fixed(FIELD)?, how: JobEnd::Succeeded },
         11 => What::Ended { job: bytes.fixed(FIELD)?, how: JobEnd::Failed },
+        13 => What::NotKept,
         12 => What::Ended { job: bytes.fixed(FIELD)?, how: JobEnd::Cancelled },
         _ => return Err(bytes.damage(FIELD, "a known kind")),
     })

@@ -1,6 +1,7 @@
 use super::day_slots::{Activity, DaySlots, Recent, Slot};
 use super::horizon::Horizon;
 use super::id_map::insert_tightly;
+use crate::Kept;
 use crate::job::run_time_bar;
 
 /// Everything that is counted by day or week. All of it are sums, so that it does not matter in which order events came,
@@ -76,19 +77,21 @@ impl Default for Counts {
 impl Counts {
     pub(crate) fn login(&mut self, day: i32, horizon: &Horizon) {
         self.last_login_day = self.last_login_day.max(day);
-        if day >= horizon.first_day() {
+        if horizon.kept.holds(Kept::LOGINS) && day >= horizon.first_day() {
             self.activity.update(day, |slot| Sign::Plus.apply(&mut slot.logins, 1));
         }
     }
 
     pub(crate) fn job(&mut self, day: i32, data_bytes: u64, servers: u32, sign: Sign, horizon: &Horizon) {
-        if day >= horizon.first_day() {
+        if horizon.kept.holds(Kept::JOBS) && day >= horizon.first_day() {
             self.activity.update(day, |slot| {
                 sign.apply(&mut slot.jobs, 1);
                 sign.apply_u64(&mut slot.data_bytes, data_bytes);
             });
         }
-        self.recent(day, horizon, |slot| sign.apply_u64(&mut slot.servers, servers.into()));
+        if horizon.kept.holds(Kept::RUNS) {
+            self.recent(day, horizon, |slot| sign.apply_u64(&mut slot.servers, servers.into()));
+        }
     }
 
     pub(crate) fn session_closed(&mut self, day: i32, length_ms: u32, sign: Sign, horizon: &Horizon) {

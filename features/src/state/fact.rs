@@ -4,6 +4,7 @@ use super::attributes::Carried;
 use super::hash::{digest, event_digest};
 use super::jobs::JobEnd;
 use super::marks::SESSION_BITS;
+use crate::Kept;
 
 /// What is kept of an event: names as digests, and the instant from which it counts.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,19 +18,45 @@ pub(crate) struct Fact {
 pub(crate) enum What {
     Created(Box<Carried>),
     Updated(Box<Carried>),
-    Billed { cents: i64 },
+    Billed {
+        cents: i64,
+    },
     Cancelled,
-    UserAdded { user: u64 },
-    UserDeleted { user: u64 },
-    Login { user: u64, session: u32 },
-    SessionEnd { user: u64, session: u32, timeout: bool },
-    Submitted { job: u64, user: u64, servers: u32, data_bytes: u64 },
-    Ended { job: u64, how: JobEnd },
+    UserAdded {
+        user: u64,
+    },
+    UserDeleted {
+        user: u64,
+    },
+    Login {
+        user: u64,
+        session: u32,
+    },
+    SessionEnd {
+        user: u64,
+        session: u32,
+        timeout: bool,
+    },
+    Submitted {
+        job: u64,
+        user: u64,
+        servers: u32,
+        data_bytes: u64,
+    },
+    Ended {
+        job: u64,
+        how: JobEnd,
+    },
+    /// Nothing is kept of it but that there was an event.
+    NotKept,
 }
 
 impl Fact {
     /// The fact of an event, from an instant on. `None` for a kind that says nothing about any feature.
-    pub(crate) fn new(event: &Event<'_>, ms: i64) -> Option<Self> {
+    pub(crate) fn new(event: &Event<'_>, ms: i64, kept: Kept) -> Option<Self> {
+        if !is_kept(&event.kind, kept) {
+            return Some(Self { ms, id: event_digest(&event.source, &event.id), what: What::NotKept });
+        }
         // Within a user and half a day, part of a digest is enough.
         let session_digest = |session: &str| (digest(session) >> (64 - SESSION_BITS)) as u32;
         let what = match &event.kind {
@@ -68,8 +95,13 @@ impl Fact {
     ///
     /// What logins, sessions' ends, jobs and seats leave behind in the state tells a copy by itself, and there is hardly
     /// anything else. An early event does not: a copy received later counts from another instant.
-    pub(crate) fn is_told_by_id(&self) -> bool {
-        matches!(self.what, What::Created(_) | What::Updated(_) | What::Billed { .. } | What::Cancelled)
+    pub(crate) fn is_told_by_id(&self, kept: Kept) -> bool {
+        match self.what {
+            What::Created(_) | What::Updated(_) | What::Billed { .. } | What::Cancelled => true,
+            What::Login { .. } => !kept.holds(Kept::SESSIONS),
+            What::Submitted { .. } => !kept.holds_any(Kept::JOBS.and(Kept::RUNS)),
+            _ => false,
+        }
     }
 
     /// The order that held-back facts are kept in.
@@ -81,4 +113,21 @@ impl Fact {
 /// Whether an event of that kind is taken however late it is: an import of old tenants must not lose them.
 pub(crate) fn is_never_late(kind: &EventKind<'_>) -> bool {
     matches!(kind, EventKind::TenantCreated(_) | EventKind::TenantUpdated(_) | EventKind::TenantCancelled { .. })
+}
+
+/// Whether anything of an event of that kind is kept, but that there was one.
+pub(crate) fn is_kept(kind: &EventKind<'_>, kept: Kept) -> bool {
+    let jobs = Kept::JOBS.and(Kept::RUNS);
+    kept.holds_any(match kind {
+        EventKind::TenantUpdated(_) => Kept::TENANT.and(Kept::CHARGE),
+        EventKind::TenantBilled { .. } => Kept::CHARGE,
+        EventKind::UserAdded { .. } | EventKind::UserDeleted { .. } => Kept::SEATS,
+        EventKind::UserLogin { .. } => Kept::LOGINS.and(Kept::SESSIONS).and(Kept::USERS),
+        EventKind::UserLogoff { .. } | EventKind::UserSessionTimeout { .. } => Kept::SESSIONS,
+        EventKind::JobSubmitted { .. } => jobs.and(Kept::USERS),
+        // A job that is submitted again is known for as long as it has not ended, and some days more.
+        EventKind::JobTerminated { .. } | EventKind::JobCancelled { .. } => jobs,
+        // Tenure counts from creations and cancellations.
+        _ => return true,
+    })
 }

@@ -1,7 +1,7 @@
 use churn_events::DAY_MS;
 
-use crate::StateOptions;
 use crate::observed::LOOKBACK_DAYS;
+use crate::{Kept, StateOptions};
 
 /// Days that a state can tell apart: 1970-01-01 to 2147-12-18. Events of other days are dropped.
 pub(crate) const N_DAYS: i32 = 65_000;
@@ -26,6 +26,7 @@ pub(crate) struct Horizon {
     pub(crate) first_date: i32,
     settle_ms: i64,
     lateness_ms: i64,
+    pub(crate) kept: Kept,
 }
 
 impl Horizon {
@@ -35,6 +36,7 @@ impl Horizon {
             first_date: first_date(clock_ms),
             settle_ms: options.settle_ms.clamp(least + SESSION_MS, MAX_SETTLE_MS),
             lateness_ms: least,
+            kept: options.kept,
         }
     }
 

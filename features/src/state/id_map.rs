@@ -1,41 +1,83 @@
 use std::collections::HashMap;
 
+use memchr::memchr_iter;
+
 use super::hash::BuildDigestHasher;
 
-/// Most entries that are kept in a sorted list. Up to here a list is smaller than a hash table, and as fast.
-const MOST_LISTED: usize = 64;
+/// Most entries that are kept in a list. Up to here a list is smaller than a hash table, and as fast.
+const MOST_LISTED: usize = 128;
 
-/// Values by digest: a sorted list while there are few, which most tenants never leave, and a hash table beyond.
+/// Values by digest: a list while there are few, which most tenants never leave, and a hash table beyond.
 #[derive(Debug, Clone)]
 pub(crate) enum IdMap<V> {
-    Listed(Vec<(u64, V)>),
+    Listed(List<V>),
     Hashed(HashMap<u64, V, BuildDigestHasher>),
+}
+
+/// Entries in any order, found by one byte of their digests: those bytes fill a line or two of the cache, where a search
+/// among the entries themselves would wait for a line at every step.
+#[derive(Debug, Clone)]
+pub(crate) struct List<V> {
+    tags: Vec<u8>,
+    entries: Vec<(u64, V)>,
+}
+
+impl<V> List<V> {
+    fn new(entries: Vec<(u64, V)>) -> Self {
+        Self { tags: entries.iter().map(|entry| tag(entry.0)).collect(), entries }
+    }
+
+    fn position(&self, digest: u64) -> Option<usize> {
+        memchr_iter(tag(digest), &self.tags).find(|position| self.entries[*position].0 == digest)
+    }
+
+    fn push(&mut self, digest: u64, value: V) {
+        make_room_tightly(&mut self.entries);
+        self.tags.reserve_exact(self.entries.capacity() - self.tags.len());
+        self.tags.push(tag(digest));
+        self.entries.push((digest, value));
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(u64, &mut V) -> bool) {
+        let n_before = self.entries.len();
+        self.entries.retain_mut(|(digest, value)| keep(*digest, value));
+        if self.entries.len() < n_before {
+            self.tags.clear();
+            self.tags.extend(self.entries.iter().map(|entry| tag(entry.0)));
+        }
+    }
+}
+
+fn tag(digest: u64) -> u8 {
+    (digest >> 56) as u8
 }
 
 impl<V> Default for IdMap<V> {
     fn default() -> Self {
-        Self::Listed(Vec::new())
+        Self::Listed(List::new(Vec::new()))
     }
 }
 
 impl<V: Default> IdMap<V> {
     /// A map of entries in the order of their digests.
     pub(crate) fn from_sorted(entries: Vec<(u64, V)>) -> Self {
-        if entries.len() <= MOST_LISTED { Self::Listed(entries) } else { Self::Hashed(entries.into_iter().collect()) }
+        if entries.len() <= MOST_LISTED {
+            Self::Listed(List::new(entries))
+        } else {
+            Self::Hashed(entries.into_iter().collect())
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Listed(list) => list.len(),
+            Self::Listed(list) => list.entries.len(),
             Self::Hashed(table) => table.len(),
         }
     }
 
     pub(crate) fn get(&self, digest: u64) -> Option<&V> {
         match self {
-            Self::Listed(list) => {
-                list.binary_search_by_key(&digest, |entry| entry.0).ok().map(|position| &list[position].1)
-            }
+            Self::Listed(list) => list.position(digest).map(|position| &list.entries[position].1),
             Self::Hashed(table) => table.get(&digest),
         }
     }
@@ -43,21 +85,18 @@ impl<V: Default> IdMap<V> {
     /// The value of that digest, made where there is none.
     pub(crate) fn entry(&mut self, digest: u64) -> &mut V {
         if let Self::Listed(list) = self
-            && list.len() >= MOST_LISTED
-            && list.binary_search_by_key(&digest, |entry| entry.0).is_err()
+            && list.entries.len() >= MOST_LISTED
+            && list.position(digest).is_none()
         {
-            *self = Self::Hashed(list.drain(..).collect());
+            *self = Self::Hashed(list.entries.drain(..).collect());
         }
         match self {
             Self::Listed(list) => {
-                let position = match list.binary_search_by_key(&digest, |entry| entry.0) {
-                    Ok(position) => position,
-                    Err(position) => {
-                        insert_tightly(list, position, (digest, V::default()));
-                        position
-                    }
-                };
-                &mut list[position].1
+                let position = list.position(digest).unwrap_or_else(|| {
+                    list.push(digest, V::default());
+                    list.entries.len() - 1
+                });
+                &mut list.entries[position].1
             }
             Self::Hashed(table) => table.entry(digest).or_default(),
         }
@@ -66,8 +105,9 @@ impl<V: Default> IdMap<V> {
     pub(crate) fn remove(&mut self, digest: u64) {
         match self {
             Self::Listed(list) => {
-                if let Ok(position) = list.binary_search_by_key(&digest, |entry| entry.0) {
-                    list.remove(position);
+                if let Some(position) = list.position(digest) {
+                    list.tags.swap_remove(position);
+                    list.entries.swap_remove(position);
                 }
             }
             Self::Hashed(table) => drop(table.remove(&digest)),
@@ -76,13 +116,11 @@ impl<V: Default> IdMap<V> {
 
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(u64, &mut V) -> bool) {
         match self {
-            Self::Listed(list) => list.retain_mut(|(digest, value)| keep(*digest, value)),
+            Self::Listed(list) => list.retain(keep),
             Self::Hashed(table) => {
                 table.retain(|digest, value| keep(*digest, value));
                 if table.len() <= MOST_LISTED / 2 {
-                    let mut list: Vec<_> = table.drain().collect();
-                    list.sort_unstable_by_key(|entry| entry.0);
-                    *self = Self::Listed(list);
+                    *self = Self::Listed(List::new(table.drain().collect()));
                 }
             }
         }
@@ -91,7 +129,7 @@ impl<V: Default> IdMap<V> {
     /// The entries, in no order that a result may depend on.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &V)> {
         let (list, table) = match self {
-            Self::Listed(list) => (Some(list), None),
+            Self::Listed(list) => (Some(&list.entries), None),
             Self::Hashed(table) => (None, Some(table)),
         };
         let listed = list.into_iter().flatten().map(|(digest, value)| (*digest, value));
@@ -108,7 +146,7 @@ impl<V: Default> IdMap<V> {
     /// Memory taken by the entries themselves.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Listed(list) => list.capacity() * size_of::<(u64, V)>(),
+            Self::Listed(list) => list.tags.capacity() + list.entries.capacity() * size_of::<(u64, V)>(),
             // A hash table is at most 7/8 full and has a byte of its own for each place.
             Self::Hashed(table) => table.capacity() * 8 / 7 * (size_of::<(u64, V)>() + 1),
         }

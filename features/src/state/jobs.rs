@@ -4,6 +4,7 @@ use super::counts::{Counts, Sign};
 use super::horizon::{Horizon, JOB_PAIR_MS};
 use super::id_map::IdMap;
 use super::recent_ids::RecentIds;
+use crate::Kept;
 
 /// How a job ended. At the same instant the first of these counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +68,9 @@ impl Job {
         if self.submitted != before.submitted {
             before.count_submission(Sign::Minus, counts, horizon);
             self.count_submission(Sign::Plus, counts, horizon);
+        }
+        if !horizon.kept.holds(Kept::RUNS) {
+            return;
         }
         before.count_outcome(Sign::Minus, counts, horizon);
         self.count_outcome(Sign::Plus, counts, horizon);

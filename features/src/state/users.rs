@@ -144,24 +144,7 @@ impl Users {
         self.users.entry(user).note_active(day, horizon);
     }
 
-    /// Notes a login, with the mark of the session that begins; `false` when it was there already.
-    pub(crate) fn note_login(
-        &mut self,
-        user: u64,
-        day: i32,
-        mark: Mark,
-        counts: &mut Counts,
-        horizon: &Horizon,
-    ) -> bool {
-        let user = self.users.entry(user);
-        let is_new = self.marks.insert(mark, &mut user.newest, counts, horizon);
-        if is_new {
-            user.note_active(day, horizon);
-        }
-        is_new
-    }
-
-    /// Notes another mark; `false` when it was there already.
+    /// Notes a mark; `false` when it was there already.
     pub(crate) fn note_mark(&mut self, user: u64, mark: Mark, counts: &mut Counts, horizon: &Horizon) -> bool {
         self.marks.insert(mark, &mut self.users.entry(user).newest, counts, horizon)
     }

@@ -2,8 +2,8 @@ use churn_events::ObservationDate;
 
 use super::TenantState;
 use super::horizon::first_date;
-use crate::Error;
 use crate::observed::LOOKBACK_DAYS;
+use crate::{Error, Kept};
 
 /// What a tenant did in one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,11 +24,15 @@ impl TenantState {
     ///
     /// # Errors
     /// [`Error::WindowTooLong`] when the window is longer than 90 days, [`Error::DatePassed`] as in
-    /// [`TenantState::features_at`].
+    /// [`TenantState::features_at`], [`Error::NotKept`] when the state keeps less than [`Kept::WINDOW_COUNTS`].
     pub fn counts_at(&self, date: ObservationDate, window_days: u32) -> Result<WindowCounts, Error> {
         let most = LOOKBACK_DAYS as u32;
         if window_days > most {
             return Err(Error::WindowTooLong { found: window_days, most });
+        }
+        let (needed, kept) = (Kept::WINDOW_COUNTS, self.kept);
+        if !kept.holds(needed) {
+            return Err(Error::NotKept { feature: "counts of a window", needed, kept });
         }
         let first = first_date(self.clock_ms);
         if date.days() < first {

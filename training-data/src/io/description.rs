@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use churn_events::ObservationDate;
-use churn_features::{FeatureSchema, StateOptions};
+use churn_features::{FeatureSchema, Kept, StateOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::{Assembled, AssemblyError, AssemblyReport, Cohort, Error, EventStudy, LabelRule, ObservationPlan};
@@ -62,8 +62,16 @@ impl Description {
             age_half_life_days,
             state,
         } = &assembled.plan;
-        let StateOptions { allowed_lateness_ms, max_skew_ms, settle_ms, max_users, max_jobs_in_flight, max_held_back } =
-            *state;
+        let StateOptions {
+            allowed_lateness_ms,
+            max_skew_ms,
+            settle_ms,
+            max_users,
+            max_jobs_in_flight,
+            max_held_back,
+            // Whatever a state keeps beside it, the features of the schema are the same.
+            kept: _,
+        } = *state;
         let text = |date: &Option<ObservationDate>| date.map(|date| date.to_string());
         let plan = Plan {
             rule: rule.word().to_owned(),
@@ -139,6 +147,7 @@ impl Description {
                 max_users: plan.max_users,
                 max_jobs_in_flight: plan.max_jobs_in_flight,
                 max_held_back: plan.max_held_back,
+                kept: Kept::ALL,
             },
         };
         plan.check()?;
