@@ -127,11 +127,7 @@ def main() -> None:
     lines = [",".join(["tenant", *COLUMNS]), *(",".join(map(str, row)) for row in rows)]
     args.out.write_text("\n".join(lines) + "\n")
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    print(
-        json.dumps(
-            {"wall_s": wall_s, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mib": usage.ru_maxrss / 1024}
-        )
-    )
+    print(json.dumps({"wall_s": wall_s, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mib": usage.ru_maxrss / 1024}))
 
 
 if __name__ == "__main__":

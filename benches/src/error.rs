@@ -46,6 +46,9 @@ pub enum Error {
         /// Why not.
         source: rayon::ThreadPoolBuildError,
     },
+    /// The thread that draws events is gone.
+    #[error("the thread that draws events broke off")]
+    Drawing,
     /// A case measures nothing.
     #[error("a case is repeated at least once")]
     NoRepeats,

@@ -66,7 +66,7 @@ pub enum Error {
         expected: usize,
     },
     /// Events received at or after the observation date have been applied, so what was known then is gone.
-    #[error("cannot look at day {} of 1970 and on: the first date that this state can answer for is day {}", .date.days(), .first.days())]
+    #[error("cannot look at {date}: the first date that this state can answer for is {first}")]
     DatePassed {
         /// The observation date asked for.
         date: ObservationDate,

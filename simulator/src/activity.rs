@@ -15,7 +15,7 @@ const WEEKDAYS: [f64; 7] = [0.15, 0.18, 0.21, 0.20, 0.13, 0.06, 0.07];
 /// Hour (UTC) at which the working day begins in each region, and how long it is, so that it falls on one day.
 const OFFICE_HOURS: [(f64, f64); 3] = [(6.0, 13.0), (11.0, 13.0), (0.0, 12.0)];
 /// A user's logins per week at middling health, median and standard deviation of the logarithm.
-const LOGINS_PER_WEEK: (f64, f64) = (1.7, 0.3);
+const LOGINS_PER_WEEK: (f64, f64) = (1.65, 0.3);
 /// How much one unit of engagement moves the log of logins.
 const ENGAGEMENT_EFFECT: f64 = 0.6;
 /// Shape of the negative binomial of a user's weekly logins; smaller is burstier.

@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 10_000)]
     pub(crate) rows: u32,
     /// How many times faster than it happened the log is replayed; 0 or max is as fast as possible
-    #[arg(long, value_name = "N", default_value = "max")]
+    #[arg(long, value_name = "N", default_value = "max", allow_hyphen_values = true)]
     pub(crate) speed: Speed,
 }
 

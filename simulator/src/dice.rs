@@ -13,8 +13,8 @@ pub(crate) enum Purpose {
     Activity = 3,
     Outage = 4,
     Oracle = 5,
-    Table = 6,
-    Validation = 7,
+    #[cfg(feature = "validate")]
+    Validation = 6,
 }
 
 /// The generator of one tenant (or region, or row), for one purpose, at one count.

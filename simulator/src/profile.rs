@@ -85,7 +85,7 @@ impl Profile {
             tells_revenue: !dice.chance(1.0 / 12.0),
             seats: seats as u32,
             price_per_seat: (dice.log_normal(60.0, 0.35) * discount * 100.0).round() / 100.0,
-            is_annual: dice.chance(0.25 + 0.03 * seats.ln()),
+            is_annual: dice.chance(0.1 + 0.04 * seats.ln()),
             region: pick(&mut dice, &[0.4, 0.4, 0.2]) as u32,
             created_day,
             never_active: dice.chance(parameters.never_active),

@@ -14,13 +14,13 @@ struct Facet {
 }
 
 /// How much people log in.
-const ENGAGEMENT: Facet = Facet { memory_weeks: 30.0, own: 0.75, weight: 1.0 };
+const ENGAGEMENT: Facet = Facet { memory_weeks: 30.0, own: 0.75, weight: 1.05 };
 /// How many of the seats are in use.
-const ADOPTION: Facet = Facet { memory_weeks: 40.0, own: 0.75, weight: 1.0 };
+const ADOPTION: Facet = Facet { memory_weeks: 40.0, own: 0.75, weight: 1.05 };
 /// How much of the time is real work.
-const DEPTH: Facet = Facet { memory_weeks: 35.0, own: 0.75, weight: 1.2 };
+const DEPTH: Facet = Facet { memory_weeks: 35.0, own: 0.75, weight: 1.4 };
 /// How well the platform does for this tenant.
-const SERVICE: Facet = Facet { memory_weeks: 30.0, own: 0.75, weight: 1.2 };
+const SERVICE: Facet = Facet { memory_weeks: 30.0, own: 0.75, weight: 1.4 };
 /// What one unit of pressure from a price increase adds to the log hazard.
 const PRICE_WEIGHT: f64 = 1.3;
 const PRICE_MEMORY_WEEKS: f64 = 13.0;
@@ -142,7 +142,7 @@ impl Health {
             shocks.price_increase = Some(increase);
             self.price_factor *= 1.0 + increase;
             // A tenth more is felt as one and a half units; some bear it, some do not.
-            self.price_pressure += 15.0 * increase * dice.log_normal(0.9, 0.4);
+            self.price_pressure += 15.0 * increase * dice.log_normal(1.0, 0.2);
         }
         if shocks.champion_left {
             self.engagement -= 0.9;

@@ -6,14 +6,14 @@
 //!
 //! A customer becomes a tenant and its only user, an invoice a job. Its value in pence stands for the data size in
 //! bytes, and the number of products for the servers. A credit note, whose number begins with C, becomes a cancelled job:
-//! it names no invoice that it takes back. Times are taken for UTC; nothing says when they were received, so that is when
-//! they occurred.
+//! it names no invoice that it takes back. Both are also what they are, a bill of that value, which is below zero on a
+//! credit note. Times are taken for UTC; nothing says when they were received, so that is when they occurred.
 
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 
-use churn_events::{Event, EventKind, Timestamp, encode};
+use churn_events::{Event, EventKind, Money, Timestamp, encode};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -36,14 +36,16 @@ pub fn convert(invoices: impl Read, mut events: impl Write) -> Result<(), Box<dy
     let mut line = Vec::new();
     for invoice in &invoices {
         line.clear();
-        encode(&event(invoice)?, &mut line);
-        line.push(b'\n');
+        for event in events_of(invoice)? {
+            encode(&event, &mut line);
+            line.push(b'\n');
+        }
         events.write_all(&line)?;
     }
     Ok(events.flush()?)
 }
 
-fn event(invoice: &Invoice) -> Result<Event<'_>, Box<dyn Error>> {
+fn events_of(invoice: &Invoice) -> Result<[Event<'_>; 2], Box<dyn Error>> {
     let time = Timestamp::parse(&format!("{}Z", invoice.timestamp.replace(' ', "T")))?;
     let job = invoice.invoice.as_str().into();
     let kind = if invoice.cancelled == 1 {
@@ -53,14 +55,17 @@ fn event(invoice: &Invoice) -> Result<Event<'_>, Box<dyn Error>> {
         let data_size = (invoice.value.max(0.0) * 100.0).round() as u64;
         EventKind::JobSubmitted { job, user, servers: invoice.products, data_size }
     };
-    Ok(Event {
-        id: invoice.invoice.as_str().into(),
+    let amount = Money::from_dollars(invoice.value).ok_or("a value is no amount of money")?;
+    let event = |id: String, kind| Event {
+        id: id.into(),
         source: "/uci/352".into(),
         tenant: invoice.customer.as_str().into(),
         occurred_at: time,
         received_at: time,
         kind,
-    })
+    };
+    let bill = event(format!("{}-bill", invoice.invoice), EventKind::TenantBilled { amount });
+    Ok([event(invoice.invoice.clone(), kind), bill])
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -25,7 +25,9 @@ pub(crate) struct Candidate {
     pub(crate) kind: ModelKind,
     /// The map from its raw scores to probabilities.
     pub(crate) calibrator: Calibrator,
-    /// Calibrated score of every observation by models that had not seen it; NaN where there is none.
+    /// Raw score of every observation by models that had not seen it; NaN where there is none.
+    pub(crate) honest_raw_scores: Vec<f64>,
+    /// The same, calibrated.
     pub(crate) honest_scores: Vec<f64>,
     /// Cross-validated log loss of these, the calibrator included.
     pub(crate) honest_log_loss: f64,
@@ -143,6 +145,7 @@ fn fit(
     Ok(Candidate {
         algorithm,
         honest_scores: honest_raw_scores.iter().map(|&raw| calibrate(&calibrator, scale, raw)).collect(),
+        honest_raw_scores,
         kind,
         calibrator,
         honest_log_loss,
@@ -158,20 +161,24 @@ fn calibrate(calibrator: &Calibrator, scale: RawScale, raw: f64) -> f64 {
     if raw.is_nan() { raw } else { calibrator.score(scale, raw) }
 }
 
+/// The forest that was asked for.
+pub(crate) fn forest_learner(config: &TrainConfig) -> RandomForestLearner {
+    RandomForestLearner {
+        n_trees: config.n_trees,
+        max_depth: config.max_depth.unwrap_or(RandomForestLearner::default().max_depth),
+        min_leaf: config.min_leaf,
+        features_per_split: config.features_per_split,
+        class_weight: config.class_weight,
+        seed: config.seed,
+    }
+}
+
 fn fit_forest(
     config: &TrainConfig,
     observations: &Observations<'_>,
     progress: &Progress<'_>,
 ) -> Result<Fitted, FitError> {
-    let defaults = RandomForestLearner::default();
-    let mut learner = RandomForestLearner {
-        n_trees: config.n_trees,
-        max_depth: config.max_depth.unwrap_or(defaults.max_depth),
-        min_leaf: config.min_leaf,
-        features_per_split: config.features_per_split,
-        class_weight: config.class_weight,
-        seed: config.seed,
-    };
+    let mut learner = forest_learner(config);
     let mut notes = Vec::new();
     if let Some(n_settings) = config.tune {
         let search = Search { config, observations, progress, n_settings };

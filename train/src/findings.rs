@@ -49,9 +49,13 @@ pub(crate) fn n_features(outcome: &Outcome) -> usize {
 /// Who was fitted on and who was held out.
 pub(crate) fn split(outcome: &Outcome) -> String {
     let (split, rows) = (&outcome.split, rows(outcome));
+    let calibrated = match split.n_calibration {
+        0 => String::new(),
+        n => format!(" calibrated on {} later ones,", count(n)),
+    };
     let mut text = format!(
-        "Fitted on {} {rows} ({} churned) with {}; tested on {} others ({} churned) that no fit, calibration or choice \
-         has seen.",
+        "Fitted on {} {rows} ({} churned) with {};{calibrated} tested on {} others ({} churned) that no fit, calibration \
+         or choice has seen.",
         count(split.n_fit),
         count(split.n_fit_churned),
         counted(n_features(outcome), "feature", "features"),

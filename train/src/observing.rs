@@ -8,14 +8,13 @@ use churn_training_data::Cohort;
 use crate::Error;
 use crate::backtest::backtest;
 use crate::bagging::bagging;
-use crate::candidates::Candidate;
-use crate::config::{Algorithm, TrainConfig};
+use crate::config::TrainConfig;
 use crate::console::Console;
 use crate::evaluation::importance;
 use crate::original::original;
 use crate::over_time::{DateFacts, OracleFacts, OverTime, Part, PlanFacts, SplitKind, StudyWeek};
 use crate::parts::Parts;
-use crate::procedure::Procedure;
+use crate::procedure::{Fitted, Procedure};
 use crate::rows::Rows;
 use crate::source::{Loaded, Observed};
 
@@ -77,9 +76,9 @@ pub(crate) struct Observing<'a> {
     pub(crate) calibration: Option<&'a Rows>,
     /// The observations tested on.
     pub(crate) test: &'a Rows,
-    /// The candidate that was kept.
-    pub(crate) kept: &'a Candidate,
-    /// Its ROC-AUC on the test split.
+    /// The candidates, and which was kept.
+    pub(crate) fitted: &'a Fitted,
+    /// The ROC-AUC of that one on the test split.
     pub(crate) roc_auc: f64,
 }
 
@@ -91,8 +90,6 @@ impl Observing<'_> {
     pub(crate) fn find(&self, console: &Console) -> Result<OverTime, Error> {
         let Self { config, loaded, observed, .. } = self;
         let (set, schema) = (&loaded.set, loaded.set.schema());
-        let is_forest_tried = config.algorithm.algorithms().contains(&Algorithm::RandomForest);
-        let bagging = if is_forest_tried { Some(bagging(config, schema, self.fit, self.test)?) } else { None };
         let procedure = Procedure { config, schema };
         Ok(OverTime {
             log: observed.log.clone(),
@@ -101,7 +98,7 @@ impl Observing<'_> {
             event_study: self.event_study(),
             oracle: self.oracle()?,
             original: original(config, schema, self.fit, self.calibration, self.test, console)?,
-            bagging,
+            bagging: bagging(config, schema, &self.fitted.candidates, self.fit, self.test)?,
             families: self.families()?,
             backtest: if config.backtest {
                 backtest(&procedure, set, &observed.plan, |rows| self.truth(rows), console)?
@@ -144,6 +141,6 @@ impl Observing<'_> {
             }
         }
         let fail = |source: EvaluateError| Error::Evaluate { what: "families of features".to_owned(), source };
-        Ok(importance(&groups, self.test, self.config.seed, |rows| self.kept.scores(rows)).map_err(fail)?.0)
+        Ok(importance(&groups, self.test, self.config.seed, |rows| self.fitted.kept().scores(rows)).map_err(fail)?.0)
     }
 }

@@ -61,10 +61,12 @@ pub struct Outcome {
 /// Which rows were used for what.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Split {
-    /// Observations that models were fitted and calibrated on.
+    /// Observations that models were fitted on, and calibrated where no others were kept for that.
     pub n_fit: usize,
     /// Of these, the ones labelled churn.
     pub n_fit_churned: usize,
+    /// Observations that models were only calibrated on; their threshold comes from them, too.
+    pub n_calibration: usize,
     /// Observations held out for the test.
     pub n_test: usize,
     /// Of these, the ones labelled churn.

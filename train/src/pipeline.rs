@@ -75,9 +75,10 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     let split = Split {
         n_fit: fit.len(),
         n_fit_churned: fit.n_churned(),
+        n_calibration: parts.calibration.len(),
         n_test: test.len(),
         n_test_churned: test.n_churned(),
-        group: group_name(config, &loaded),
+        group: group_name(config, &loaded, parts.by_time.is_none()),
     };
     summary::print_split(console, &split);
 
@@ -107,8 +108,8 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     let over_time = match &loaded.observed {
         Some(observed) => {
             let (calibration, roc_auc) = (calibration.as_ref(), evaluation.metrics.roc_auc);
-            let (loaded, parts, fit, test) = (&loaded, &parts, &fit, &test);
-            let observing = Observing { config, loaded, observed, parts, fit, calibration, test, kept, roc_auc };
+            let (loaded, parts, fit, test, fitted) = (&loaded, &parts, &fit, &test, &fitted);
+            let observing = Observing { config, loaded, observed, parts, fit, calibration, test, fitted, roc_auc };
             Some(observing.find(console)?)
         }
         None => None,
@@ -183,10 +184,11 @@ const RUNS: &str = "runs";
 /// Name of the model file in a run folder.
 pub const MODEL_FILE: &str = "model.safetensors";
 
-fn group_name(config: &TrainConfig, loaded: &Loaded) -> Option<String> {
+fn group_name(config: &TrainConfig, loaded: &Loaded, is_by_tenant: bool) -> Option<String> {
     loaded.set.groups()?;
     if loaded.observed.is_some() {
-        return Some("tenant".to_owned());
+        // Cut by time, the tenants of the test have been fitted on at earlier dates.
+        return is_by_tenant.then(|| "tenant".to_owned());
     }
     config.group.clone().or_else(|| config.id.clone())
 }

@@ -82,7 +82,11 @@ fn value_text(values: &ValueSummary) -> String {
 
 pub(crate) fn print_split(console: &Console, split: &Split) {
     let group = split.group.as_ref().map(|group| format!("; rows of one {group} stay together")).unwrap_or_default();
-    console.line(format!("\nfit on {} rows, test on {} held out{group}", split.n_fit, split.n_test));
+    let calibration = match split.n_calibration {
+        0 => String::new(),
+        n => format!(", calibrate on {n}"),
+    };
+    console.line(format!("\nfit on {} rows{calibration}, test on {} held out{group}", split.n_fit, split.n_test));
 }
 
 pub(crate) fn print_candidates(console: &Console, candidates: &[CandidateOutcome], chosen: usize) {

@@ -2,15 +2,10 @@
 
 use std::collections::HashMap;
 
-use churn_events::{DAY_MS, Event, EventKind, ObservationDate};
-
-use crate::Truth;
+use churn_events::{DAY_MS, Event, EventKind};
 
 /// Weeks of the event study before a cancellation.
 pub(super) const STUDY_WEEKS: usize = 26;
-/// Months of tenure for which there is a hazard.
-pub(super) const TENURE_MONTHS: usize = 16;
-
 /// Sums over tenants, and lists from which quantiles come.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
@@ -26,18 +21,13 @@ pub(super) struct Facts {
     pub(super) arrival_variation: Vec<f64>,
     /// Of tenants with at least 40 weeks and some 20 logins and jobs in each: how alike the logs of two weeks' usage in a row are.
     pub(super) autocorrelation: Vec<f64>,
-    pub(super) tenant_days: u64,
-    pub(super) n_cancelled: u64,
-    pub(super) n_acausal: u64,
     pub(super) n_returned: u64,
-    /// Per month of tenure: days at risk, and cancellations.
-    pub(super) by_tenure: [(u64, u64); TENURE_MONTHS],
     /// Usage of whole weeks, by number from the first of the log on, where subscribed all week.
     pub(super) weekly: Vec<(u32, Vec<Option<f32>>, Vec<usize>)>,
 }
 
 impl Facts {
-    pub(super) fn of(tenant: u32, events: &[Event<'_>], truth: &Truth, start: i32, end: i32) -> Self {
+    pub(super) fn of(tenant: u32, events: &[Event<'_>], start: i32, end: i32) -> Self {
         let mut facts = Self { n_events: events.len() as u64, ..Self::default() };
         let mut seen = std::collections::HashSet::with_capacity(events.len());
         let mut submitted: HashMap<&str, i64> = HashMap::new();
@@ -88,21 +78,17 @@ impl Facts {
             let gaps: Vec<f64> = arrivals.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
             facts.arrival_variation.push(variation(&gaps));
         }
-        facts.subscriptions(tenant, events, truth, start, end, &usage);
+        facts.subscriptions(tenant, events, start, end, &usage);
         facts
     }
 
-    fn subscriptions(&mut self, tenant: u32, events: &[Event<'_>], truth: &Truth, start: i32, end: i32, usage: &[u32]) {
+    fn subscriptions(&mut self, tenant: u32, events: &[Event<'_>], start: i32, end: i32, usage: &[u32]) {
         let created = events.iter().filter(|event| matches!(event.kind, EventKind::TenantCreated(_)));
         let cancelled: Vec<i32> = events
             .iter()
             .filter(|event| matches!(event.kind, EventKind::TenantCancelled { .. }))
             .map(|event| event.received_at.date().days())
             .collect();
-        let is_in_log = |date: &ObservationDate| (start..end).contains(&date.days());
-        self.n_acausal =
-            truth.cancellations().filter(|(date, is_acausal)| *is_acausal && is_in_log(date)).count() as u64;
-        self.n_cancelled = cancelled.len() as u64;
         let first_week = (start + 6).div_euclid(7) * 7;
         let n_weeks = ((end - first_week) / 7).max(0) as usize;
         let mut weekly = vec![None; n_weeks];
@@ -111,15 +97,6 @@ impl Facts {
             let created = event.occurred_at.date().days();
             let left = cancelled.iter().copied().find(|day| *day >= created);
             let (from, to) = (created.max(start), left.unwrap_or(end));
-            self.tenant_days += (to - from).max(0) as u64;
-            for day in from..to {
-                if let Some(month) = self.by_tenure.get_mut(((day - created) / 30) as usize) {
-                    month.0 += 1;
-                }
-            }
-            if let Some(month) = left.and_then(|day| self.by_tenure.get_mut(((day - created) / 30) as usize)) {
-                month.1 += 1;
-            }
             for (week, count) in weekly.iter_mut().enumerate() {
                 let monday = first_week + 7 * week as i32;
                 if from <= monday && monday + 7 <= to {
@@ -147,22 +124,9 @@ impl Facts {
         self.jobs_per_user.extend(other.jobs_per_user);
         self.arrival_variation.extend(other.arrival_variation);
         self.autocorrelation.extend(other.autocorrelation);
-        self.tenant_days += other.tenant_days;
-        self.n_cancelled += other.n_cancelled;
-        self.n_acausal += other.n_acausal;
         self.n_returned += other.n_returned;
-        for (a, b) in self.by_tenure.iter_mut().zip(other.by_tenure) {
-            *a = (a.0 + b.0, a.1 + b.1);
-        }
         self.weekly.extend(other.weekly);
         self
-    }
-
-    /// Cancellations per tenant and year, in months `[from, to)` of tenure.
-    pub(super) fn yearly_hazard(&self, months: std::ops::Range<usize>) -> f64 {
-        let (days, cancelled) =
-            self.by_tenure[months].iter().fold((0, 0), |sum, month| (sum.0 + month.0, sum.1 + month.1));
-        cancelled as f64 * 365.0 / days.max(1) as f64
     }
 
     /// The share of all jobs that the tenth of users with most of them submits.

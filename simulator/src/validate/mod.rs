@@ -3,6 +3,7 @@
 mod counts;
 mod facts;
 mod learners;
+mod lives;
 
 use rayon::prelude::*;
 
@@ -10,6 +11,7 @@ use crate::World;
 use crate::dice::{Purpose, dice};
 use counts::{NAMES, Row, WIDTH};
 use facts::{Facts, quantile};
+use lives::Lives;
 
 /// Parts of the tenants that scores are made for by learners fitted on the others.
 const N_FOLDS: u32 = 3;
@@ -66,7 +68,7 @@ pub fn validate(world: &World) -> Validation {
             let (history, truth) = (world.tenant(tenant), world.truth(tenant));
             let events: Vec<_> = history.events().collect();
             let rows = counts::rows(tenant, &events, &truth, start, end);
-            (Facts::of(tenant, &events, &truth, start, end), rows)
+            (Facts::of(tenant, &events, start, end), rows)
         })
         .collect();
     let mut facts = Facts::default();
@@ -77,7 +79,7 @@ pub fn validate(world: &World) -> Validation {
     }
     let seed = world.setting.seed;
     let event_study = facts.event_study();
-    let mut checks = fact_checks(&mut facts, &event_study);
+    let mut checks = fact_checks(&mut facts, &Lives::of(world), &event_study);
     let by_gap: Vec<Grades> = (0..3).map(|gap| grade(&rows, gap, seed, gap == 1)).collect();
     let grades = &by_gap[1];
     let best_single = grades.single.iter().copied().fold(0.5, f64::max);
@@ -95,14 +97,14 @@ pub fn validate(world: &World) -> Validation {
         check("share of the way to the oracle", (best - 0.5) / (grades.oracle - 0.5), 0.85, 1.0),
         check("oracle's mean over the base rate", grades.oracle_mean / grades.base_rate, 0.85, 1.15),
         check("ROC-AUC, permuted labels", grades.permuted, 0.48, 0.52),
-        check("ROC-AUC lost from gap 0 to 14 d", by_gap[0].linear - by_gap[1].linear, 0.0, 0.1),
+        check("ROC-AUC lost from gap 0 to 14 d", by_gap[0].linear - by_gap[1].linear, -0.005, 0.1),
         check("ROC-AUC lost from gap 14 to 60 d", by_gap[1].linear - by_gap[2].linear, 0.0, 0.2),
     ]);
     let single = NAMES.into_iter().zip(grades.single).collect();
     Validation { checks, event_study: event_study.to_vec(), single }
 }
 
-fn fact_checks(facts: &mut Facts, event_study: &[f64]) -> Vec<Check> {
+fn fact_checks(facts: &mut Facts, lives: &Lives, event_study: &[f64]) -> Vec<Check> {
     let check = |name, measured, least, most| Check { name, measured, least, most };
     let n_events = facts.n_events.max(1) as f64;
     let n_jobs = facts.weekdays.iter().sum::<u64>().max(1) as f64;
@@ -115,9 +117,10 @@ fn fact_checks(facts: &mut Facts, event_study: &[f64]) -> Vec<Check> {
     let alike = middle(&mut facts.autocorrelation);
     let quarter = |weeks: std::ops::Range<usize>| event_study[weeks.clone()].iter().sum::<f64>() / weeks.len() as f64;
     let (early, middle_weeks, last) = (quarter(0..6), quarter(10..16), quarter(20..26));
-    let largest_step =
-        event_study.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max) / event_study[25].max(1e-9);
-    let (first, steady, renewal) = (facts.yearly_hazard(0..3), facts.yearly_hazard(5..11), facts.yearly_hazard(12..13));
+    // A single week is a few hundred tenants' noise; a gap that opened at once would jump by nearly all of itself.
+    let blocks: Vec<f64> = (0..6).map(|block| quarter(2 + 4 * block..6 + 4 * block)).collect();
+    let largest_step = blocks.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max) / blocks[5].max(1e-9);
+    let (first, steady, renewal) = (lives.yearly_hazard(0..3), lives.yearly_hazard(5..11), lives.yearly_hazard(12..13));
     vec![
         check("events", facts.n_events as f64, 1.0, f64::INFINITY),
         check("run time p50, hours", p50, 0.5, 0.85),
@@ -132,15 +135,15 @@ fn fact_checks(facts: &mut Facts, event_study: &[f64]) -> Vec<Check> {
         check("share received later than 3 d", facts.n_very_late as f64 / n_events, 0.0001, 0.005),
         check("share of duplicates", facts.n_duplicates as f64 / n_events, 0.0005, 0.02),
         check("events after a cancellation", facts.n_after_cancellation as f64, 0.0, 0.0),
-        check("yearly tenant churn", facts.n_cancelled as f64 * 365.0 / facts.tenant_days.max(1) as f64, 0.08, 0.20),
-        check("share of churn unrelated to health", facts.n_acausal as f64 / facts.n_cancelled as f64, 0.15, 0.30),
+        check("yearly tenant churn", lives.yearly_churn(), 0.08, 0.20),
+        check("share of churn unrelated to health", lives.acausal_share(), 0.15, 0.30),
         check("tenants that came back", facts.n_returned as f64, 1.0, f64::INFINITY),
         check("hazard, months 1-3 over 6-11", first / steady, 1.15, 8.0),
         check("hazard, month 13 over 6-11", renewal / steady, 1.15, 8.0),
         check("event study, first gap over last", early / last, -0.2, 0.5),
         check("event study, gap grows to 16-11 weeks", middle_weeks - early, 0.0, 1.5),
         check("event study, gap grows to 6-1 weeks", last - middle_weeks, 0.05, 2.0),
-        check("event study, largest weekly step of it", largest_step, 0.0, 0.35),
+        check("event study, largest step of four weeks", largest_step, 0.0, 0.5),
     ]
 }
 

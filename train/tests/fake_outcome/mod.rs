@@ -104,6 +104,7 @@ pub(crate) fn telco(n_test: usize) -> Outcome {
     let split = Split {
         n_fit: 4 * n_test,
         n_fit_churned: 4 * test.metrics.n_churned - 3,
+        n_calibration: 0,
         n_test,
         n_test_churned: test.metrics.n_churned,
         group: None,
