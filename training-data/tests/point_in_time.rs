@@ -134,7 +134,7 @@ fn brute_force(facts: &[Fact], plan: &ObservationPlan) -> Expected {
             }
             let known = events.iter().filter(|event| event.received < t);
             let Some(start) = tenure_start(known.clone(), t) else { continue };
-            if t - start < i64::from(plan.min_tenure_days) * MINUTES_PER_DAY {
+            if t_day - start.div_euclid(MINUTES_PER_DAY) < i64::from(plan.min_tenure_days) {
                 expected.n_too_young += 1;
                 continue;
             }

@@ -62,14 +62,8 @@ impl Description {
             age_half_life_days,
             state,
         } = &assembled.plan;
-        let StateOptions {
-            allowed_lateness_ms,
-            max_skew_ms,
-            settle_ms,
-            max_users,
-            max_jobs_in_flight,
-            max_held_back,
-        } = *state;
+        let StateOptions { allowed_lateness_ms, max_skew_ms, settle_ms, max_users, max_jobs_in_flight, max_held_back } =
+            *state;
         let text = |date: &Option<ObservationDate>| date.map(|date| date.to_string());
         let plan = Plan {
             rule: rule.word().to_owned(),

@@ -129,8 +129,8 @@ pub(super) fn read(path: &Path) -> Result<Assembled, Error> {
     let metadata = reader.metadata().file_metadata();
     let pairs = metadata.key_value_metadata().into_iter().flatten();
     let description = pairs.filter(|pair| pair.key == DESCRIPTION_KEY).find_map(|pair| pair.value.as_deref());
-    let description = description
-        .ok_or_else(|| AssemblyError::NoDescription { path: path.to_owned(), key: DESCRIPTION_KEY })?;
+    let description =
+        description.ok_or_else(|| AssemblyError::NoDescription { path: path.to_owned(), key: DESCRIPTION_KEY })?;
     let description = Description::from_json(path, description.as_bytes())?;
     check_columns(path, &description, metadata.schema())?;
 
@@ -224,7 +224,9 @@ fn cells<T: DataType>(path: &Path, group: &dyn RowGroupReader, column: usize) ->
         let levels = is_optional.then_some(&mut levels);
         let (n, ..) = reader.read_records(n_rows - n_read, levels, None, &mut values).map_err(broken)?;
         if n == 0 {
-            return Err(AssemblyError::ShortColumn { path: path.to_owned(), column, found: n_read, expected: n_rows }.into());
+            return Err(
+                AssemblyError::ShortColumn { path: path.to_owned(), column, found: n_read, expected: n_rows }.into()
+            );
         }
         n_read += n;
     }

@@ -81,7 +81,8 @@ impl Read {
         let n_labelled = self.labels.iter().take_while(|label| label.is_some()).count();
         let n_censored = self.labels[n_labelled..].iter().filter(|label| label.is_none()).count();
         let (expected_labelled, expected_censored) = (description.n_labelled, description.n_censored);
-        if (n_labelled, n_censored) != (expected_labelled, expected_censored) || n_labelled + n_censored != self.labels.len()
+        if (n_labelled, n_censored) != (expected_labelled, expected_censored)
+            || n_labelled + n_censored != self.labels.len()
         {
             return Err(AssemblyError::RowCounts {
                 path: path.to_owned(),

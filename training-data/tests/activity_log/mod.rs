@@ -80,7 +80,11 @@ pub(crate) fn event(fact: &Fact) -> Event<'_> {
     }
 }
 
-pub(crate) fn assemble(facts: &[Fact], plan: &ObservationPlan, end: Option<ObservationDate>) -> Result<Assembled, Error> {
+pub(crate) fn assemble(
+    facts: &[Fact],
+    plan: &ObservationPlan,
+    end: Option<ObservationDate>,
+) -> Result<Assembled, Error> {
     assemble_in_batches(facts, plan, end, 1000)
 }
 
