@@ -73,4 +73,22 @@ pub enum Error {
         /// The first date that can be asked for.
         first: ObservationDate,
     },
+    /// A stored tenant state has a version that this build does not know.
+    #[error("tenant state has format version {found}; this build reads 1 to {newest}")]
+    UnknownStateVersion {
+        /// The version found.
+        found: u8,
+        /// The newest that is read.
+        newest: u8,
+    },
+    /// A stored tenant state is damaged.
+    #[error("tenant state is damaged before byte {offset}: expected {expected} in {field:?}")]
+    DamagedState {
+        /// Number of bytes read so far.
+        offset: usize,
+        /// What was being read.
+        field: &'static str,
+        /// What it should have been.
+        expected: &'static str,
+    },
 }

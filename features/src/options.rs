@@ -50,6 +50,6 @@ pub enum Applied {
     Duplicate,
     /// It lies in the future, and will count when its time comes.
     HeldBack,
-    /// It lies in the future, and there is no room for another such event, or outside the years 1970 to 2148.
+    /// It lies in the future, and there is no room for another such event, or outside the years 1970 to 2147.
     Dropped,
 }

@@ -1,0 +1,249 @@
+/// What is counted for one day.
+pub(crate) trait Slot: Copy + Default + PartialEq + std::fmt::Debug {
+    /// The same in fewer bytes, which the days of most tenants fit in.
+    type Packed: Copy + Default + std::fmt::Debug;
+
+    /// Packs the slot; `None` when it does not fit.
+    fn pack(&self) -> Option<Self::Packed>;
+    fn unpack(packed: Self::Packed) -> Self;
+    fn add(&mut self, other: &Self);
+}
+
+/// One slot for each day from the first to the last day with something in it.
+///
+/// Slots are packed until one of them does not fit any more.
+#[derive(Debug, Clone)]
+pub(crate) struct DaySlots<S: Slot> {
+    first_day: i32,
+    slots: Slots<S>,
+}
+
+#[derive(Debug, Clone)]
+enum Slots<S: Slot> {
+    Packed(Vec<S::Packed>),
+    Wide(Vec<S>),
+}
+
+impl<S: Slot> Default for DaySlots<S> {
+    fn default() -> Self {
+        Self { first_day: 0, slots: Slots::Packed(Vec::new()) }
+    }
+}
+
+impl<S: Slot> DaySlots<S> {
+    fn len(&self) -> usize {
+        match &self.slots {
+            Slots::Packed(slots) => slots.len(),
+            Slots::Wide(slots) => slots.len(),
+        }
+    }
+
+    fn slot(&self, position: usize) -> S {
+        match &self.slots {
+            Slots::Packed(slots) => S::unpack(slots[position]),
+            Slots::Wide(slots) => slots[position],
+        }
+    }
+
+    /// Changes the slot of a day. The caller sees to it that all days lie within one lookback.
+    pub(crate) fn update(&mut self, day: i32, change: impl FnOnce(&mut S)) {
+        let position = self.make_room(day);
+        let mut slot = self.slot(position);
+        change(&mut slot);
+        if let Slots::Packed(slots) = &mut self.slots {
+            match slot.pack() {
+                Some(packed) => {
+                    slots[position] = packed;
+                    return;
+                }
+                None => self.slots = Slots::Wide(slots.iter().map(|packed| S::unpack(*packed)).collect()),
+            }
+        }
+        if let Slots::Wide(slots) = &mut self.slots {
+            slots[position] = slot;
+        }
+    }
+
+    fn make_room(&mut self, day: i32) -> usize {
+        if self.len() == 0 {
+            self.first_day = day;
+        }
+        let n_before = (self.first_day - day).max(0) as usize;
+        self.first_day -= n_before as i32;
+        let position = (day - self.first_day) as usize;
+        match &mut self.slots {
+            Slots::Packed(slots) => extend(slots, n_before, position + 1),
+            Slots::Wide(slots) => extend(slots, n_before, position + 1),
+        }
+        position
+    }
+
+    /// The days with something in them, from the oldest to the newest.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i32, S)> {
+        let all = (0..self.len()).map(|position| (self.first_day + position as i32, self.slot(position)));
+        all.filter(|(_, slot)| *slot != S::default())
+    }
+
+    /// Forgets the days before that one.
+    pub(crate) fn forget_before(&mut self, day: i32) {
+        let n = ((day - self.first_day).max(0) as usize).min(self.len());
+        self.first_day += n as i32;
+        match &mut self.slots {
+            Slots::Packed(slots) => drop(slots.drain(..n)),
+            Slots::Wide(slots) => drop(slots.drain(..n)),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.slots {
+            Slots::Packed(slots) => slots.capacity() * size_of::<S::Packed>(),
+            Slots::Wide(slots) => slots.capacity() * size_of::<S>(),
+        }
+    }
+}
+
+impl<S: Slot> PartialEq for DaySlots<S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+fn extend<T: Copy + Default>(slots: &mut Vec<T>, n_before: usize, n_after: usize) {
+    if n_before > 0 {
+        slots.splice(0..0, std::iter::repeat_n(T::default(), n_before));
+    }
+    if slots.len() < n_after {
+        if slots.capacity() < n_after {
+            // A few days ahead, so that a state does not grow every day.
+            slots.reserve_exact(n_after - slots.len() + 4);
+        }
+        slots.resize(n_after, T::default());
+    }
+}
+
+/// What the windows of 90 days need.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Activity {
+    pub(crate) logins: u32,
+    pub(crate) jobs: u32,
+    pub(crate) data_bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PackedActivity {
+    logins: u16,
+    jobs: u16,
+    /// Two halves, so that a slot takes 12 bytes and not 16.
+    data_bytes: [u32; 2],
+}
+
+impl Slot for Activity {
+    type Packed = PackedActivity;
+
+    fn pack(&self) -> Option<PackedActivity> {
+        Some(PackedActivity {
+            logins: self.logins.try_into().ok()?,
+            jobs: self.jobs.try_into().ok()?,
+            data_bytes: [self.data_bytes as u32, (self.data_bytes >> 32) as u32],
+        })
+    }
+
+    fn unpack(packed: PackedActivity) -> Self {
+        let [low, high] = packed.data_bytes;
+        Self {
+            logins: packed.logins.into(),
+            jobs: packed.jobs.into(),
+            data_bytes: u64::from(high) << 32 | u64::from(low),
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.logins = self.logins.saturating_add(other.logins);
+        self.jobs = self.jobs.saturating_add(other.jobs);
+        self.data_bytes = self.data_bytes.saturating_add(other.data_bytes);
+    }
+}
+
+/// What only the windows of 28 to 30 days need.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Recent {
+    pub(crate) servers: u64,
+    pub(crate) closed_ms: u64,
+    pub(crate) closed: u32,
+    pub(crate) logoffs: u32,
+    pub(crate) timeouts: u32,
+    pub(crate) unfinished: u32,
+    pub(crate) cancelled: u32,
+    pub(crate) terminated: u32,
+    pub(crate) failed: u32,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PackedRecent {
+    closed_ms: u32,
+    servers: u16,
+    counts: [u16; 7],
+}
+
+impl Slot for Recent {
+    type Packed = PackedRecent;
+
+    fn pack(&self) -> Option<PackedRecent> {
+        let counts = self.counts();
+        if counts.iter().any(|count| *count > u32::from(u16::MAX)) {
+            return None;
+        }
+        Some(PackedRecent {
+            closed_ms: self.closed_ms.try_into().ok()?,
+            servers: self.servers.try_into().ok()?,
+            counts: counts.map(|count| count as u16),
+        })
+    }
+
+    fn unpack(packed: PackedRecent) -> Self {
+        Self::new(packed.servers.into(), packed.closed_ms.into(), packed.counts.map(u32::from))
+    }
+
+    fn add(&mut self, other: &Self) {
+        let (own, others) = (self.counts(), other.counts());
+        *self = Self::new(
+            self.servers.saturating_add(other.servers),
+            self.closed_ms.saturating_add(other.closed_ms),
+            std::array::from_fn(|i| own[i].saturating_add(others[i])),
+        );
+    }
+}
+
+impl Recent {
+    pub(crate) fn new(servers: u64, closed_ms: u64, counts: [u32; 7]) -> Self {
+        let [closed, logoffs, timeouts, unfinished, cancelled, terminated, failed] = counts;
+        Self { servers, closed_ms, closed, logoffs, timeouts, unfinished, cancelled, terminated, failed }
+    }
+
+    pub(crate) fn counts(&self) -> [u32; 7] {
+        let Self { closed, logoffs, timeouts, unfinished, cancelled, terminated, failed, .. } = *self;
+        [closed, logoffs, timeouts, unfinished, cancelled, terminated, failed]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_that_outgrow_their_packed_form_keep_their_counts() {
+        let mut slots = DaySlots::<Activity>::default();
+        slots.update(105, |slot| slot.logins += 3);
+        slots.update(100, |slot| slot.data_bytes += u64::MAX / 2);
+        slots.update(103, |slot| slot.jobs += 70_000);
+        let held: Vec<_> = slots.iter().map(|(day, slot)| (day, slot.logins, slot.jobs, slot.data_bytes)).collect();
+        assert_eq!(held, [(100, 0, 0, u64::MAX / 2), (103, 0, 70_000, 0), (105, 3, 0, 0)]);
+        slots.forget_before(103);
+        slots.update(103, |slot| slot.jobs -= 70_000);
+        let mut same = DaySlots::<Activity>::default();
+        same.update(105, |slot| slot.logins = 3);
+        assert_eq!(slots, same);
+        slots.forget_before(1000);
+        assert_eq!(slots, DaySlots::default());
+    }
+}
