@@ -208,6 +208,9 @@ proptest! {
         prop_assert_eq!(found(&assembled), brute_force(&facts, &plan));
         prop_assert!(assembled.labelled.n_churned() > 0);
         prop_assert_eq!(assembled.report.n_out_of_order, 0);
+        let tenure = assembled.labelled.schema().position("tenure_days").expect("has no lookback");
+        let tenures = assembled.labelled.features();
+        prop_assert!(tenures.column(tenure).iter().all(|&days| days >= plan.min_tenure_days as f32));
     }
 
     #[test]
