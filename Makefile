@@ -3,7 +3,7 @@
 VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore
 
-.PHONY: check test docs bench peers golden fuzz
+.PHONY: check test docs bench peers golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
@@ -15,9 +15,11 @@ check: $(VENV)/bin/ruff
 	$(MAKE) docs
 
 # Everything that is tested.
-test:
+test: $(VENV)/cloudevents
 	cargo test --workspace $(IMPORTS)
 	cargo test -p churn-model --no-default-features
+	cargo test -p churn-events --no-default-features --lib
+	$(VENV)/bin/python events/tests/cloudevents_check.py
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(IMPORTS)
@@ -34,9 +36,19 @@ peers:
 golden:
 	cargo run -p churn-model --example make_golden -- $(FOLDER)
 
+# Writes the JSON Schemas of the event types.
+schemas:
+	cargo run -p churn-events --example make_schemas -- docs/schemas
+
 # Feeds the model file's reader with damaged files; needs a nightly compiler and cargo-fuzz.
 fuzz:
 	cargo +nightly fuzz run read_model -- -max_total_time=180
+
+# What the events are checked against.
+$(VENV)/cloudevents:
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet cloudevents==1.12.0 jsonschema==4.25.1 rfc3339-validator==0.1.4
+	touch $@
 
 $(VENV)/bin/ruff:
 	python3 -m venv $(VENV)

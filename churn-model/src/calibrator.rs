@@ -91,6 +91,12 @@ impl Calibrator {
         }
     }
 
+    /// The scores of raw scores, in place.
+    pub fn scores(&self, scale: RawScale, mut raw: Vec<f64>) -> Vec<f64> {
+        raw.iter_mut().for_each(|raw| *raw = self.score(scale, *raw));
+        raw
+    }
+
     /// The word for it in messages and files.
     pub fn word(&self) -> &'static str {
         match self {

@@ -30,6 +30,19 @@ impl ModelKind {
         }
     }
 
+    /// The uncalibrated output for many feature vectors, bit for bit that of [`raw_score`](Self::raw_score).
+    ///
+    /// # Shape
+    /// `rows` is row-major `(n_rows, n_features)`; the result is `(n_rows,)`.
+    /// # Panics
+    /// When `rows` is not a whole number of feature vectors.
+    pub fn raw_scores(&self, rows: &[f32]) -> Vec<f64> {
+        match self {
+            Self::Forest(forest) => forest.raw_scores(rows),
+            Self::Linear(linear) => rows.chunks(linear.terms().len()).map(|row| linear.raw_score(row)).collect(),
+        }
+    }
+
     /// What the raw score is.
     pub fn raw_scale(&self) -> RawScale {
         match self {
@@ -162,6 +175,16 @@ impl Model {
     /// O(trees x depth), or O(features) for a linear model; no allocation and no lock.
     pub fn score(&self, row: &[f32]) -> f64 {
         self.calibrator.score(self.kind.raw_scale(), self.kind.raw_score(row))
+    }
+
+    /// The churn probabilities of many feature vectors, bit for bit those of [`score`](Self::score) and sooner.
+    ///
+    /// # Shape
+    /// `rows` is row-major `(n_rows, n_features)`; the result is `(n_rows,)`.
+    /// # Panics
+    /// When `rows` is not a whole number of feature vectors.
+    pub fn scores(&self, rows: &[f32]) -> Vec<f64> {
+        self.calibrator.scores(self.kind.raw_scale(), self.kind.raw_scores(rows))
     }
 
     /// Whether someone should act on a score.

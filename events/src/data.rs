@@ -226,7 +226,7 @@ fn exact_dollars(text: &str) -> Option<Money> {
         None => (false, text),
     };
     let (whole, cents) = digits.split_once('.').unwrap_or((digits, ""));
-    if whole.len() > 13 || cents.len() > 2 {
+    if whole.len() > 14 || cents.len() > 2 {
         return None;
     }
     let mut number = 0_i64;
@@ -234,6 +234,10 @@ fn exact_dollars(text: &str) -> Option<Money> {
         number = number * 10 + i64::from(char::from(digit).to_digit(10)?);
     }
     number *= [100, 10, 1][cents.len()];
+    // Larger ones are refused by `Money::from_dollars`.
+    if number > 1 << 53 {
+        return None;
+    }
     Some(Money::from_cents(if negative { -number } else { number }))
 }
 
@@ -260,7 +264,9 @@ mod tests {
         assert_eq!(cents("12"), Some(1200));
         assert_eq!(cents("-12.3"), Some(-1230));
         assert_eq!(cents("0.29"), Some(29));
-        assert_eq!(cents("9999999999999.99"), Some(999_999_999_999_999));
+        assert_eq!(cents("-71011652634205.57"), Some(-7_101_165_263_420_557));
+        assert_eq!(cents("90071992547409.92"), Some(1 << 53));
+        assert_eq!(cents("99999999999999"), None);
         assert_eq!(cents("12.345"), Some(1235));
         assert_eq!(cents("1.5e3"), Some(150_000));
         assert_eq!(cents("1e300"), None);

@@ -8,6 +8,8 @@
 mod fast;
 mod slow;
 
+pub(crate) use slow::{object, value};
+
 use std::borrow::Cow;
 
 use crate::data::{Data, Value};

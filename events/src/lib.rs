@@ -9,20 +9,34 @@
 mod data;
 mod decode;
 mod encode;
+#[cfg(feature = "log")]
+mod error;
 mod event;
 mod event_types;
+mod legacy;
+#[cfg(feature = "log")]
+mod log;
 mod malformed;
 mod money;
 mod rfc3339;
+mod schemas;
 mod time;
 
 #[doc(hidden)]
 pub use decode::decode_both_ways;
 pub use decode::{MAX_LINE_BYTES, decode, decode_arrived};
 pub use encode::encode;
+#[cfg(feature = "log")]
+pub use error::Error;
 pub use event::{Event, EventKind, JobStatus, TenantAttributes};
 pub use event_types::TYPE_PREFIX;
+#[cfg(feature = "log")]
+pub use legacy::LegacyTable;
+pub use legacy::{LegacyFormat, MAX_JOBS_PER_RECORD, RecordOrigin, decode_legacy_json};
+#[cfg(feature = "log")]
+pub use log::{BrokenFile, LogOptions, LogReport, MalformedLine, read_log, read_log_from};
 pub use malformed::{Malformed, Reason};
 pub use money::Money;
 pub use rfc3339::TimeError;
+pub use schemas::{EventSchema, event_schemas};
 pub use time::{DAY_MS, ObservationDate, Timestamp};

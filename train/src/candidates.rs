@@ -42,13 +42,13 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// Calibrated scores of feature vectors.
-    pub(crate) fn score(&self, row: &[f32]) -> f64 {
-        self.calibrator.score(self.kind.raw_scale(), self.kind.raw_score(row))
+    /// Calibrated scores of feature vectors that stand one after the other.
+    pub(crate) fn scores(&self, rows: &[f32]) -> Vec<f64> {
+        self.calibrator.scores(self.kind.raw_scale(), self.kind.raw_scores(rows))
     }
 }
 
-/// Fits each learner that the configuration asks for; `fold` is the one that is held out, where one is.
+/// Fits each learner that the configuration asks for; `part` names what it is fitted for, where that is a part of the job.
 ///
 /// # Errors
 /// When a learner cannot be fitted.
@@ -56,10 +56,10 @@ pub(crate) fn fit_candidates(
     config: &TrainConfig,
     observations: &Observations<'_>,
     console: &Console,
-    fold: Option<u32>,
+    part: Option<&str>,
 ) -> Result<Vec<Candidate>, Error> {
     let algorithms = config.algorithm.algorithms().iter();
-    algorithms.map(|&algorithm| fit(algorithm, config, observations, console, fold)).collect()
+    algorithms.map(|&algorithm| fit(algorithm, config, observations, console, part)).collect()
 }
 
 /// Position of the candidate with the least honest log loss; the first of equals.
@@ -113,13 +113,13 @@ fn fit(
     config: &TrainConfig,
     observations: &Observations<'_>,
     console: &Console,
-    fold: Option<u32>,
+    part: Option<&str>,
 ) -> Result<Candidate, Error> {
     let started = Instant::now();
     let fit_error = |source: FitError| Error::Fit { what: format!("the {}", algorithm.name()), source };
     let n_steps = if algorithm == Algorithm::RandomForest && config.tune.is_none() { config.n_trees } else { 0 };
-    let bar = match fold {
-        Some(fold) => console.bar(&format!("fold {fold}: {}", algorithm.name()), n_steps),
+    let bar = match part {
+        Some(part) => console.bar(&format!("{part}: {}", algorithm.name()), n_steps),
         None => console.progress(&format!("fitting the {}", algorithm.name()), n_steps),
     };
     let step = |step: Step| {

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use churn_model::evaluate::{MeanChange, Metrics};
+use churn_model::evaluate::{Importance, MeanChange, Metrics};
 
 use crate::commands;
-use crate::findings::{self, GAINS_SHARES, gain_at};
+use crate::findings::{self, GAINS_SHARES, gain_at, over_time as told};
 use crate::numbers::{count, decimals, or_dash, percent, sentence, setting};
 use crate::outcome::{Outcome, Segment};
+use crate::over_time::OverTime;
 
 /// Features whose importance the card names.
 const N_IMPORTANT: usize = 10;
@@ -40,6 +41,9 @@ pub fn model_card(outcome: &Outcome) -> String {
     card.heading("Label, data and split");
     card.paragraph(&format!("Label {}", text(&sentence(&outcome.label))));
     card.paragraph(&text(&findings::split(outcome)));
+    if let Some(over_time) = &outcome.over_time {
+        log_and_plan(&mut card, over_time);
+    }
 
     card.heading("Candidates");
     candidates(&mut card, outcome);
@@ -58,6 +62,10 @@ pub fn model_card(outcome: &Outcome) -> String {
         card.paragraph(&format!("Cross-validation of the whole procedure, {n} folds: ROC-AUC {auc}, log loss {loss}."));
     }
 
+    if let Some(over_time) = &outcome.over_time {
+        yardsticks(&mut card, outcome, over_time);
+    }
+
     card.heading("Calibration");
     let calibrator = findings::calibrator(&outcome.calibrator);
     card.paragraph(&format!("{} {calibrator}", findings::calibration(outcome)));
@@ -74,15 +82,19 @@ pub fn model_card(outcome: &Outcome) -> String {
         card.heading("Importance");
         importance(&mut card, outcome);
     }
+    if let Some(over_time) = outcome.over_time.as_ref().filter(|over_time| !over_time.families.is_empty()) {
+        card.paragraph("The same, with all features of a family shuffled together.");
+        importance_table(&mut card, "Family", &over_time.families);
+    }
     if !outcome.caveats.is_empty() {
         card.heading("Caveats");
         card.list(&outcome.caveats.iter().map(|caveat| text(&sentence(caveat))).collect::<Vec<_>>());
     }
     card.heading("Reproduction");
-    card.paragraph(
-        "With whatever other flags the run had: the same table, flags and seed give the same model file, byte for \
-         byte.\n",
-    );
+    card.paragraph(&format!(
+        "With whatever other flags the run had: the same {}, flags and seed give the same model file, byte for byte.\n",
+        findings::source_word(outcome)
+    ));
     // Indented, because a fence could be closed by what stands in it.
     commands::repeat(outcome).lines().for_each(|line| card.line(&format!("    {line}")));
     card.markdown
@@ -160,15 +172,79 @@ fn segments(card: &mut Card, segments: &[Segment]) {
 fn importance(card: &mut Card, outcome: &Outcome) {
     let on = count(outcome.n_importance);
     card.paragraph(&format!("How much worse scores get when a feature is shuffled, on {on} test observations (± sd)."));
+    importance_table(card, "Feature", &outcome.importance[..outcome.importance.len().min(N_IMPORTANT)]);
+}
+
+fn importance_table(card: &mut Card, what: &str, features: &[Importance]) {
     let shown = |change: MeanChange| {
         decimals(change.mean, 4) + &change.sd.map(|sd| format!(" ± {}", decimals(sd, 4))).unwrap_or_default()
     };
     card.table(
-        &["Feature", "Log loss rises by", "ROC-AUC falls by"],
-        outcome.importance.iter().take(N_IMPORTANT).map(|feature| {
+        &[what, "Log loss rises by", "ROC-AUC falls by"],
+        features.iter().map(|feature| {
             vec![text(&feature.name), shown(feature.log_loss_increase), shown(feature.roc_auc_decrease)]
         }),
     );
+}
+
+/// What was in the log, how it was observed, and which dates were used for what.
+fn log_and_plan(card: &mut Card, over_time: &OverTime) {
+    card.heading("Log and observation plan");
+    card.paragraph(&text(&told::log(&over_time.log)));
+    card.paragraph(&text(&told::plan(&over_time.plan)));
+    card.heading("Split by date");
+    card.paragraph(&told::dates(&over_time.dates, &over_time.plan));
+    card.table(
+        &["Part", "Observation dates", "Observations", "Churned", "Base rate"],
+        told::parts(&over_time.dates).iter().map(|span| {
+            vec![
+                told::part_word(span.part).to_owned(),
+                format!("{} ({})", span.days(), count(span.n_dates)),
+                count(span.n_at_risk),
+                or_dash(span.n_churned.map(|n_churned| n_churned as f64), |n_churned| decimals(n_churned, 0)),
+                or_dash(span.base_rate(), percent),
+            ]
+        }),
+    );
+    card.paragraph(&told::base_rates(&over_time.dates));
+    if let Some(sentence) = told::event_study(&over_time.event_study) {
+        card.paragraph(&sentence);
+    }
+}
+
+/// The best possible score, the original system's columns, bags, and other dates.
+fn yardsticks(card: &mut Card, outcome: &Outcome, over_time: &OverTime) {
+    if let Some(oracle) = &over_time.oracle {
+        card.heading("How good it could be");
+        card.paragraph(&told::oracle(outcome, oracle));
+    }
+    if let Some(original) = &over_time.original {
+        card.heading("Beside the original system");
+        card.paragraph(&told::original(outcome, original));
+        card.paragraph(&format!("Its columns: {}.", text(&original.features.join(", "))));
+    }
+    if let Some(bagging) = &over_time.bagging {
+        card.heading("Bagging by tenant");
+        card.paragraph(&told::bagging(bagging));
+    }
+    if let Some(sentence) = told::backtest(&over_time.backtest) {
+        card.heading("Backtest");
+        card.paragraph(&sentence);
+        card.table(
+            &["Date tested on", "Learner", "Fitted on", "Tested on", "ROC-AUC", "Best possible", "Log loss"],
+            over_time.backtest.iter().map(|step| {
+                vec![
+                    step.date.to_string(),
+                    step.algorithm.name().replace('-', " "),
+                    count(step.n_fit),
+                    count(step.test.n),
+                    decimals(step.test.roc_auc, 3),
+                    or_dash(step.oracle_roc_auc, |auc| decimals(auc, 3)),
+                    decimals(step.test.log_loss, 4),
+                ]
+            }),
+        );
+    }
 }
 
 /// Markdown in the making.

@@ -2,12 +2,16 @@
 
 use churn_training_data::Role;
 
-use crate::{MODEL_FILE, Outcome, demonstration};
+use crate::{MODEL_FILE, Outcome, world};
 
 /// The command that repeats the run, but for flags that an outcome does not know, such as hyperparameters.
 pub(crate) fn repeat(outcome: &Outcome) -> String {
     let mut command = "cargo run --release --bin train --".to_owned();
-    if outcome.source != demonstration::NAME {
+    if outcome.over_time.is_some() {
+        if outcome.source != world::NAME {
+            command += &format!(" --events {}", quoted(&outcome.source));
+        }
+    } else {
         command += &format!(" --table {}", quoted(&outcome.source));
         command += &flag(outcome, &Role::Label, "--label");
         command += &flag(outcome, &Role::Id, "--id");

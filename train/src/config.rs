@@ -8,41 +8,51 @@ use clap::{Parser, ValueEnum};
 use churn_model::fit::{CalibratorLearner, ClassWeight};
 use churn_model::{Campaign, ThresholdRule};
 
-use crate::command_line::parse;
-use crate::{Error, hyperparameters};
+use crate::Error;
+use crate::command_line::command;
+use crate::hyperparameters::parse_with_files;
+use crate::plan_options::PlanOptions;
 
-/// Trains a churn model on a table of tenants: fits, calibrates and evaluates it, and writes a run folder.
+/// Trains a churn model on a log of events or a table of tenants: fits, calibrates and evaluates it, and writes a run
+/// folder.
 ///
-/// Without --table it runs on a small bundled table, to show what it does.
+/// Without --events and --table it simulates the tenants of a SaaS platform and trains on their events.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "train", version, max_term_width = 110)]
 pub struct TrainConfig {
-    /// Table to train on: CSV, or CSV in gzip
-    #[arg(long, value_name = "FILE")]
+    /// Events, and the plan that observations are made by.
+    #[command(flatten)]
+    pub events: PlanOptions,
+
+    /// Observations that `assemble` has written, to train on instead of events
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["events", "table"], help_heading = "Events")]
+    pub observations: Option<PathBuf>,
+    /// Table to train on instead of events: CSV, or CSV in gzip
+    #[arg(long, value_name = "FILE", conflicts_with = "events", help_heading = "Table")]
     pub table: Option<PathBuf>,
     /// Column that says who churned
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help_heading = "Table")]
     pub label: Option<String>,
     /// Value of the label column that means churn, where that is not obvious
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", help_heading = "Table")]
     pub positive: Option<String>,
     /// The table has no header and its first column is the label (as SageMaker's built-in algorithms take it)
-    #[arg(long, conflicts_with = "label")]
+    #[arg(long, conflicts_with = "label", help_heading = "Table")]
     pub no_header: bool,
     /// Column that names the rows; no feature
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help_heading = "Table")]
     pub id: Option<String>,
     /// Column whose equal values (such as a tenant) stay together in bootstraps, folds and splits; no feature
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help_heading = "Table")]
     pub group: Option<String>,
     /// Column that says how often a row counts in fitting (the test counts each once); no feature
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help_heading = "Table")]
     pub weight: Option<String>,
     /// Column to leave out; may be repeated, or hold a comma-separated list
-    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', help_heading = "Table")]
     pub drop: Vec<String>,
     /// Column to read as a category even if it holds numbers; may be repeated, or hold a comma-separated list
-    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', help_heading = "Table")]
     pub category: Vec<String>,
     /// JSON object whose keys are these flags; flags given here win
     #[arg(long, value_name = "FILE")]
@@ -61,7 +71,10 @@ pub struct TrainConfig {
     /// Cross-validate on the folds of a CSV file with the columns row and fold, too
     #[arg(long, value_name = "FILE")]
     pub folds: Option<PathBuf>,
-    /// Share of the rows held out for the test; the model file is fitted on the others
+    /// Fit and test again for every observation date, each time on what had been known before it
+    #[arg(long, conflicts_with = "table")]
+    pub backtest: bool,
+    /// Share of the rows held out for the test (of a log, the latest dates); the model file is fitted on others
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     pub test_share: f64,
     /// Seed of everything random
@@ -206,25 +219,17 @@ pub enum ThresholdChoice {
 }
 
 impl TrainConfig {
-    /// Reads the command line and, where it names one, `hyperparameters.json`.
+    /// Reads the command line and, where it names them, the plan and `hyperparameters.json`.
     ///
     /// # Errors
     /// [`Error::Usage`] holds the text to show, and is also how `--help` and `--version` come back.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
-        let given: Vec<OsString> = args.into_iter().collect();
-        let config: Self = parse(&given)?;
-        let Some(path) = &config.hyperparameters else { return config.checked() };
-        let from_file = hyperparameters::flags_of_file(path, &given)?;
-        let (program, rest) = given.split_at(1.min(given.len()));
-        let all: Vec<OsString> = program.iter().cloned().chain(from_file).chain(rest.iter().cloned()).collect();
-        let parsed: Result<Self, Error> = parse(&all).map_err(|error| match error {
-            Error::Usage { text, .. } => {
-                let problem = text.trim().trim_start_matches("error: ").to_owned();
-                Error::Hyperparameters { path: path.clone(), problem }
-            }
-            other => other,
-        });
-        parsed?.checked()
+        let files = |config: &Self| {
+            let plan = config.events.plan.clone().map(|path| (path, PlanOptions::command()));
+            let all = config.hyperparameters.clone().map(|path| (path, command::<Self>()));
+            plan.into_iter().chain(all).collect()
+        };
+        parse_with_files(args, files)?.checked()
     }
 
     fn checked(self) -> Result<Self, Error> {

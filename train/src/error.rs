@@ -43,6 +43,12 @@ pub enum Error {
     /// The table, or the folds, cannot be used.
     #[error(transparent)]
     Data(#[from] churn_training_data::Error),
+    /// A log of events cannot be read.
+    #[error(transparent)]
+    Events(#[from] churn_events::Error),
+    /// There is no such world to simulate.
+    #[error(transparent)]
+    Simulate(#[from] churn_simulator::Error),
     /// A learner cannot be fitted.
     #[error("cannot fit {what}")]
     Fit {

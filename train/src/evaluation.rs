@@ -24,19 +24,22 @@ const MOST_IMPORTANCE_ROWS: usize = 2_000;
 const N_IMPORTANCE_REPEATS: usize = 5;
 
 /// Features that the segment table is made by.
-const N_SEGMENT_FEATURES: usize = 4;
+pub(crate) const N_SEGMENT_FEATURES: usize = 4;
 
 /// Levels of one feature that the segment table shows.
 const MOST_SEGMENT_LEVELS: usize = 12;
 
-/// The score of every row, on all threads.
-pub(crate) fn score_all(features: ArrayView2<'_, f32>, score: impl Fn(&[f32]) -> f64 + Sync) -> Vec<f64> {
-    let rows: Vec<_> = features.axis_iter(Axis(0)).collect();
-    let score_row = |row: &ndarray::ArrayView1<'_, f32>| match row.as_slice() {
-        Some(row) => score(row),
-        None => score(&row.to_vec()),
+/// Rows that a thread scores at a time.
+const CHUNK_ROWS: usize = 1024;
+
+/// The score of every row, on all threads; `scores` gives those of some rows, which stand one after the other.
+pub(crate) fn score_all(features: ArrayView2<'_, f32>, scores: impl Fn(&[f32]) -> Vec<f64> + Sync) -> Vec<f64> {
+    let chunks: Vec<_> = features.axis_chunks_iter(Axis(0), CHUNK_ROWS).collect();
+    let score_chunk = |chunk: &ArrayView2<'_, f32>| {
+        let chunk = chunk.as_standard_layout();
+        scores(chunk.as_slice().expect("this cannot fail because the layout has just been made standard"))
     };
-    rows.par_iter().with_min_len(64).map(score_row).collect()
+    chunks.par_iter().flat_map_iter(score_chunk).collect()
 }
 
 /// Numbers and curves of scores held against labels.
@@ -66,25 +69,24 @@ pub(crate) fn evaluate(
     })
 }
 
-/// How much a model needs each feature, most needed first, and on how many observations that was measured.
+/// How much a model needs each group of columns, most needed first, and on how many observations that was measured.
 ///
 /// # Errors
 /// When the rows it is measured on bear one label only.
 pub(crate) fn importance(
-    schema: &FeatureSchema,
+    groups: &[ColumnGroup],
     rows: &Rows,
     seed: u64,
-    score: impl Fn(&[f32]) -> f64 + Sync,
+    scores: impl Fn(&[f32]) -> Vec<f64> + Sync,
 ) -> Result<(Vec<Importance>, usize), EvaluateError> {
     let step = rows.len().div_ceil(MOST_IMPORTANCE_ROWS).max(1);
     let sample: Vec<usize> = (0..rows.len()).step_by(step).collect();
     let sample = rows.select(&sample);
-    let groups = ColumnGroup::per_feature(schema);
-    let score_matrix = |features: ArrayView2<'_, f32>| score_all(features, &score);
+    let score_matrix = |features: ArrayView2<'_, f32>| score_all(features, &scores);
     let mut importance = permutation_importance(
         sample.features.view(),
         &sample.labels,
-        &groups,
+        groups,
         N_IMPORTANCE_REPEATS,
         seed,
         score_matrix,
@@ -93,17 +95,16 @@ pub(crate) fn importance(
     Ok((importance, sample.len()))
 }
 
-/// The test split in parts by its most important features.
+/// The test split in parts by these features.
 pub(crate) fn segments(
     schema: &FeatureSchema,
-    importance: &[Importance],
+    features: &[&str],
     rows: &Rows,
     scores: &[f64],
     threshold: &Threshold,
 ) -> Vec<Segment> {
-    let positions = importance.iter().filter_map(|importance| schema.position(&importance.name));
+    let positions = features.iter().filter_map(|name| schema.position(name));
     positions
-        .take(N_SEGMENT_FEATURES)
         .flat_map(|position| {
             let feature = &schema.features()[position];
             let values: Vec<f32> = rows.features.column(position).to_vec();
@@ -209,7 +210,7 @@ pub(crate) fn baseline(
     let calibrator =
         CalibratorLearner::Logistic.fit(RawScale::Share, &out_of_fold, &observations).map_err(fit_error)?;
     let column = test.features.select(Axis(1), &[position]);
-    let scores = score_all(column.view(), |row| calibrator.score(RawScale::Share, model.raw_score(row)));
+    let scores = score_all(column.view(), |rows| calibrator.scores(RawScale::Share, model.raw_scores(rows)));
     let what = || "the one-feature baseline".to_owned();
     let test =
         Metrics::of(&scores, &test.labels, campaign).map_err(|source| Error::Evaluate { what: what(), source })?;

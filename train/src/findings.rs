@@ -1,5 +1,7 @@
 //! What a run found, in plain sentences; the report and the model card say the same.
 
+pub(crate) mod over_time;
+
 use churn_model::evaluate::{CalibrationBin, GainsPoint, ProfitPoint};
 use churn_model::{Calibrator, Campaign, ThresholdRule};
 use churn_training_data::Role;
@@ -22,7 +24,12 @@ pub(crate) fn learner(candidate: &CandidateOutcome) -> String {
 
 /// What one row is called: a tenant, unless rows are known to share one.
 pub(crate) fn rows(outcome: &Outcome) -> &'static str {
-    if outcome.split.group.is_some() { "observations" } else { "tenants" }
+    if outcome.over_time.is_some() || outcome.split.group.is_some() { "observations" } else { "tenants" }
+}
+
+/// What a run reads.
+pub(crate) fn source_word(outcome: &Outcome) -> &'static str {
+    if outcome.over_time.is_some() { "log" } else { "table" }
 }
 
 /// Number of columns that the model reads.
@@ -42,10 +49,18 @@ pub(crate) fn split(outcome: &Outcome) -> String {
         count(split.n_test),
         count(split.n_test_churned),
     );
-    if let Some(group) = &split.group {
-        text += &format!(" Rows with the same {group} stayed on one side.");
+    match (&outcome.over_time, &split.group) {
+        (Some(over_time), _) => text += over_time::cut(over_time),
+        (None, Some(group)) => text += &format!(" Rows with the same {group} stayed on one side."),
+        (None, None) => {}
     }
     text
+}
+
+/// Observations that the columns were summarised over: also those that no part of the split holds.
+pub(crate) fn n_summarised(outcome: &Outcome) -> usize {
+    let split = outcome.split.n_fit + outcome.split.n_test;
+    outcome.over_time.as_ref().map_or(split, |over_time| over_time::n_labelled(&over_time.dates).max(split))
 }
 
 /// One line of a table of gains.

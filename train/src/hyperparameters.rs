@@ -1,30 +1,55 @@
-//! `hyperparameters.json`: flags as the keys of a JSON object.
+//! `hyperparameters.json` and plans: options as the keys of a JSON object.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::Arg;
+use clap::{Arg, Command, CommandFactory, FromArgMatches};
 use serde_json::Value;
 
-use crate::command_line::command;
-use crate::{Error, TrainConfig};
+use crate::Error;
+use crate::command_line::parse;
 
-/// The flags that a JSON object stands for, without those that the command line gives itself.
+/// Reads a command line whose options may also stand in files of JSON objects: options given win over the files, and a
+/// file that is named first over the next.
+///
+/// `files` says which files a first reading of the command line names, each with the options that may stand in it.
 ///
 /// # Errors
-/// When the file cannot be read, is no JSON object, or has a key that is no flag.
-pub(crate) fn flags_of_file(path: &Path, given: &[OsString]) -> Result<Vec<OsString>, Error> {
+/// When the command line cannot be used, or a file cannot be read, is no JSON object, or has a key that is no option.
+pub(crate) fn parse_with_files<T: CommandFactory + FromArgMatches>(
+    args: impl IntoIterator<Item = OsString>,
+    files: impl Fn(&T) -> Vec<(PathBuf, Command)>,
+) -> Result<T, Error> {
+    let given: Vec<OsString> = args.into_iter().collect();
+    let (program, rest) = given.split_at(1.min(given.len()));
+    let mut all = rest.to_vec();
+    let mut parsed: T = parse(&given)?;
+    for (path, options) in files(&parsed) {
+        let from_file = flags_of_file(&path, &options, &all)?;
+        all = from_file.into_iter().chain(all).collect();
+        parsed = parse(&[program, &all].concat()).map_err(|error| match error {
+            Error::Usage { text, .. } => {
+                let problem = text.trim().trim_start_matches("error: ").to_owned();
+                Error::Hyperparameters { path, problem }
+            }
+            other => other,
+        })?;
+    }
+    Ok(parsed)
+}
+
+/// The flags that a JSON object stands for, without those that are given already.
+fn flags_of_file(path: &Path, options: &Command, given: &[OsString]) -> Result<Vec<OsString>, Error> {
     let fail = |problem: String| Error::Hyperparameters { path: path.to_owned(), problem };
     let text = std::fs::read(path).map_err(|source| Error::ReadFile { path: path.to_owned(), source })?;
     let object: serde_json::Map<String, Value> =
         serde_json::from_slice(&text).map_err(|error| fail(format!("expected a JSON object: {error}")))?;
-    let command = command::<TrainConfig>();
     let mut flags = Vec::new();
     for (key, value) in object {
         let name = key.replace('_', "-");
-        let is_named = |arg: &&Arg| arg.get_long() == Some(name.as_str()) && name != "hyperparameters";
-        let Some(arg) = command.get_arguments().find(is_named) else {
-            return Err(fail(format!("no hyperparameter is called {key:?}; see train --help")));
+        let is_named = |arg: &&Arg| arg.get_long() == Some(name.as_str()) && !FILES.contains(&name.as_str());
+        let Some(arg) = options.get_arguments().find(is_named) else {
+            return Err(fail(format!("no option is called {key:?} that may stand here; see --help")));
         };
         let flag = format!("--{name}");
         let is_given = |arg: &OsString| {
@@ -44,6 +69,9 @@ pub(crate) fn flags_of_file(path: &Path, given: &[OsString]) -> Result<Vec<OsStr
     }
     Ok(flags)
 }
+
+/// Options that name such files themselves.
+const FILES: [&str; 2] = ["hyperparameters", "plan"];
 
 enum FlagValues {
     Switch(bool),

@@ -2,34 +2,51 @@
 //!
 //! The binary `train` is this library's [`train`] with the command line in front of it.
 
+mod assembling;
+mod backtest;
+mod bagging;
 mod candidates;
 mod card;
 mod command_line;
 mod commands;
 mod config;
 mod console;
-mod demonstration;
+mod cross_validation;
 mod error;
 mod evaluation;
 mod findings;
 mod hyperparameters;
 mod numbers;
+mod observing;
+mod original;
 mod outcome;
+mod over_time;
+mod parts;
 mod pipeline;
+mod plan_options;
+mod procedure;
 pub mod report;
 mod rows;
 mod run_folder;
 mod scoring;
+mod source;
 mod summary;
 mod tune;
 mod whole_files;
+mod world;
 
+pub use assembling::{AssembleConfig, assemble};
 pub use card::model_card;
 pub use config::{Algorithm, AlgorithmChoice, Calibration, ThresholdChoice, TrainConfig};
 pub use console::Console;
 pub use error::Error;
 pub use outcome::{Baseline, CandidateOutcome, CrossValidation, Evaluation, FoldOutcome, Outcome, Segment, Split};
+pub use over_time::{
+    BacktestFacts, BagFacts, BaggingFacts, DateFacts, LogFacts, OracleFacts, OriginalFacts, OverTime, Part, PlanFacts,
+    SplitKind, StudyWeek,
+};
 pub use pipeline::{Finished, MODEL_FILE, train};
+pub use plan_options::{PlanOptions, Rule};
 pub use scoring::{ScoreConfig, Scored, score};
 
 /// The README's snippets, compiled and run as tests.

@@ -10,6 +10,7 @@ use churn_model::evaluate::{
 use churn_model::{Calibrator, Campaign, Threshold};
 use churn_training_data::ColumnSummary;
 
+use crate::OverTime;
 use crate::config::Algorithm;
 
 /// Everything worth telling about one run.
@@ -53,6 +54,8 @@ pub struct Outcome {
     pub caveats: Vec<String>,
     /// Seed of everything random.
     pub seed: u64,
+    /// What only a log with times can tell; `None` for a flat table.
+    pub over_time: Option<OverTime>,
 }
 
 /// Which rows were used for what.

@@ -40,6 +40,16 @@ impl Rows {
         }
     }
 
+    /// The same rows with some of their features.
+    pub(crate) fn columns(&self, columns: &[usize]) -> Self {
+        Self { features: self.features.select(Axis(1), columns), ..self.clone() }
+    }
+
+    /// The same rows, each a group of its own.
+    pub(crate) fn without_groups(&self) -> Self {
+        Self { groups: None, ..self.clone() }
+    }
+
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.labels.len()

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use churn_model::Threshold;
-use churn_training_data::TrainingSet;
+use churn_model::{Model, Threshold};
+use churn_training_data::{Observation, Observations, TrainingSet};
 
 use crate::Error;
 use crate::outcome::Outcome;
+use crate::over_time::OverTime;
 use crate::summary;
 use crate::whole_files::write_together;
 
@@ -18,7 +19,7 @@ use crate::whole_files::write_together;
 pub(crate) struct Prediction {
     /// Position in the table.
     pub(crate) row: usize,
-    /// `fit` or `test`.
+    /// `fit`, `calibration` or `test`; empty for a row that is in none of them.
     pub(crate) split: &'static str,
     /// Churn probability; NaN where every tree had seen the row.
     pub(crate) score: f64,
@@ -47,17 +48,36 @@ impl RunFolder {
         self.add("metrics.json", text.into_bytes());
     }
 
-    /// Adds `predictions.csv`.
+    /// Adds `predictions.csv`: every observation that is in a part, with a score by a model that had not seen it.
     pub(crate) fn add_predictions(&mut self, set: &TrainingSet, predictions: &[Prediction], threshold: &Threshold) {
-        let key_name = if set.keys().are_ids() { "id" } else { "row" };
-        let mut csv = Csv::new(&[key_name, "split", "label", "score", "decision"]);
-        for prediction in predictions {
-            let score = prediction.score;
-            let decision = if score.is_nan() { "" } else { digit(threshold.decide(score)) };
-            let key = set.keys().get(prediction.row);
-            csv.row(&[&key, prediction.split, digit(set.labels()[prediction.row]), &number(score), decision]);
+        let keys = set.keys();
+        let key_names: &[&str] = match (keys.dates(), keys.are_ids()) {
+            (Some(_), _) => &OBSERVATION,
+            (None, true) => &["id"],
+            (None, false) => &["row"],
+        };
+        let mut csv = Csv::new(&[key_names, &["split", "label", "score", "decision"]].concat());
+        for Prediction { row, split, score } in predictions.iter().filter(|prediction| !prediction.split.is_empty()) {
+            let decision = if score.is_nan() { "" } else { digit(threshold.decide(*score)) };
+            let rest = [split, digit(set.labels()[*row]), &number(*score), decision];
+            match keys.observation(*row) {
+                Some((tenant, date)) => csv.row(&[[tenant, &date.to_string()].as_slice(), &rest].concat()),
+                None => csv.row(&[[&*keys.get(*row)].as_slice(), &rest].concat()),
+            }
         }
         self.add("predictions.csv", csv.bytes());
+    }
+
+    /// Adds `scores.csv`: every tenant at risk on the last observation date, the likeliest to churn first.
+    pub(crate) fn add_scores(&mut self, observations: &Observations, model: &Model) {
+        let mut scored: Vec<(f64, Observation<'_>)> =
+            observations.latest().map(|observation| (model.score(observation.features), observation)).collect();
+        scored.sort_by(|(a, one), (b, other)| b.total_cmp(a).then_with(|| one.tenant.cmp(other.tenant)));
+        let mut csv = Csv::new(&[OBSERVATION.as_slice(), &["score", "decision"]].concat());
+        for (score, Observation { tenant, date, .. }) in scored {
+            csv.row(&[tenant, &date.to_string(), &number(score), digit(model.decide(score))]);
+        }
+        self.add(SCORES_FILE, csv.bytes());
     }
 
     /// Adds `oof.csv`.
@@ -80,15 +100,23 @@ impl RunFolder {
             for folder in new_folders {
                 let _ = fs::remove_dir(folder); // empty, unless somebody else has put something there
             }
-        } else if !self.files.iter().any(|(name, _)| *name == OUT_OF_FOLD_FILE) {
-            let _ = fs::remove_file(folder.join(OUT_OF_FOLD_FILE)); // or it would pass for this run's
+        } else {
+            for name in NOT_ALWAYS.iter().filter(|name| !self.files.iter().any(|(written, _)| written == *name)) {
+                let _ = fs::remove_file(folder.join(name)); // or it would pass for this run's
+            }
         }
         written
     }
 }
 
-/// The one file that not every run writes.
 const OUT_OF_FOLD_FILE: &str = "oof.csv";
+const SCORES_FILE: &str = "scores.csv";
+
+/// The files that not every run writes.
+const NOT_ALWAYS: [&str; 2] = [OUT_OF_FOLD_FILE, SCORES_FILE];
+
+/// The columns that name an observation.
+const OBSERVATION: [&str; 2] = ["tenant", "observation_date"];
 
 /// Refuses a run folder that can be none because a file is in its way, before any work is done.
 ///
@@ -158,6 +186,29 @@ fn metrics_json(outcome: &Outcome) -> Value {
         },
         "segments": outcome.segments,
         "caveats": outcome.caveats,
+        "over_time": outcome.over_time.as_ref().map(over_time_json),
+    })
+}
+
+fn over_time_json(over_time: &OverTime) -> Value {
+    let families = over_time.families.iter().map(|family| {
+        json!({
+            "name": family.name,
+            "log_loss_increase": family.log_loss_increase.mean,
+            "roc_auc_decrease": family.roc_auc_decrease.mean,
+        })
+    });
+    json!({
+        "log": over_time.log,
+        "plan": over_time.plan,
+        "dates": over_time.dates,
+        "event_study": over_time.event_study,
+        "oracle": over_time.oracle,
+        "original": over_time.original,
+        "bagging": over_time.bagging,
+        "families": families.collect::<Vec<Value>>(),
+        "backtest": over_time.backtest,
+        "n_scored": over_time.n_scored,
     })
 }
 

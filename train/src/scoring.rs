@@ -68,7 +68,7 @@ pub fn score(config: &ScoreConfig, console: &Console) -> Result<Scored, Error> {
     let model = Model::read(&config.model)?;
     let options = ScoringOptions { id: config.id.clone(), header: !config.no_header, label: None };
     let table = read_features(&config.table, model.schema(), &options)?;
-    let scores = score_all(table.features(), |row| model.score(row));
+    let scores = score_all(table.features(), |rows| model.scores(rows));
 
     let mut csv = Csv::new(&[if table.keys().are_ids() { "id" } else { "row" }, "score", "decision"]);
     for (row, &score) in scores.iter().enumerate() {

@@ -1,5 +1,7 @@
 //! What a run prints, and the sentences that its files share.
 
+mod over_time;
+
 use std::path::Path;
 
 use churn_model::Campaign;
@@ -9,6 +11,8 @@ use churn_training_data::{ColumnSummary, Role, TrainingSet, ValueSummary};
 use crate::config::Algorithm;
 use crate::console::Console;
 use crate::outcome::{CandidateOutcome, CrossValidation, Outcome, Split};
+
+pub(crate) use over_time::print_over_time;
 
 /// The metrics that are averaged over folds, by their documented keys.
 pub(crate) fn values(metrics: &Metrics) -> Vec<(&'static str, f64)> {
@@ -130,7 +134,8 @@ pub(crate) fn print_results(console: &Console, outcome: &Outcome, folder: &Path)
         outcome.test.metrics;
     let kept = outcome.candidates[outcome.chosen].algorithm.name();
     let baseline = &outcome.baseline;
-    console.line(format!("\n{kept} on {} held-out rows", outcome.split.n_test));
+    let rows = row_word(outcome);
+    console.line(format!("\n{kept} on {} held-out {rows}s", outcome.split.n_test));
     console.line(format!("  ROC-AUC   {roc_auc:.4}  (95 % interval {roc_auc_low:.4} to {roc_auc_high:.4})"));
     console.line(format!("            {:.4}  with {} alone", baseline.test.roc_auc, baseline.feature));
     console.line(format!("  PR-AUC    {pr_auc:.4}  (base rate {:.4})", outcome.test.metrics.base_rate));
@@ -156,6 +161,9 @@ pub(crate) fn print_results(console: &Console, outcome: &Outcome, folder: &Path)
     } else {
         format!("  needs most: {}", needed.join(", "))
     });
+    if let Some(over_time) = &outcome.over_time {
+        print_over_time(console, over_time, &outcome.test.metrics);
+    }
     outcome.caveats.iter().for_each(|caveat| console.line(format!("  caution: {caveat}")));
     console.line(format!("\nmodel file {}", folder.join(crate::MODEL_FILE).display()));
     console.line(format!("report     {}", folder.join("report.html").display()));
@@ -169,23 +177,28 @@ const TOO_GOOD: f64 = 0.995;
 
 /// What a user of the model has to know.
 pub(crate) fn caveats(outcome: &Outcome) -> Vec<String> {
-    let mut caveats = vec![
-        "not point-in-time: a flat table does not say when its values became known, so features may hold what came \
-         after the churn"
-            .to_owned(),
-    ];
+    let mut caveats = match &outcome.over_time {
+        None => vec![
+            "not point-in-time: a flat table does not say when its values became known, so features may hold what came \
+             after the churn"
+                .to_owned(),
+        ],
+        Some(over_time) => over_time::caveats(over_time),
+    };
+    let row = row_word(outcome);
     let Split { n_fit_churned, n_test_churned, .. } = outcome.split;
     if n_fit_churned < FEW_CHURNED {
-        let rows = churned_rows(n_fit_churned);
+        let rows = churned_rows(n_fit_churned, row);
         caveats.push(format!("only {rows} to learn from; expect other data to look different"));
     }
     if n_test_churned < FEW_CHURNED {
-        let rows = churned_rows(n_test_churned);
+        let rows = churned_rows(n_test_churned, row);
         caveats.push(format!("only {rows} in the test; mind the interval of the ROC-AUC"));
     }
-    if let Some(group) = &outcome.split.group {
+    let group = if outcome.over_time.is_some() { Some("tenant") } else { outcome.split.group.as_deref() };
+    if let Some(group) = group {
         caveats.push(format!(
-            "rows of one {group} are alike, so the interval of the ROC-AUC, which counts rows, is too narrow"
+            "{row}s of one {group} are alike, so the interval of the ROC-AUC, which counts {row}s, is too narrow"
         ));
     }
     let Metrics { roc_auc, roc_auc_low, .. } = outcome.test.metrics;
@@ -195,11 +208,10 @@ pub(crate) fn caveats(outcome: &Outcome) -> Vec<String> {
         caveats.push(format!("{} alone ranks the test better than the model", outcome.baseline.feature));
     }
     if roc_auc > TOO_GOOD {
-        caveats.push(
-            "almost no errors on held-out rows: the label may be a rule over the features, or a feature may be known \
+        caveats.push(format!(
+            "almost no errors on held-out {row}s: the label may be a rule over the features, or a feature may be known \
              only after the churn"
-                .to_owned(),
-        );
+        ));
     }
     caveats
 }
@@ -216,8 +228,13 @@ fn short(value: &serde_json::Value) -> String {
     }
 }
 
-fn churned_rows(n: usize) -> String {
-    if n == 1 { "1 churned row".to_owned() } else { format!("{n} churned rows") }
+fn churned_rows(n: usize, row: &str) -> String {
+    if n == 1 { format!("1 churned {row}") } else { format!("{n} churned {row}s") }
+}
+
+/// What a row is called.
+fn row_word(outcome: &Outcome) -> &'static str {
+    if outcome.over_time.is_some() { "observation" } else { "row" }
 }
 
 fn percent(part: usize, whole: usize) -> String {

@@ -41,6 +41,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
+    fn rows_scored_together_score_bit_for_bit_as_they_do_alone(table in tables(1200)) {
+        let model = fit(&GIVEN, &table).model;
+        let rows = table.features.as_slice().expect("rows stand one after the other");
+        let alone: Vec<f64> = rows.chunks(model.n_features()).map(|row| model.raw_score(row)).collect();
+        prop_assert!(same_bits(&model.raw_scores(rows), &alone));
+    }
+
+    #[test]
     fn a_forest_does_not_depend_on_the_order_of_rows(table in tables(300), seed: u64) {
         let (shuffled, order) = table.shuffled(seed);
         for learner in [CHOOSING, GIVEN] {

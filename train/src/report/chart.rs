@@ -7,7 +7,8 @@ use maud::{Markup, html};
 
 use crate::numbers;
 
-const WIDTH: f64 = 400.0;
+/// Units from the left to the right of every chart.
+pub(super) const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 290.0;
 const LEFT: f64 = 50.0;
 const RIGHT: f64 = 386.0;
@@ -52,6 +53,11 @@ impl Axis {
         Self { name: name.to_owned(), start, end, ticks }
     }
 
+    /// A range as it is, with these ticks.
+    pub(super) fn with_ticks(name: &str, (start, end): (f64, f64), ticks: Vec<(f64, String)>) -> Self {
+        Self { name: name.to_owned(), start, end, ticks }
+    }
+
     /// The start of the range.
     pub(super) fn start(&self) -> f64 {
         self.start
@@ -62,8 +68,13 @@ impl Axis {
         self.end
     }
 
+    /// The named ticks.
+    pub(super) fn ticks(&self) -> &[(f64, String)] {
+        &self.ticks
+    }
+
     /// Position of a number between `from` and `to`; a number outside the range is drawn on its edge.
-    fn place(&self, number: f64, from: f64, to: f64) -> f64 {
+    pub(super) fn place(&self, number: f64, from: f64, to: f64) -> f64 {
         let part = (number - self.start) / (self.end - self.start);
         if part.is_finite() { from + part.clamp(0.0, 1.0) * (to - from) } else { from }
     }
@@ -90,17 +101,7 @@ pub(super) struct Plot {
 impl Plot {
     /// A titled figure of the marks on the axes; the message says in words what the chart shows.
     pub(super) fn figure(&self, id: &str, title: &str, message: &str, marks: &Markup) -> Markup {
-        html! {
-            figure id=(id) {
-                figcaption { h3 { (title) } p { (message) } }
-                svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-labelledby={ (id) "-title " (id) "-desc" } {
-                    title id={ (id) "-title" } { (title) }
-                    desc id={ (id) "-desc" } { (message) }
-                    (self.axes())
-                    (marks)
-                }
-            }
-        }
+        figure(id, title, message, HEIGHT, &html! { (self.axes()) (marks) })
     }
 
     /// Straight lines through points; only as many are drawn as can be seen.
@@ -144,8 +145,7 @@ impl Plot {
         (dx, dy): (f64, f64),
         text: &str,
     ) -> Markup {
-        // Letters of the page's font are a little over half as wide as high.
-        let width = 6.6 * text.chars().count() as f64;
+        let width = text_width(text);
         let at = self.x_at(x);
         let side = match side {
             Side::Right if at + dx + width > WIDTH + 8.0 => Side::Left,
@@ -158,6 +158,11 @@ impl Plot {
         };
         let y = (self.y_at(y) + dy).clamp(TOP + 4.0, BOTTOM - 5.0);
         html! { text class={ "label " (class) } x=(px(x)) y=(px(y)) text-anchor=(anchor) { (text) } }
+    }
+
+    /// How many units apart two places along x are drawn.
+    pub(super) fn width(&self, from: f64, to: f64) -> f64 {
+        self.x_at(to) - self.x_at(from)
     }
 
     fn x_at(&self, number: f64) -> f64 {
@@ -184,6 +189,25 @@ impl Plot {
             text class="axis-name" x=(px(RIGHT)) y=(px(HEIGHT - 8.0)) text-anchor="end" { (self.x.name) }
         }
     }
+}
+
+/// A titled figure, as wide as a plot and so many units high; the message says in words what it shows.
+pub(super) fn figure(id: &str, title: &str, message: &str, height: f64, content: &Markup) -> Markup {
+    html! {
+        figure id=(id) {
+            figcaption { h3 { (title) } p { (message) } }
+            svg viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-labelledby={ (id) "-title " (id) "-desc" } {
+                title id={ (id) "-title" } { (title) }
+                desc id={ (id) "-desc" } { (message) }
+                (content)
+            }
+        }
+    }
+}
+
+/// About how wide a text is drawn: letters of the page's font are a little over half as wide as high.
+pub(super) fn text_width(text: &str) -> f64 {
+    6.6 * text.chars().count() as f64
 }
 
 /// A picture in a table cell: an interval with a dot on it, over a range that all rows share.
@@ -258,7 +282,7 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 /// A coordinate; a tenth of a unit cannot be seen.
-fn px(coordinate: f64) -> String {
+pub(super) fn px(coordinate: f64) -> String {
     let text = format!("{coordinate:.1}");
     text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
 }

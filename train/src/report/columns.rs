@@ -5,12 +5,13 @@ use maud::{Markup, html};
 
 use super::tables::Heading::{Numbers, Words};
 use super::tables::{headings, table};
+use crate::findings::n_summarised;
 use crate::numbers::{count, percent, value};
 use crate::outcome::Outcome;
 
 /// Every column of the source, with its role and values.
 pub(super) fn columns(outcome: &Outcome) -> Markup {
-    let n = outcome.split.n_fit + outcome.split.n_test;
+    let n = n_summarised(outcome);
     let head = headings(&[
         Words("Column"),
         Words("Role"),

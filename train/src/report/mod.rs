@@ -4,7 +4,10 @@ mod chart;
 mod columns;
 mod curves;
 mod learners;
+mod months;
+mod over_time;
 mod tables;
+mod time_line;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -12,6 +15,7 @@ use crate::commands;
 use crate::findings;
 use crate::numbers::{count, counted, decimals, percent, range, sentence};
 use crate::outcome::Outcome;
+use crate::over_time::OverTime;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -38,12 +42,17 @@ pub fn render(outcome: &Outcome) -> String {
                 (header(outcome))
                 main {
                     (key_figures(outcome))
+                    (over_time::time(outcome))
+                    (over_time::event_study(outcome))
                     (learners(outcome))
+                    (over_time::possible(outcome))
+                    (over_time::bagging(outcome))
                     (ranking(outcome))
                     (calibration(outcome))
                     (acting(outcome))
                     (features(outcome))
                     (segments(outcome))
+                    (over_time::backtest(outcome))
                     (cross_validation(outcome))
                     (data(outcome))
                     (caveats(outcome))
@@ -68,13 +77,24 @@ fn section(id: &str, title: &str, lead: &str, content: &Markup) -> Markup {
 }
 
 fn header(outcome: &Outcome) -> Markup {
+    let over_time = outcome.over_time.as_ref();
+    let has = |holds: fn(&OverTime) -> bool| over_time.is_some_and(holds);
     let links = [
+        ("time", "Time", over_time.is_some()),
+        ("event-study", "Before they leave", has(|over_time| !over_time.event_study.is_empty())),
         ("learners", "Learners", true),
+        (
+            "possible",
+            "How good it could be",
+            has(|over_time| over_time.oracle.is_some() || over_time.original.is_some()),
+        ),
+        ("bagging", "Bagging", has(|over_time| over_time.bagging.is_some())),
         ("ranking", "Ranking", true),
         ("calibration", "Calibration", true),
         ("acting", "Acting on scores", true),
         ("features", "Features", true),
         ("segments", "Segments", !outcome.segments.is_empty()),
+        ("backtest", "Backtest", has(|over_time| findings::over_time::backtest(&over_time.backtest).is_some())),
         ("cross-validation", "Cross-validation", outcome.cross_validation.is_some()),
         ("data", "Data", true),
         ("caveats", "Caveats", !outcome.caveats.is_empty()),
@@ -181,6 +201,10 @@ fn features(outcome: &Outcome) -> Markup {
     let content = html! {
         @if outcome.importance.is_empty() { p { "The importance of features was not measured." } }
         @else { (tables::importance(outcome)) }
+        @if let Some(over_time) = outcome.over_time.as_ref().filter(|over_time| !over_time.families.is_empty()) {
+            h3 { "By family" }
+            (tables::families(&over_time.families))
+        }
         @if let Some(rules) = &outcome.rules {
             h3 { "The tree as rules" }
             div class="scroll" tabindex="0" role="group" aria-label="The tree as rules" { pre { (rules) } }
@@ -211,10 +235,15 @@ fn cross_validation(outcome: &Outcome) -> Markup {
 }
 
 fn data(outcome: &Outcome) -> Markup {
+    let n = findings::n_summarised(outcome);
     let lead = format!(
         "{} has {} and {}.",
         outcome.source,
-        counted(outcome.split.n_fit + outcome.split.n_test, "row", "rows"),
+        if outcome.over_time.is_some() {
+            counted(n, "labelled observation", "labelled observations")
+        } else {
+            counted(n, "row", "rows")
+        },
         counted(outcome.columns.len(), "column", "columns")
     );
     section("data", "Data: what went in", &lead, &columns::columns(outcome))
@@ -237,7 +266,7 @@ fn using(outcome: &Outcome) -> Markup {
         h3 { "Repeat this run" }
         pre { (commands::repeat(outcome)) }
         p class="quiet" {
-            "With whatever other flags it had. The same table, flags and seed give the same model file, byte for byte."
+            "With whatever other flags it had. The same " (findings::source_word(outcome)) ", flags and seed give the same model file, byte for byte."
         }
     };
     section("using", "Using the model file", "", &content)

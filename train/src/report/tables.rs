@@ -150,52 +150,66 @@ pub(super) fn confusion(outcome: &Outcome) -> Markup {
 
 /// How much worse scores get without each feature.
 pub(super) fn importance(outcome: &Outcome) -> Markup {
+    let (first, rest) = outcome.importance.split_at(outcome.importance.len().min(N_IMPORTANT));
+    let reached = reached(&outcome.importance);
+    let caption = "How much worse the scores get when a feature is shuffled";
+    html! {
+        (importance_table(caption, "Feature", reached, first))
+        @if !rest.is_empty() {
+            details {
+                summary { (count(rest.len())) " more features" }
+                (importance_table("The remaining features", "Feature", reached, rest))
+            }
+        }
+    }
+}
+
+/// How much worse scores get without each family of features.
+pub(super) fn families(families: &[Importance]) -> Markup {
+    let caption = "How much worse the scores get when all features of a family are shuffled together";
+    importance_table(caption, "Family", reached(families), families)
+}
+
+/// How far bars and whiskers reach below and above zero.
+fn reached(all: &[Importance]) -> (f64, f64) {
     let reach = |sign: f64| {
-        let changes = outcome.importance.iter().map(|feature| {
+        let changes = all.iter().map(|feature| {
             let change = feature.log_loss_increase;
             change.mean + sign * change.sd.unwrap_or(0.0)
         });
         changes.fold(0.0, if sign < 0.0 { f64::min } else { f64::max })
     };
-    let reached = (reach(-1.0), reach(1.0));
+    (reach(-1.0), reach(1.0))
+}
+
+fn importance_table(caption: &str, what: &str, reached: (f64, f64), features: &[Importance]) -> Markup {
     let change = |change: MeanChange| {
         html! {
             (decimals(change.mean, 4))
             @if let Some(sd) = change.sd { span class="quiet" { "±\u{a0}" (decimals(sd, 4)) } }
         }
     };
-    let lines = |features: &[Importance]| {
-        html! {
-            tbody {
-                @for feature in features {
-                    @let (auc, loss) = (feature.roc_auc_decrease, feature.log_loss_increase);
-                    tr {
-                        th scope="row" { (feature.name) }
-                        td class="picture" { (bar_cell(reached, loss.mean, loss.sd)) }
-                        td { (change(loss)) }
-                        td { (change(auc)) }
-                    }
-                }
-            }
-        }
-    };
     let head = html! {
         tr {
-            th scope="col" { "Feature" }
+            th scope="col" { (what) }
             th scope="col" colspan="2" { "Log loss rises by (±\u{a0}sd)" }
             th scope="col" { "ROC-AUC falls by (±\u{a0}sd)" }
         }
     };
-    let (first, rest) = outcome.importance.split_at(outcome.importance.len().min(N_IMPORTANT));
-    html! {
-        (table("numbers importance", "How much worse the scores get when a feature is shuffled", &head, &lines(first)))
-        @if !rest.is_empty() {
-            details {
-                summary { (count(rest.len())) " more features" }
-                (table("numbers importance", "The remaining features", &head, &lines(rest)))
+    let body = html! {
+        tbody {
+            @for feature in features {
+                @let (auc, loss) = (feature.roc_auc_decrease, feature.log_loss_increase);
+                tr {
+                    th scope="row" { (feature.name) }
+                    td class="picture" { (bar_cell(reached, loss.mean, loss.sd)) }
+                    td { (change(loss)) }
+                    td { (change(auc)) }
+                }
             }
         }
-    }
+    };
+    table("numbers importance", caption, &head, &body)
 }
 
 /// How well the model does in parts of the test split.

@@ -3,6 +3,8 @@
 // Each test file uses a part of it, and a world that cannot be built shall fail its test.
 #![allow(dead_code, clippy::unwrap_used)]
 
+mod world;
+
 use std::collections::BTreeMap;
 
 use churn_model::evaluate::{
@@ -15,6 +17,8 @@ use churn_train::{
 };
 use churn_training_data::{ColumnSummary, Role, ValueSummary};
 use serde_json::json;
+
+pub(crate) use world::{observed, over_time};
 
 /// Numbers in `[0, 1)` that look random (SplitMix64).
 pub(crate) struct Dice(u64);
@@ -133,6 +137,7 @@ pub(crate) fn telco(n_test: usize) -> Outcome {
         ],
         seed: 42,
         test,
+        over_time: None,
     }
 }
 

@@ -1,0 +1,227 @@
+//! Files of events.
+//!
+//! A file is cut into blocks of whole lines, which are decoded on all cores while the next ones are read and
+//! decompressed. What is held at any time is a few such blocks, their events, and nothing of what came before.
+
+mod blocks;
+mod dead_letters;
+mod format;
+mod input;
+mod merge;
+mod parallel;
+mod report;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use blocks::{BLOCK_BYTES, Block, Blocks};
+use dead_letters::DeadLetters;
+use format::{Decoded, Fault, Format, LineContext, legacy_source};
+pub use report::{BrokenFile, LogReport, MalformedLine};
+
+use crate::{Error, Event, Timestamp};
+
+/// Blocks that are decoded at once: enough that no core waits for another.
+const BLOCKS_AT_ONCE: usize = 8;
+
+/// How a log is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogOptions {
+    /// Where lines that are no events go, as JSON Lines; the file appears at the end, and replaces one of that name.
+    pub dead_letters: Option<PathBuf>,
+    /// When the records of the original system that have no time of their own (companies) were received. Without it they
+    /// are malformed.
+    pub received_at: Option<Timestamp>,
+    /// How many malformed lines the report shows.
+    pub most_malformed_shown: usize,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self { dead_letters: None, received_at: None, most_malformed_shown: 20 }
+    }
+}
+
+/// Reads files of events and hands them on in batches, in the order in which they were received.
+///
+/// Files are JSON Lines of CloudEvents, plain, gzip or zstd, or one of the original system's four formats; what a file is
+/// shows in its first bytes. The events of one file come in its own order; several are merged by `received_at`, and of
+/// equal ones those of the file named first come first.
+///
+/// Lines that are no events, events of unknown types and files that break off stop nothing: they are in the report.
+///
+/// # Errors
+/// [`Error::Open`] before anything is handed on when one of the files cannot be opened, and [`Error::DeadLetters`].
+/// # Cost
+/// A few MiB, whatever the size of the files, and 200 KiB for each of several.
+/// # Example
+/// ```no_run
+/// use churn_events::{LogOptions, read_log};
+/// let mut jobs = 0;
+/// let report = read_log(&["log.jsonl.gz".into()], &LogOptions::default(), |events| jobs += events.len())?;
+/// println!("{report}");
+/// # Ok::<(), churn_events::Error>(())
+/// ```
+pub fn read_log(
+    paths: &[PathBuf],
+    options: &LogOptions,
+    mut on_batch: impl FnMut(&[Event<'_>]),
+) -> Result<LogReport, Error> {
+    let block_bytes = if paths.len() == 1 { BLOCK_BYTES } else { merge::BLOCK_BYTES };
+    let mut sources = Vec::with_capacity(paths.len());
+    for path in paths {
+        let open_error = |source| Error::Open { path: path.clone(), source };
+        let file = File::open(path).map_err(open_error)?;
+        sources.push(Source::new(file, path, block_bytes, options).map_err(open_error)?);
+    }
+    read_sources(sources, options, &mut on_batch)
+}
+
+/// Reads one log from anything that can be read; `name` stands for it in the report and in dead letters.
+///
+/// # Errors
+/// [`Error::Open`] when not even the first bytes can be read, and [`Error::DeadLetters`].
+/// # Cost
+/// As [`read_log`].
+pub fn read_log_from(
+    reader: impl Read + Send,
+    name: &str,
+    options: &LogOptions,
+    mut on_batch: impl FnMut(&[Event<'_>]),
+) -> Result<LogReport, Error> {
+    let source = Source::new(reader, Path::new(name), BLOCK_BYTES, options)
+        .map_err(|source| Error::Open { path: name.into(), source })?;
+    read_sources(vec![source], options, &mut on_batch)
+}
+
+fn read_sources(
+    sources: Vec<Source<'_>>,
+    options: &LogOptions,
+    on_batch: &mut dyn FnMut(&[Event<'_>]),
+) -> Result<LogReport, Error> {
+    let dead_letters = options.dead_letters.as_deref().map(DeadLetters::create).transpose()?;
+    let mut findings =
+        Findings { report: LogReport::default(), dead_letters, most_shown: options.most_malformed_shown };
+    match <[Source<'_>; 1]>::try_from(sources) {
+        Ok([source]) => read_one(source, &mut findings, on_batch)?,
+        Err(sources) => merge::read_several(sources, &mut findings, on_batch)?,
+    }
+    findings.finish()
+}
+
+/// Reads the next blocks while the last ones are decoded.
+fn read_one(
+    mut source: Source<'_>,
+    findings: &mut Findings,
+    on_batch: &mut dyn FnMut(&[Event<'_>]),
+) -> Result<(), Error> {
+    let mut spare = Vec::new();
+    let mut group = source.blocks(1, &mut spare);
+    while !group.is_empty() {
+        let (context, blocks) = (&source.context, &mut source.blocks);
+        let decode = || parallel::map(&group, |block| context.decode(block));
+        let (decoded, next) = parallel::join(decode, || next_blocks(blocks, BLOCKS_AT_ONCE, &mut spare));
+        for block in decoded {
+            let events = findings.note(&source.path, block)?;
+            if !events.is_empty() {
+                on_batch(&events);
+            }
+        }
+        spare.append(&mut group);
+        group = next;
+    }
+    findings.note_end(source);
+    Ok(())
+}
+
+fn next_blocks(blocks: &mut Blocks<'_>, count: usize, spare: &mut Vec<Block>) -> Vec<Block> {
+    std::iter::from_fn(|| blocks.next(spare.pop())).take(count).collect()
+}
+
+/// One file.
+struct Source<'r> {
+    path: PathBuf,
+    context: LineContext,
+    blocks: Blocks<'r>,
+    is_begun: bool,
+}
+
+impl<'r> Source<'r> {
+    fn new(
+        reader: impl Read + Send + 'r,
+        path: &Path,
+        block_bytes: usize,
+        options: &LogOptions,
+    ) -> std::io::Result<Self> {
+        let context = LineContext {
+            format: Format::Json,
+            legacy_source: legacy_source(&path.to_string_lossy()),
+            received_at: options.received_at,
+        };
+        let blocks = Blocks::new(input::decompressed(reader)?, block_bytes);
+        Ok(Self { path: path.to_owned(), context, blocks, is_begun: false })
+    }
+
+    /// The next blocks; none at the end. The first of all shows the format.
+    fn blocks(&mut self, count: usize, spare: &mut Vec<Block>) -> Vec<Block> {
+        let blocks = next_blocks(&mut self.blocks, count, spare);
+        if let Some(first) = blocks.first()
+            && !std::mem::replace(&mut self.is_begun, true)
+        {
+            self.context.format = Format::of(first);
+        }
+        blocks
+    }
+}
+
+/// What has been found so far.
+struct Findings {
+    report: LogReport,
+    dead_letters: Option<DeadLetters>,
+    most_shown: usize,
+}
+
+impl Findings {
+    /// Takes note of all but the events of a block.
+    fn note<'a>(&mut self, path: &Path, block: Decoded<'a>) -> Result<Vec<Event<'a>>, Error> {
+        self.report.lines += block.lines;
+        self.report.events += block.events.len() as u64;
+        for (format, records) in block.legacy {
+            *self.report.legacy.entry(format).or_default() += records;
+        }
+        for fault in block.faults {
+            self.note_fault(path, fault)?;
+        }
+        Ok(block.events)
+    }
+
+    fn note_fault(&mut self, path: &Path, fault: Fault<'_>) -> Result<(), Error> {
+        if let Some(name) = fault.malformed.unknown_type() {
+            self.report.count_unknown_type(name);
+            return Ok(());
+        }
+        self.report.malformed += 1;
+        if let Some(dead_letters) = &mut self.dead_letters {
+            dead_letters.write(&path.to_string_lossy(), &fault)?;
+        }
+        if self.report.first_malformed.len() < self.most_shown {
+            let line = MalformedLine { file: path.to_owned(), line: fault.line, malformed: fault.malformed };
+            self.report.first_malformed.push(line);
+        }
+        Ok(())
+    }
+
+    fn note_end(&mut self, source: Source<'_>) {
+        if let Some((last_line, error)) = source.blocks.broken {
+            self.report.broken.push(BrokenFile { file: source.path, last_line, problem: error.to_string() });
+        }
+    }
+
+    fn finish(self) -> Result<LogReport, Error> {
+        if let Some(dead_letters) = self.dead_letters {
+            dead_letters.finish()?;
+        }
+        Ok(self.report)
+    }
+}

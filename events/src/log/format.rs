@@ -1,0 +1,138 @@
+//! From the bytes of a block to events and to lines that are none.
+
+use std::borrow::Cow;
+
+use super::blocks::Block;
+use crate::malformed::{Malformed, Reason};
+use crate::{Event, LegacyFormat, LegacyTable, MAX_LINE_BYTES, RecordOrigin, Timestamp, decode, decode_legacy_json};
+
+/// About what an event takes in a file, to make room for a block of them at once.
+const USUAL_LINE_BYTES: usize = 200;
+
+/// What the lines of a file are.
+#[derive(Debug)]
+pub(super) enum Format {
+    /// An object each: an event or a record of the original system.
+    Json,
+    /// Rows of one of the original system's tables; its header stands in this line.
+    Table { table: LegacyTable, header_line: u64 },
+}
+
+/// What is the same for all lines of a file.
+pub(super) struct LineContext {
+    pub(super) format: Format,
+    /// What the events of the original system's records come from.
+    pub(super) legacy_source: String,
+    /// When records without time were received.
+    pub(super) received_at: Option<Timestamp>,
+}
+
+/// What a block holds.
+#[derive(Default)]
+pub(super) struct Decoded<'a> {
+    pub(super) events: Vec<Event<'a>>,
+    pub(super) faults: Vec<Fault<'a>>,
+    pub(super) lines: u64,
+    pub(super) legacy: Vec<(LegacyFormat, u64)>,
+}
+
+/// A line that is no event.
+pub(super) struct Fault<'a> {
+    pub(super) line: u64,
+    pub(super) text: &'a [u8],
+    pub(super) malformed: Malformed,
+    /// When `text` is only its beginning: how many bytes it has.
+    pub(super) line_bytes: Option<u64>,
+}
+
+impl Format {
+    /// The format of a file, by its first line that is not blank.
+    pub(super) fn of(block: &Block) -> Self {
+        for (line, text) in lines(block) {
+            if let Some(table) = LegacyTable::from_header(text) {
+                return Self::Table { table, header_line: line };
+            }
+            break;
+        }
+        Self::Json
+    }
+}
+
+/// The lines of a block that are not blank, with their numbers.
+fn lines(block: &Block) -> impl Iterator<Item = (u64, &[u8])> {
+    let mut rest = block.bytes.as_slice();
+    let mut number = block.first_line;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let line = rest[..end].trim_ascii_end();
+            rest = rest.get(end + 1..).unwrap_or_default();
+            number += 1;
+            if !matches!(line.trim_ascii_start(), [] | [0xef, 0xbb, 0xbf]) {
+                return Some((number - 1, line));
+            }
+        }
+        None
+    })
+}
+
+impl LineContext {
+    pub(super) fn decode<'a>(&self, block: &'a Block) -> Decoded<'a> {
+        let mut decoded = Decoded::default();
+        if let Some(length) = block.too_long {
+            let malformed = Malformed::line(Reason::TooLong { most_bytes: MAX_LINE_BYTES });
+            let fault = Fault { line: block.first_line, text: &block.bytes, malformed, line_bytes: Some(length) };
+            decoded.lines = 1;
+            decoded.faults.push(fault);
+            return decoded;
+        }
+        decoded.events.reserve(block.bytes.len() / USUAL_LINE_BYTES);
+        for (line, text) in lines(block) {
+            if matches!(self.format, Format::Table { header_line, .. } if header_line == line) {
+                continue;
+            }
+            decoded.lines += 1;
+            if let Err(malformed) = self.decode_line(line, text, &mut decoded) {
+                decoded.faults.push(Fault { line, text, malformed, line_bytes: None });
+            }
+        }
+        decoded
+    }
+
+    fn decode_line<'a>(&self, line: u64, text: &'a [u8], decoded: &mut Decoded<'a>) -> Result<(), Malformed> {
+        let id;
+        let origin = |id| RecordOrigin { source: &self.legacy_source, id, received_at: self.received_at };
+        let (format, events) = match &self.format {
+            Format::Json => {
+                let malformed = match decode(text) {
+                    Ok(event) => {
+                        decoded.events.push(event);
+                        return Ok(());
+                    }
+                    Err(malformed) => malformed,
+                };
+                id = format!("line-{line}");
+                match decode_legacy_json(text, &origin(&id)) {
+                    Some(result) => result?,
+                    None => return Err(malformed),
+                }
+            }
+            Format::Table { table, .. } => {
+                id = format!("line-{line}");
+                (table.format(), table.decode(text, &origin(&id))?)
+            }
+        };
+        decoded.events.extend(events);
+        match decoded.legacy.iter_mut().find(|(other, _)| *other == format) {
+            Some((_, count)) => *count += 1,
+            None => decoded.legacy.push((format, 1)),
+        }
+        Ok(())
+    }
+}
+
+/// The name of a file as the last part of what its events come from.
+pub(super) fn legacy_source(name: &str) -> String {
+    let file: Cow<'_, str> = name.rsplit(['/', '\\']).next().unwrap_or(name).into();
+    format!("/legacy/{file}")
+}

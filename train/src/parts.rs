@@ -1,0 +1,62 @@
+//! Which observations are for what: fit, calibration, test.
+
+use churn_training_data::{TimeSplit, TrainingSet, stratified_split, time_split};
+
+use crate::Error;
+use crate::config::TrainConfig;
+use crate::over_time::SplitKind;
+use crate::rows::need_both_labels;
+use crate::source::Loaded;
+
+/// Positions of observations in the set, by what they are for.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    /// Learners are fitted on these.
+    pub(crate) fit: Vec<usize>,
+    /// The calibrator and the threshold come from these; there may be none.
+    pub(crate) calibration: Vec<usize>,
+    /// Models are tested on these.
+    pub(crate) test: Vec<usize>,
+    /// How they were cut, where that was by time.
+    pub(crate) by_time: Option<TimeSplit>,
+}
+
+impl Parts {
+    /// Cuts a set as configured: a flat table at random within labels, a log by time or by tenant.
+    ///
+    /// # Errors
+    /// When the set cannot be cut so, or a part would bear one label only.
+    pub(crate) fn cut(config: &TrainConfig, loaded: &Loaded) -> Result<Self, Error> {
+        let set = &loaded.set;
+        let parts = match &loaded.observed {
+            Some(observed) if config.events.split == SplitKind::Time => {
+                let split = time_split(set, &observed.plan, config.test_share, config.events.calibration_share)?;
+                Self {
+                    fit: split.fit.clone(),
+                    calibration: split.calibration.clone(),
+                    test: split.test.clone(),
+                    by_time: Some(split),
+                }
+            }
+            _ => {
+                let (fit, test) = stratified_split(set.labels(), set.groups(), config.test_share, config.seed)?;
+                Self { fit, calibration: Vec::new(), test, by_time: None }
+            }
+        };
+        let option = if parts.by_time.is_some() { "--test-share" } else { "--test-share or --seed" };
+        let needed = [("test", &parts.test), ("calibration", &parts.calibration), ("fit", &parts.fit)];
+        for (name, rows) in needed.iter().filter(|(name, rows)| *name != "calibration" || !rows.is_empty()) {
+            need_both_labels(set, rows, &format!("the {name} split of {:?}", loaded.source), option)?;
+        }
+        Ok(parts)
+    }
+
+    /// What each observation of the set is for, as files name it; empty for those that are for nothing.
+    pub(crate) fn words(&self, set: &TrainingSet) -> Vec<&'static str> {
+        let mut words = vec![""; set.n_observations()];
+        for (name, rows) in [("fit", &self.fit), ("calibration", &self.calibration), ("test", &self.test)] {
+            rows.iter().for_each(|&row| words[row] = name);
+        }
+        words
+    }
+}

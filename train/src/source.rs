@@ -1,0 +1,167 @@
+//! What is trained on: a table, a log of events, or a simulated world.
+
+use std::path::{Path, PathBuf};
+
+use churn_events::{LogOptions, LogReport, read_log};
+use churn_training_data::{
+    Assembled, Assembler, AssemblyReport, Cohort, EventStudy, ObservationPlan, Observations, TableOptions, TrainingSet,
+    read_table,
+};
+
+use crate::Error;
+use crate::config::TrainConfig;
+use crate::console::Console;
+use crate::over_time::LogFacts;
+use crate::plan_options::PlanOptions;
+use crate::world::{self, KnownWorld};
+
+/// Malformed lines that are shown with their places.
+const MOST_MALFORMED_SHOWN: usize = 3;
+
+/// Observations, ready to be cut into parts.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The labelled observations.
+    pub(crate) set: TrainingSet,
+    /// Name of the source, without its folder.
+    pub(crate) source: String,
+    /// Where they come from events: how they were made.
+    pub(crate) observed: Option<Observed>,
+}
+
+/// How observations were made from events, and what else they tell.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    /// The plan.
+    pub(crate) plan: ObservationPlan,
+    /// What was in the log.
+    pub(crate) log: LogFacts,
+    /// Who was at risk on each observation date.
+    pub(crate) cohorts: Vec<Cohort>,
+    /// Usage before churn.
+    pub(crate) event_study: Option<EventStudy>,
+    /// Observations without a label, to be scored.
+    pub(crate) censored: Observations,
+    /// The world, where it is simulated: it knows the truth.
+    pub(crate) world: Option<KnownWorld>,
+}
+
+/// Reads the table or assembled observations, or observes a log or a simulated world.
+///
+/// # Errors
+/// When the source cannot be read, or holds no observation to fit on.
+pub(crate) fn load(config: &TrainConfig, console: &Console) -> Result<Loaded, Error> {
+    match (&config.table, &config.observations) {
+        (Some(path), _) => table(path, config),
+        (None, Some(path)) => {
+            let assembled = Assembled::read(path)?;
+            Ok(Assembly { assembled, source: file_name(path), unread: Vec::new(), world: None }.loaded())
+        }
+        (None, None) => Ok(observe(&config.events, config.seed, console)?.loaded()),
+    }
+}
+
+fn table(path: &Path, config: &TrainConfig) -> Result<Loaded, Error> {
+    let mut options = match &config.label {
+        Some(label) => TableOptions::new(label),
+        None => TableOptions::headerless(),
+    };
+    options.id.clone_from(&config.id);
+    options.group.clone_from(&config.group);
+    options.weight.clone_from(&config.weight);
+    options.drop.clone_from(&config.drop);
+    options.category.clone_from(&config.category);
+    options.positive.clone_from(&config.positive);
+    let set = TrainingSet::from_table(read_table(path, &options)?)?;
+    Ok(Loaded { set, source: file_name(path), observed: None })
+}
+
+/// What a log or a world was assembled to.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    /// The observations and what goes with them.
+    pub(crate) assembled: Assembled,
+    /// Name of the source.
+    pub(crate) source: String,
+    /// What was in the files and could not be used, with how many.
+    unread: Vec<(String, u64)>,
+    world: Option<KnownWorld>,
+}
+
+/// Observes a log of events or, without one, a simulated world.
+///
+/// # Errors
+/// When the log cannot be read, or holds no observation to fit on.
+pub(crate) fn observe(options: &PlanOptions, seed: u64, console: &Console) -> Result<Assembly, Error> {
+    let plan = options.observation_plan();
+    if options.events.is_empty() {
+        let (assembled, world) = world::assemble(&options.world(seed), &plan, console)?;
+        return Ok(Assembly { assembled, source: world::NAME.to_owned(), unread: Vec::new(), world: Some(world) });
+    }
+    let mut assembler = Assembler::new(plan)?;
+    let bar = console.progress("reading and observing events", 0);
+    let log = LogOptions { dead_letters: options.dead_letters.clone(), ..LogOptions::default() };
+    let report = read_log(&options.events, &log, |events| {
+        assembler.apply_all(events);
+        bar.inc(events.len() as u64);
+    })?;
+    bar.finish_and_clear();
+    print_unread(console, &report);
+    let assembled = assembler.finish(options.log_end)?;
+    Ok(Assembly { assembled, source: name_of_all(&options.events), unread: unread(&report), world: None })
+}
+
+impl Assembly {
+    fn loaded(self) -> Loaded {
+        let Assembled { plan, labelled, censored, cohorts, event_study, report } = self.assembled;
+        let log = log_facts(&report, self.unread);
+        let observed = Observed { plan, log, cohorts, event_study, censored, world: self.world };
+        Loaded { set: labelled, source: self.source, observed: Some(observed) }
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned()
+}
+
+fn name_of_all(paths: &[PathBuf]) -> String {
+    match paths {
+        [first, .., last] => format!("{} to {} ({} files)", file_name(first), file_name(last), paths.len()),
+        _ => paths.iter().map(|path| file_name(path)).collect(),
+    }
+}
+
+/// What was in the files and could not be used.
+fn unread(report: &LogReport) -> Vec<(String, u64)> {
+    let unknown = report.unknown_types.iter().map(|(name, &n)| (format!("of the unknown type {name}"), n));
+    [("malformed".to_owned(), report.malformed)].into_iter().chain(unknown).collect()
+}
+
+/// Says where the first lines stand that could not be used, and which files broke off.
+fn print_unread(console: &Console, report: &LogReport) {
+    for line in report.first_malformed.iter().take(MOST_MALFORMED_SHOWN) {
+        console.line(format!("  malformed: {line}"));
+    }
+    if report.malformed > MOST_MALFORMED_SHOWN as u64 {
+        console.line(format!("  malformed: {} lines in all; --dead-letters FILE keeps them", report.malformed));
+    }
+    report.broken.iter().for_each(|broken| console.line(format!("  caution: {broken}")));
+}
+
+fn log_facts(report: &AssemblyReport, unread: Vec<(String, u64)>) -> LogFacts {
+    let counts = [
+        ("received too late", report.n_late),
+        ("duplicate", report.n_duplicate),
+        ("from the future and held back until its time", report.n_held_back),
+        ("beyond what a tenant state holds", report.n_dropped),
+        ("out of order, counted as received later", report.n_out_of_order),
+    ];
+    let counts = counts.into_iter().map(|(what, n)| (what.to_owned(), n)).chain(unread);
+    LogFacts {
+        n_tenants: report.n_tenants,
+        n_events: report.n_events,
+        first: report.first_received().map_or(report.first_date(), |first| first.date()),
+        end: report.end(),
+        left_out: counts.filter(|(_, n)| *n > 0).collect(),
+    }
+}
