@@ -129,7 +129,11 @@ impl Users {
         self.users.retain(|_, user| {
             user.marks.forget(horizon);
             n_session_marks += user.marks.n_sessions();
-            user.last_day >= horizon.first_day() || !user.marks.marks.is_empty()
+            if user.last_day < horizon.first_day() {
+                // Kept for its seat at most, and then as in a state that never saw it active.
+                *user = User { marks: std::mem::take(&mut user.marks), ..User::default() };
+            }
+            user.last_day >= 0 || !user.marks.marks.is_empty()
         });
         self.n_session_marks = n_session_marks;
     }
