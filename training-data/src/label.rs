@@ -1,4 +1,4 @@
-use churn_events::{DAY_MS, Event, EventKind, ObservationDate, Timestamp};
+use churn_events::{Event, EventKind, ObservationDate, Timestamp};
 
 use crate::ObservationPlan;
 use crate::days::DaySet;
@@ -91,8 +91,9 @@ impl LabelTracker {
     /// How the tenant stands on `date`, by the events taken in so far.
     pub(crate) fn standing(&self, date: ObservationDate, plan: &ObservationPlan) -> Standing {
         let Some(start) = self.tenure_start(date) else { return Standing::Absent };
-        let tenure_ms = date.start().millis().saturating_sub(start.millis());
-        if tenure_ms < i64::from(plan.min_tenure_days) * DAY_MS {
+        // In whole days, as the feature tenure_days counts them.
+        let tenure_days = i64::from(date.days()) - i64::from(start.date().days());
+        if tenure_days < i64::from(plan.min_tenure_days) {
             return Standing::TooYoung;
         }
         let lookback = plan.lookback_days as i32;

@@ -134,7 +134,7 @@ fn brute_force(facts: &[Fact], plan: &ObservationPlan) -> Expected {
             }
             let known = events.iter().filter(|event| event.received < t);
             let Some(start) = tenure_start(known.clone(), t) else { continue };
-            if t - start < i64::from(plan.min_tenure_days) * MINUTES_PER_DAY {
+            if t_day - start.div_euclid(MINUTES_PER_DAY) < i64::from(plan.min_tenure_days) {
                 expected.n_too_young += 1;
                 continue;
             }
@@ -208,6 +208,9 @@ proptest! {
         prop_assert_eq!(found(&assembled), brute_force(&facts, &plan));
         prop_assert!(assembled.labelled.n_churned() > 0);
         prop_assert_eq!(assembled.report.n_out_of_order, 0);
+        let tenure = assembled.labelled.schema().position("tenure_days").expect("has no lookback");
+        let tenures = assembled.labelled.features();
+        prop_assert!(tenures.column(tenure).iter().all(|&days| days >= plan.min_tenure_days as f32));
     }
 
     #[test]
