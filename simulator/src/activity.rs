@@ -35,18 +35,18 @@ const RUN_HOURS: (f64, f64, f64) = (0.66, 3.0, 168.0);
 /// Median bytes and standard deviation of the logarithm of data sizes (the latter of MetaCentrum's requested memory).
 const DATA_BYTES: (f64, f64) = (1.2e9, 1.9);
 /// Log-odds that a job fails at middling service, and what one unit of service takes off them.
-const JOB_FAILS: (f64, f64) = (-3.2, 1.8);
+const JOB_FAILS: (f64, f64) = (-3.2, 2.3);
 /// Log-odds that a job is cancelled, as above.
-const JOB_CANCELLED: (f64, f64) = (-2.7, 1.1);
+const JOB_CANCELLED: (f64, f64) = (-2.7, 1.8);
 /// Seats added and deleted per seat and week at middling adoption, and what one unit does to the logarithm.
 const SEATS_ADDED: f64 = 0.005;
 const SEATS_DELETED: f64 = 0.0045;
 const SEATS_EFFECT: f64 = 0.6;
 /// Median minutes and standard deviation of the logarithm of a session, and what one unit of depth adds to the latter's mean.
-const SESSION_MINUTES: (f64, f64, f64) = (35.0, 0.6, 0.5);
+const SESSION_MINUTES: (f64, f64, f64) = (35.0, 0.6, 0.65);
 /// Log-odds that a session times out instead of being logged off, and what one unit of service takes off them: a slow
 /// platform is walked away from.
-const TIMES_OUT: (f64, f64) = (-1.3, 1.8);
+const TIMES_OUT: (f64, f64) = (-1.3, 2.3);
 /// Share of sessions whose end is never reported.
 const NEVER_ENDED: f64 = 0.04;
 

@@ -13,8 +13,8 @@ const FIRST_MONTHS: (f64, f64) = (2.6, 75.0);
 const ACAUSAL_PER_DAY: f64 = 0.026 / 365.0;
 /// What an annual contract puts off between its renewals, as a share of the hazard, and what a renewal brings then, in days
 /// of hazard.
-const ANNUAL_BETWEEN: f64 = 0.75;
-const ANNUAL_RENEWAL_DAYS: f64 = 75.0;
+const ANNUAL_BETWEEN: f64 = 0.9;
+const ANNUAL_RENEWAL_DAYS: f64 = 35.0;
 
 /// The cumulative hazards of one week (or of what of it is looked at).
 #[derive(Debug, Clone, Copy)]

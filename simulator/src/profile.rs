@@ -61,7 +61,7 @@ impl Profile {
         // Seats grow slower than employees (notes: employees ^ 0.6); both are heavy-tailed.
         let employees = dice.log_normal(380.0, 1.5).clamp(3.0, 400_000.0);
         let seats =
-            (0.25 * employees.powf(0.6) * dice.log_normal(1.0, 0.25)).round().clamp(3.0, employees.clamp(3.0, 1500.0));
+            (0.27 * employees.powf(0.6) * dice.log_normal(1.0, 0.25)).round().clamp(5.0, employees.clamp(5.0, 1500.0));
         let revenue = employees * REVENUE_PER_EMPLOYEE[industry] * dice.log_normal(1.0, 0.5);
         let is_imported = dice.chance(parameters.there_at_start);
         let created_day = match is_imported {
@@ -100,7 +100,7 @@ impl Profile {
 
     /// How likely it is to end for its own reasons, beside a middling tenant: small firms end more often.
     pub(crate) fn mortality(&self) -> f64 {
-        (f64::from(self.employees) / 380.0).powf(-0.25).clamp(0.3, 3.0)
+        (f64::from(self.employees) / 380.0).powf(-0.15).clamp(0.4, 2.5)
     }
 
     pub(crate) fn charge(&self, seats: u32, price_factor: f64) -> Money {

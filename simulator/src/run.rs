@@ -224,7 +224,7 @@ impl Outbox<'_> {
 
 /// What people say about the company: a faint and noisy echo of how it is doing.
 fn sentiment(week: &Week, dice: &mut Dice) -> f64 {
-    let tone = (0.17 * week.health.average + 0.38 * dice.normal() + 0.15).tanh();
+    let tone = (0.16 * week.health.average + 0.40 * dice.normal() + 0.15).tanh();
     (tone * 100.0).round() / 100.0
 }
 
