@@ -195,3 +195,34 @@ fn even_a_small_world_has_the_facts_of_real_logs() {
     }
     assert_eq!(validation.event_study.len(), 26);
 }
+
+#[test]
+fn parquet_files_hold_the_same_events_as_lines_do() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    let world = small(Scenario::Drifting);
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = write_log(&world, folder.path(), Format::Parquet).expect("is written");
+    let lines = words(&world);
+    let mut lines = lines.split(|byte| *byte == b'\n');
+    let mut n_rows = 0;
+    for file in &log.files {
+        let reader = SerializedFileReader::new(std::fs::File::open(file).expect("is there")).expect("is parquet");
+        for row in reader.get_row_iter(None).expect("has rows") {
+            let row = row.expect("is a row");
+            let event = churn_events::decode(lines.next().expect("has a line")).expect("is an event");
+            assert_eq!(row.get_timestamp_millis(0).expect("is a time"), event.received_at.millis());
+            assert_eq!(row.get_timestamp_millis(1).expect("is a time"), event.occurred_at.millis());
+            assert_eq!(row.get_string(2).expect("is text"), event.id.as_ref());
+            if let EventKind::JobSubmitted { job, user, servers, data_size } = &event.kind {
+                assert_eq!(row.get_string(4).expect("is text"), "job.submitted");
+                assert_eq!(row.get_string(6).expect("is text"), user.as_ref());
+                assert_eq!(row.get_string(8).expect("is text"), job.as_ref());
+                assert_eq!(row.get_long(10).expect("is a number"), i64::from(*servers));
+                assert_eq!(row.get_long(11).expect("is a number"), *data_size as i64);
+            }
+            n_rows += 1;
+        }
+    }
+    assert_eq!(n_rows, log.events);
+}

@@ -49,7 +49,7 @@ fn flags_of_file(path: &Path, options: &Command, given: &[OsString]) -> Result<V
         let name = key.replace('_', "-");
         let is_named = |arg: &&Arg| arg.get_long() == Some(name.as_str()) && !FILES.contains(&name.as_str());
         let Some(arg) = options.get_arguments().find(is_named) else {
-            return Err(fail(format!("no option is called {key:?} that may stand here; see --help")));
+            return Err(fail(format!("no hyperparameter is called {key:?}; see train --help")));
         };
         let flag = format!("--{name}");
         let is_given = |arg: &OsString| {

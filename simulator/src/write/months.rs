@@ -70,7 +70,7 @@ pub struct LogReport {
 /// # Errors
 /// [`Error::Write`] or [`Error::WriteParquet`] with the file that could not be written.
 /// # Cost
-/// Memory for the tenants' states (about 1 kB each) and for one week of events (48 bytes each, twice).
+/// Memory for the tenants' states and for one week of events (48 bytes each, twice); not for the log.
 pub fn write_log(world: &World, folder: &Path, format: Format) -> Result<LogReport, Error> {
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let mut report = LogReport::default();

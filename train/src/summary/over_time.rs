@@ -174,7 +174,7 @@ mod tests {
     fn parts_without_labels_have_no_base_rate_to_print() {
         let mut facts = over_time(SplitKind::Time, 2);
         facts.dates[1].part = Part::Censored;
-        let rows = part_rows(&facts);
+        let rows = part_rows(&facts.dates);
         assert_eq!(rows[1], ["test", "1970-01-01", "1", "10", "1", "0.1000"]);
         assert_eq!(rows[2], ["scored only", "1970-01-29", "1", "10", "", ""]);
     }
