@@ -105,6 +105,14 @@ impl RecentIds {
         }
     }
 
+    /// Reads where every search begins.
+    pub(crate) fn look_at(&self) -> u64 {
+        match self {
+            Self::Listed(list) => list.tags.first().map_or(0, |tag| u64::from(*tag)),
+            Self::Hashed(_) => 0,
+        }
+    }
+
     /// Notes an event of that day; `false` when it was there already.
     pub(crate) fn insert(&mut self, digest: u64, day: i32) -> bool {
         self.insert_id(RecentId::new(digest, day))
