@@ -473,7 +473,7 @@ fn shard_of(hash: u64, n_shards: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Feature, FeatureSchema};
+    use crate::{Feature, FeatureSchema, Kept};
     use churn_events::EventKind;
 
     const DAY: ObservationDate = ObservationDate::from_days(20_000);
@@ -549,6 +549,10 @@ mod tests {
         let different = FeatureStore::new(StoreOptions { state, ..StoreOptions::default() });
         let error = Error::DifferentOptions { option: "max_users", found: 5, expected: 1 << 20 };
         assert_eq!(one.merge(different), Err(error));
+        let state = StateOptions { kept: Kept::LOGINS, ..StateOptions::default() };
+        let lean = FeatureStore::new(StoreOptions { state, ..StoreOptions::default() });
+        let error = Error::DifferentKept { found: Kept::LOGINS, expected: Kept::ALL };
+        assert_eq!(one.merge(lean), Err(error));
         assert!(one == before);
     }
 
