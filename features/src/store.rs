@@ -20,6 +20,9 @@ const CHUNK_EVENTS: usize = 1 << 16;
 /// Below so many events, dealing them out costs more than it gains.
 const FEW_EVENTS: usize = 512;
 
+/// Events whose states are brought into the cache at a time.
+const AHEAD: usize = 16;
+
 /// How a [`FeatureStore`] treats events, and how much it takes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreOptions {
@@ -399,16 +402,30 @@ impl Shard {
         applied
     }
 
+    /// Brings the states of some events into the processor's cache: none of these reads waits for another, where applying
+    /// one event after the other would wait for each.
+    fn look_at(&self, positions: &[u32], events: &[Event<'_>], hashes: &[u64]) {
+        let states = positions.iter().map(|position| {
+            let (event, hash) = (&events[*position as usize], hashes[*position as usize]);
+            self.tenants.find(hash, |known| *known.id == *event.tenant).map_or(0, |known| known.state.look_at())
+        });
+        std::hint::black_box(states.fold(0, u64::wrapping_add));
+    }
+
     fn apply_dealt(&mut self, events: &[Event<'_>], hashes: &[u64], options: &StateOptions, is_room_for_all: bool) {
         let mut dealt = std::mem::take(&mut self.dealt);
-        for position in dealt.drain(..) {
-            let (event, hash) = (&events[position as usize], hashes[position as usize]);
-            if is_room_for_all || self.find_mut(hash, &event.tenant).is_some() {
-                self.apply(hash, event, options);
-            } else {
-                self.put_off.push(position);
+        for positions in dealt.chunks(AHEAD) {
+            self.look_at(positions, events, hashes);
+            for position in positions {
+                let (event, hash) = (&events[*position as usize], hashes[*position as usize]);
+                if is_room_for_all || self.find_mut(hash, &event.tenant).is_some() {
+                    self.apply(hash, event, options);
+                } else {
+                    self.put_off.push(*position);
+                }
             }
         }
+        dealt.clear();
         self.dealt = dealt;
     }
 
@@ -456,7 +473,7 @@ fn shard_of(hash: u64, n_shards: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Feature, FeatureSchema};
+    use crate::{Feature, FeatureSchema, Kept};
     use churn_events::EventKind;
 
     const DAY: ObservationDate = ObservationDate::from_days(20_000);
@@ -532,6 +549,10 @@ mod tests {
         let different = FeatureStore::new(StoreOptions { state, ..StoreOptions::default() });
         let error = Error::DifferentOptions { option: "max_users", found: 5, expected: 1 << 20 };
         assert_eq!(one.merge(different), Err(error));
+        let state = StateOptions { kept: Kept::LOGINS, ..StateOptions::default() };
+        let lean = FeatureStore::new(StoreOptions { state, ..StoreOptions::default() });
+        let error = Error::DifferentKept { found: Kept::LOGINS, expected: Kept::ALL };
+        assert_eq!(one.merge(lean), Err(error));
         assert!(one == before);
     }
 

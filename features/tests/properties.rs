@@ -177,7 +177,7 @@ proptest! {
             let read = state.features_at(date, &reader, &mut found);
             if state.kept().holds(entry.needs) {
                 prop_assert_eq!(read, Ok(()));
-                prop_assert_eq!(found[0].to_bits(), all.to_bits(), "{}: {} for {all}", feature.name(), found[0]);
+                prop_assert_eq!(found[0].to_bits(), all.to_bits(), "{}: {} for {}", feature.name(), found[0], all);
             } else {
                 let refused = matches!(read, Err(Error::NotKept { feature: name, .. }) if name == feature.name());
                 prop_assert!(refused);

@@ -204,9 +204,9 @@ fn what_is_wrong_with_a_snapshot_is_said_with_its_path() {
     assert!(matches!(error(&later), SnapshotError::UnknownFormatVersion { found: 9, newest: 1, .. }));
     assert!(matches!(error(&bytes[..20]), SnapshotError::CutOff { .. }));
     assert!(matches!(error(&bytes[..bytes.len() - 5]), SnapshotError::CutOff { .. }));
-    let many_tenants = [&bytes[..116], &[255; 8], &bytes[124..]].concat();
+    let many_tenants = [&bytes[..124], &[255; 8], &bytes[132..]].concat();
     assert!(matches!(error(&many_tenants), SnapshotError::OutOfRange { field: "the number of tenants", .. }));
-    let some_tenants = [&bytes[..116], &[9, 0, 0, 0, 0, 0, 0, 0], &bytes[124..]].concat();
+    let some_tenants = [&bytes[..124], &[9, 0, 0, 0, 0, 0, 0, 0], &bytes[132..]].concat();
     assert!(matches!(error(&some_tenants), SnapshotError::CutOff { part: "the length of an id", found: 0, .. }));
     let last = bytes.len() - 1;
     assert!(matches!(error(&[&bytes[..last], &[!bytes[last]]].concat()), SnapshotError::Checksum { .. }));

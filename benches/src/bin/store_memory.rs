@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use churn_benches::{ActivityPlan, Error, peak_mib, resident_mib};
 use churn_events::ObservationDate;
-use churn_features::{FeatureReader, FeatureStore, StoreOptions, catalogue_schema};
+use churn_features::{
+    FeatureReader, FeatureSchema, FeatureStore, Kept, StateOptions, StoreOptions, catalogue, catalogue_schema,
+};
 use clap::Parser;
 use rayon::ThreadPoolBuilder;
 
@@ -34,6 +36,9 @@ struct Args {
     jobs: f64,
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// Keep no more than the counts of windows need
+    #[arg(long)]
+    counts_only: bool,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -55,7 +60,9 @@ fn fill(args: &Args) -> Result<serde_json::Value, Error> {
         jobs_per_day: args.jobs,
         seed: 1,
     };
-    let mut store = FeatureStore::new(StoreOptions::default());
+    let kept = if args.counts_only { Kept::WINDOW_COUNTS } else { Kept::ALL };
+    let state = StateOptions { kept, ..StateOptions::default() };
+    let mut store = FeatureStore::new(StoreOptions { state, ..StoreOptions::default() });
     let mut apply_s = 0.0;
     for day in 0..args.days {
         for first_tenant in (0..args.tenants).step_by(BLOCK_TENANTS as usize) {
@@ -71,6 +78,8 @@ fn fill(args: &Args) -> Result<serde_json::Value, Error> {
     }
     let (filled_mib, peak_mib) = (resident_mib(), peak_mib());
     let schema = catalogue_schema(&["energy", "finance", "retail"].map(str::to_owned)).map_err(Error::features)?;
+    let readable = catalogue().iter().zip(schema.features()).filter(|(entry, _)| kept.holds(entry.needs));
+    let schema = FeatureSchema::new(readable.map(|(_, feature)| feature.clone()).collect()).map_err(Error::features)?;
     let reader = FeatureReader::new(&schema).map_err(Error::features)?;
     let start = Instant::now();
     let matrix = store.features_at(plan.end(), &reader).map_err(Error::features)?;
@@ -78,6 +87,7 @@ fn fill(args: &Args) -> Result<serde_json::Value, Error> {
     let events = store.counts().total();
     Ok(serde_json::json!({
         "tenants": matrix.tenants.len(),
+        "features": matrix.n_features,
         "events": events,
         "million_events_per_s": events as f64 / apply_s / 1e6,
         "resident_mib": filled_mib,

@@ -38,6 +38,12 @@ impl<S: Slot> DaySlots<S> {
         }
     }
 
+    /// Reads the slot that most events change: the last one.
+    pub(crate) fn look_at(&self) -> u64 {
+        let last = self.len().checked_sub(1).map(|position| self.slot(position));
+        u64::from(last == Some(S::default()))
+    }
+
     fn slot(&self, position: usize) -> S {
         match &self.slots {
             Slots::Packed(slots) => S::unpack(slots[position]),

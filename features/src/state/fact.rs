@@ -14,6 +14,7 @@ pub(crate) struct Fact {
     pub(crate) what: What,
 }
 
+/// What an event says; of one that is not kept, only that there was one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
     Created(Box<Carried>),

@@ -75,6 +75,14 @@ impl<V: Default> IdMap<V> {
         }
     }
 
+    /// Reads where every search begins.
+    pub(crate) fn look_at(&self) -> u64 {
+        match self {
+            Self::Listed(list) => list.tags.first().map_or(0, |tag| u64::from(*tag)),
+            Self::Hashed(_) => 0,
+        }
+    }
+
     pub(crate) fn get(&self, digest: u64) -> Option<&V> {
         match self {
             Self::Listed(list) => list.position(digest).map(|position| &list.entries[position].1),

@@ -1,10 +1,12 @@
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 
-use super::hash::BuildDigestHasher;
-use super::id_map::insert_tightly;
+use memchr::memchr_iter;
 
-/// Most ids that are kept in a sorted list.
+use super::hash::BuildDigestHasher;
+use super::id_map::make_room_tightly;
+
+/// Most ids that are kept in a list.
 const MOST_LISTED: usize = 256;
 
 /// The low bits of an id hold the day that its event occurred on, which costs 8 of the digest's 64 bits and saves a
@@ -14,8 +16,42 @@ const DAY_BITS: u32 = 8;
 /// The events of the last days by digest, to know a duplicate by.
 #[derive(Debug, Clone)]
 pub(crate) enum RecentIds {
-    Listed(Vec<RecentId>),
+    Listed(List),
     Hashed(HashSet<RecentId, BuildDigestHasher>),
+}
+
+/// Ids in any order, found by their highest bytes: these fill a few lines of the cache, where a search among the ids
+/// themselves would wait for a line at every step.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct List {
+    tags: Vec<u8>,
+    ids: Vec<RecentId>,
+}
+
+impl List {
+    fn new(ids: Vec<RecentId>) -> Self {
+        Self { tags: ids.iter().map(|id| id.tag()).collect(), ids }
+    }
+
+    fn holds(&self, id: RecentId) -> bool {
+        memchr_iter(id.tag(), &self.tags).any(|position| self.ids[position] == id)
+    }
+
+    fn push(&mut self, id: RecentId) {
+        make_room_tightly(&mut self.ids);
+        self.tags.reserve_exact(self.ids.capacity() - self.tags.len());
+        self.tags.push(id.tag());
+        self.ids.push(id);
+    }
+
+    fn retain(&mut self, keep: impl Fn(&RecentId) -> bool) {
+        let n_before = self.ids.len();
+        self.ids.retain(keep);
+        if self.ids.len() < n_before {
+            self.tags.clear();
+            self.tags.extend(self.ids.iter().map(|id| id.tag()));
+        }
+    }
 }
 
 /// A digest with a day in its low bits, told by the digest alone.
@@ -29,6 +65,10 @@ impl RecentId {
 
     fn key(self) -> u64 {
         self.0 >> DAY_BITS
+    }
+
+    fn tag(self) -> u8 {
+        (self.0 >> 56) as u8
     }
 
     fn days_before(self, day: i32) -> u8 {
@@ -53,15 +93,23 @@ impl Hash for RecentId {
 
 impl Default for RecentIds {
     fn default() -> Self {
-        Self::Listed(Vec::new())
+        Self::Listed(List::default())
     }
 }
 
 impl RecentIds {
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Listed(list) => list.len(),
+            Self::Listed(list) => list.ids.len(),
             Self::Hashed(table) => table.len(),
+        }
+    }
+
+    /// Reads where every search begins.
+    pub(crate) fn look_at(&self) -> u64 {
+        match self {
+            Self::Listed(list) => list.tags.first().map_or(0, |tag| u64::from(*tag)),
+            Self::Hashed(_) => 0,
         }
     }
 
@@ -73,26 +121,24 @@ impl RecentIds {
     pub(crate) fn contains(&self, digest: u64) -> bool {
         let id = RecentId::new(digest, 0);
         match self {
-            Self::Listed(list) => list.binary_search_by_key(&id.key(), |listed| listed.key()).is_ok(),
+            Self::Listed(list) => list.holds(id),
             Self::Hashed(table) => table.contains(&id),
         }
     }
 
     pub(crate) fn insert_id(&mut self, id: RecentId) -> bool {
         match self {
-            Self::Listed(list) => match list.binary_search_by_key(&id.key(), |listed| listed.key()) {
-                Ok(_) => false,
-                Err(position) if list.len() < MOST_LISTED => {
-                    insert_tightly(list, position, id);
-                    true
-                }
-                Err(_) => {
-                    let mut table: HashSet<_, _> = list.drain(..).collect();
-                    table.insert(id);
-                    *self = Self::Hashed(table);
-                    true
-                }
-            },
+            Self::Listed(list) if list.holds(id) => false,
+            Self::Listed(list) if list.ids.len() < MOST_LISTED => {
+                list.push(id);
+                true
+            }
+            Self::Listed(list) => {
+                let mut table: HashSet<_, _> = list.ids.drain(..).collect();
+                table.insert(id);
+                *self = Self::Hashed(table);
+                true
+            }
             Self::Hashed(table) => table.insert(id),
         }
     }
@@ -104,7 +150,7 @@ impl RecentIds {
             Self::Hashed(table) => {
                 table.retain(|id| id.days_before(day) <= kept_days);
                 if table.len() <= MOST_LISTED / 2 {
-                    *self = Self::Listed(self.sorted());
+                    *self = Self::Listed(List::new(table.drain().collect()));
                 } else if table.len() < table.capacity() / 4 {
                     table.shrink_to(table.len() * 2);
                 }
@@ -114,7 +160,7 @@ impl RecentIds {
 
     pub(crate) fn sorted(&self) -> Vec<RecentId> {
         let mut ids: Vec<RecentId> = match self {
-            Self::Listed(list) => list.clone(),
+            Self::Listed(list) => list.ids.clone(),
             Self::Hashed(table) => table.iter().copied().collect(),
         };
         ids.sort_unstable_by_key(|id| id.0);
@@ -123,7 +169,7 @@ impl RecentIds {
 
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Listed(list) => list.capacity() * size_of::<RecentId>(),
+            Self::Listed(list) => list.tags.capacity() + list.ids.capacity() * size_of::<RecentId>(),
             Self::Hashed(table) => table.capacity() * 8 / 7 * (size_of::<RecentId>() + 1),
         }
     }
