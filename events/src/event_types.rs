@@ -176,7 +176,13 @@ impl EventType {
 
     /// The type of that full name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        Some(match name.strip_prefix(TYPE_PREFIX)? {
+        Self::of(name.strip_prefix(TYPE_PREFIX)?)
+    }
+
+    /// The type of that name, after the prefix.
+    #[inline(always)]
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        Some(match name {
             "tenant.created" => Self::TenantCreated,
             "tenant.updated" => Self::TenantUpdated,
             "tenant.billed" => Self::TenantBilled,

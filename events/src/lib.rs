@@ -23,7 +23,7 @@ mod schemas;
 mod time;
 
 #[doc(hidden)]
-pub use decode::decode_both_ways;
+pub use decode::decode_all_ways;
 pub use decode::{MAX_LINE_BYTES, decode, decode_arrived};
 pub use encode::encode;
 #[cfg(feature = "log")]

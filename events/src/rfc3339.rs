@@ -72,29 +72,49 @@ impl FromStr for Timestamp {
 
 /// The usual form, by position; `None` says only that it is another one.
 pub(crate) fn parse_usual(text: &[u8]) -> Option<Timestamp> {
-    let (head, rest) = text.split_first_chunk::<19>()?;
-    let millis = match rest {
-        b"Z" => 0,
-        [b'.', a, b, c, b'Z'] => i64::from(number([*a, *b, *c])?),
-        _ => return None,
-    };
-    if [head[4], head[7], head[10], head[13], head[16]] != *b"--T::" {
-        return None;
-    }
-    let days = days(number([head[0], head[1], head[2], head[3]])?, pair(head, 5)?, pair(head, 8)?)?;
-    let (hour, minute, second) = (pair(head, 11)?, pair(head, 14)?, pair(head, 17)?);
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let seconds = i64::from(hour * 3600 + minute * 60 + second);
-    Some(Timestamp::from_millis(i64::from(days) * DAY_MS + seconds * 1000 + millis))
+    let (time, bytes) = usual_time_at(text)?;
+    (bytes == text.len()).then_some(time)
 }
 
-fn pair(text: &[u8; 19], at: usize) -> Option<u32> {
-    number([text[at], text[at + 1]])
+/// A time in the usual form at the start of a text, and how many bytes it takes.
+#[inline(always)]
+pub(crate) fn usual_time_at(text: &[u8]) -> Option<(Timestamp, usize)> {
+    let head = text.first_chunk::<20>()?;
+    let (date, time): ([u8; 8], [u8; 8]) = (*head.first_chunk()?, *head[11..].first_chunk()?);
+    let (date, day) = (digits(date, *b"0000-00-")?, number([head[8], head[9]])?);
+    let [hour, _, _, minute, _, _, second, _] = digits(time, *b"00:00:00")?.map(u32::from);
+    if head[10] != b'T' || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = days(u32::from(date[0]) * 100 + u32::from(date[2]), u32::from(date[5]), day)?;
+    let seconds = i64::from(days) * (DAY_MS / 1000) + i64::from(hour * 3600 + minute * 60 + second);
+    let (millis, bytes) = match head[19] {
+        b'Z' => (0, 20),
+        b'.' => match text.get(20..24)? {
+            [a, b, c, b'Z'] => (i64::from(number([*a, *b, *c])?), 24),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some((Timestamp::from_millis(seconds * 1000 + millis), bytes))
+}
+
+/// The number that every two neighbouring digits spell, at the place of the first; `None` unless there are digits where
+/// the form has zeros, and the same as the form elsewhere.
+#[inline(always)]
+fn digits(text: [u8; 8], form: [u8; 8]) -> Option<[u8; 8]> {
+    // What takes a byte that is too large for its place to 128 or more.
+    let limits = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 118 } else { 127 }));
+    let word = u64::from_le_bytes(text) ^ u64::from_le_bytes(form);
+    // Carries only come from bytes that are too large themselves.
+    if (word | word.wrapping_add(limits)) & (u64::from_ne_bytes([0x80; 8])) != 0 {
+        return None;
+    }
+    Some((word * 10 + (word >> 8)).to_le_bytes())
 }
 
 /// The number that some digits spell.
+#[inline(always)]
 fn number<const N: usize>(digits: [u8; N]) -> Option<u32> {
     let mut value = 0;
     let mut bad = 0;

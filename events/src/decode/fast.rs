@@ -59,7 +59,8 @@ pub(super) fn read(text: &str, arrived_at: Option<Timestamp>) -> Option<Event<'_
 /// Whether there is neither an escape nor a control character anywhere, so that texts end at the next quote.
 ///
 /// It looks at all bytes even after it knows, which lets the compiler do many at a time.
-fn is_plain(line: &[u8]) -> bool {
+#[inline(always)]
+pub(super) fn is_plain(line: &[u8]) -> bool {
     line.iter().fold(true, |plain, byte| plain & (*byte >= 0x20) & (*byte != b'\\'))
 }
 
@@ -167,26 +168,10 @@ impl<'a> Cursor<'a> {
     /// A text without escapes, from behind its first quote to behind its last.
     #[inline]
     fn text(&mut self) -> Option<&'a str> {
-        const ONES: u64 = u64::from_ne_bytes([1; 8]);
-        const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
         let start = self.at;
-        let mut at = start;
-        loop {
-            let Some(chunk) = self.bytes.get(at..).and_then(<[u8]>::first_chunk) else {
-                at += self.bytes.get(at..)?.iter().position(|byte| *byte == b'"')?;
-                break;
-            };
-            let word = u64::from_le_bytes(*chunk) ^ (ONES * u64::from(b'"'));
-            // The lowest bit set is right; those above it may come from its borrow.
-            let quotes = word.wrapping_sub(ONES) & !word & HIGH;
-            if quotes != 0 {
-                at += quotes.trailing_zeros() as usize / 8;
-                break;
-            }
-            at += 8;
-        }
-        self.at = at + 1;
-        self.text.get(start..at)
+        let end = quote_at(self.bytes, start)?;
+        self.at = end + 1;
+        self.text.get(start..end)
     }
 
     /// A number without exponent.
@@ -218,5 +203,25 @@ impl<'a> Cursor<'a> {
             self.at += 1;
         }
         &self.bytes[start..self.at]
+    }
+}
+
+/// Where the first quote from there on is.
+#[inline(always)]
+pub(super) fn quote_at(bytes: &[u8], start: usize) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let mut at = start;
+    loop {
+        let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) else {
+            return Some(at + bytes.get(at..)?.iter().position(|byte| *byte == b'"')?);
+        };
+        let word = u64::from_le_bytes(*chunk) ^ (ONES * u64::from(b'"'));
+        // The lowest bit set is right; those above it may come from its borrow.
+        let quotes = word.wrapping_sub(ONES) & !word & HIGH;
+        if quotes != 0 {
+            return Some(at + quotes.trailing_zeros() as usize / 8);
+        }
+        at += 8;
     }
 }
