@@ -184,7 +184,7 @@ impl TenantState {
         self.kept
     }
 
-    /// The tenant's industry as of a date that [`features_at`](Self::features_at) answers for, where known and kept.
+    /// The tenant's industry, without blanks around it, as of a date that [`features_at`](Self::features_at) answers for, where known and kept.
     pub fn industry_at(&self, date: ObservationDate) -> Option<&str> {
         let known = self.attributes.industry.iter().map(|industry| (industry.since, &*industry.value));
         let held = self.held_back.iter().filter_map(|fact| match &fact.what {
@@ -192,7 +192,8 @@ impl TenantState {
             _ => None,
         });
         let in_time = known.chain(held).filter(|((ms, _), _)| *ms < date.start().millis());
-        in_time.max_by_key(|(since, _)| *since).map(|(_, industry)| industry)
+        let latest = in_time.max_by_key(|(since, _)| *since).map(|(_, industry)| industry.trim());
+        latest.filter(|industry| !industry.is_empty())
     }
 
     /// Takes in the state of other events of the same tenant, as if they had been applied here.

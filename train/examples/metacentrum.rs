@@ -27,7 +27,7 @@ struct Job {
 }
 
 /// Reads jobs from CSV, and writes their events as JSON Lines, in the order in which they were received.
-pub fn convert(jobs: impl Read, mut events: impl Write) -> Result<(), Box<dyn Error>> {
+pub(crate) fn convert(jobs: impl Read, mut events: impl Write) -> Result<(), Box<dyn Error>> {
     let jobs: Vec<Job> = csv::Reader::from_reader(jobs).deserialize().collect::<Result<_, _>>()?;
     let mut converted: Vec<Event<'_>> = jobs
         .iter()

@@ -30,7 +30,7 @@ struct Invoice {
 }
 
 /// Reads invoices from CSV, and writes their events as JSON Lines, in the order in which they were received.
-pub fn convert(invoices: impl Read, mut events: impl Write) -> Result<(), Box<dyn Error>> {
+pub(crate) fn convert(invoices: impl Read, mut events: impl Write) -> Result<(), Box<dyn Error>> {
     let mut invoices: Vec<Invoice> = csv::Reader::from_reader(invoices).deserialize().collect::<Result<_, _>>()?;
     invoices.sort_by(|a, b| a.timestamp.cmp(&b.timestamp));
     let mut line = Vec::new();

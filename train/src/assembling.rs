@@ -51,8 +51,15 @@ impl AssembleConfig {
 /// # Errors
 /// When the events cannot be read or observed, or the file cannot be written; nothing is then left half-written.
 pub fn assemble(config: &AssembleConfig, console: &Console) -> Result<(), Error> {
+    config.events.refuse_output_over_input(Some(&config.out))?;
     on_threads(config.threads, || {
         let Assembly { assembled, source, .. } = observe(&config.events, config.seed, console)?;
+        let n_out_of_order = assembled.report.n_out_of_order;
+        if n_out_of_order > 0 {
+            console.line(format!(
+                "caution: {n_out_of_order} events stood in the log after an observation that came later"
+            ));
+        }
         assembled.write(&config.out)?;
         let (n, n_churned) = (assembled.labelled.n_observations(), assembled.labelled.n_churned());
         let (churned, n_censored) = (percent(n_churned as f64 / n as f64), assembled.censored.len());

@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 
 use churn_model::fit::{CalibratorLearner, ClassWeight};
 use churn_model::{Campaign, ThresholdRule};
+use churn_training_data::ObservationPlan;
 
 use crate::Error;
 use crate::command_line::command;
@@ -242,6 +243,18 @@ impl TrainConfig {
         }
         if !(0.05..=0.9).contains(&self.test_share) {
             return usage("--test-share must be between 0.05 and 0.9");
+        }
+        // clap forgets a requirement on what conflicts with an option that is given.
+        let about_log = [
+            ("--log-end", self.events.log_end.is_some()),
+            ("--received-at", self.events.received_at.is_some()),
+            ("--dead-letters", self.events.dead_letters.is_some()),
+        ];
+        if let Some((option, _)) = about_log.iter().find(|(_, given)| *given && self.events.events.is_empty()) {
+            return usage(&format!("{option} needs --events FILE"));
+        }
+        if self.observations.is_some() && self.events.observation_plan() != ObservationPlan::default() {
+            return usage("the plan of --observations was decided when they were assembled; leave its options out");
         }
         if self.tune == Some(0) {
             return usage("--tune needs at least 1 setting");

@@ -42,10 +42,22 @@ pub enum Error {
     },
     /// The table, or the folds, cannot be used.
     #[error(transparent)]
-    Data(#[from] churn_training_data::Error),
+    Data(Box<churn_training_data::Error>), // boxed, because it is several times the size of the others
     /// A log of events cannot be read.
     #[error(transparent)]
     Events(#[from] churn_events::Error),
+    /// One of several files of a log broke off, so that its tenants would look as if they had stopped.
+    #[error("{path:?} breaks off, while other files go on: give the day up to which all are whole, with --log-end")]
+    BrokenLog {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An output would replace an input.
+    #[error("{path:?} is read as well as written; name another file")]
+    OutIsInput {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is no such world to simulate.
     #[error(transparent)]
     Simulate(#[from] churn_simulator::Error),
@@ -138,6 +150,12 @@ pub enum Error {
         /// Why.
         source: rayon::ThreadPoolBuildError,
     },
+}
+
+impl From<churn_training_data::Error> for Error {
+    fn from(error: churn_training_data::Error) -> Self {
+        Self::Data(Box::new(error))
+    }
 }
 
 impl Error {

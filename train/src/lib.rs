@@ -1,4 +1,4 @@
-//! The whole job: from a table of tenants to a calibrated, evaluated model file and its report.
+//! The whole job: from events or a table of tenants to a calibrated, evaluated model file and its report.
 //!
 //! The binary `train` is this library's [`train`] with the command line in front of it.
 

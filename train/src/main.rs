@@ -1,4 +1,4 @@
-//! `train`: from a table of tenants to a model file.
+//! `train`: from events or a table of tenants to a model file.
 
 use std::process::ExitCode;
 

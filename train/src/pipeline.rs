@@ -56,6 +56,7 @@ pub(crate) fn on_threads<T: Send>(
 
 fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     run_folder::refuse_file(config.out.as_deref().unwrap_or(Path::new(RUNS)))?;
+    config.events.refuse_output_over_input(None)?;
     let loaded = source::load(config, console)?;
     let set = &loaded.set;
     let columns = set.describe();

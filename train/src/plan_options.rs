@@ -1,35 +1,38 @@
 //! What to observe: a log of events or a simulated world, and the plan that observations are made by.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use churn_events::ObservationDate;
 use churn_simulator::WorldOptions;
 use churn_training_data::{LabelRule, ObservationPlan};
 use clap::{Args, Command, ValueEnum};
 
+use crate::Error;
 use crate::over_time::SplitKind;
 
 /// Options about events, shared by the programs that assemble a training set.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Events")]
 pub struct PlanOptions {
     /// Log of events: JSON Lines of CloudEvents, plain, gzip or zstd; several files are merged by the time received
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "tenants")]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "tenants", help_heading = "Events")]
     pub events: Vec<PathBuf>,
     /// Tenants of the simulated world that is observed where there is no log
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Events")]
     pub tenants: u32,
     /// Days of the simulated world
-    #[arg(long, value_name = "DAYS", default_value_t = 730, conflicts_with = "events")]
+    #[arg(long, value_name = "DAYS", default_value_t = 730, conflicts_with = "events", help_heading = "Events")]
     pub days: u32,
     /// Day that the log ends on, as 2026-01-01: everything before it has been received [default: the last day in it]
-    #[arg(long, value_name = "DATE", requires = "events")]
+    #[arg(long, value_name = "DATE", requires = "events", help_heading = "Events")]
     pub log_end: Option<ObservationDate>,
+    /// When records without a time of their own were received, as 2026-01-01: the original system's company records
+    #[arg(long, value_name = "DATE", requires = "events", help_heading = "Events")]
+    pub received_at: Option<ObservationDate>,
     /// File for events that cannot be read, with the reason; without it they are only counted
-    #[arg(long, value_name = "FILE", requires = "events")]
+    #[arg(long, value_name = "FILE", requires = "events", help_heading = "Events")]
     pub dead_letters: Option<PathBuf>,
     /// JSON object whose keys are the options of the plan below; options given here win
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Observation plan")]
     pub plan: Option<PathBuf>,
 
     /// What counts as churn: the tenant cancels, or submits no job
@@ -38,6 +41,9 @@ pub struct PlanOptions {
     /// Days from one observation date to the next; whole weeks keep weekdays alike
     #[arg(long, value_name = "DAYS", default_value_t = 28, help_heading = "Observation plan")]
     pub every: u32,
+    /// Days before the observation date that features may see, up to 90; features that look further back are left out
+    #[arg(long, value_name = "DAYS", default_value_t = 90, help_heading = "Observation plan")]
+    pub lookback: u32,
     /// Days left after the observation date so that somebody can act
     #[arg(long, value_name = "DAYS", default_value_t = 14, help_heading = "Observation plan")]
     pub gap: u32,
@@ -80,6 +86,19 @@ impl PlanOptions {
         Self::augment_args(Command::new("plan"))
     }
 
+    /// Refuses an output, or dead letters, that would replace one of the files of the log.
+    ///
+    /// # Errors
+    /// See [`Error::OutIsInput`].
+    pub(crate) fn refuse_output_over_input(&self, out: Option<&Path>) -> Result<(), Error> {
+        let inputs: Vec<PathBuf> = self.events.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let is_input = |path: &&Path| path.canonicalize().is_ok_and(|path| inputs.contains(&path));
+        match self.dead_letters.as_deref().into_iter().chain(out).find(is_input) {
+            Some(path) => Err(Error::OutIsInput { path: path.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
     /// The world that is simulated where there is no log.
     pub fn world(&self, seed: u64) -> WorldOptions {
         WorldOptions { tenants: self.tenants, days: self.days, seed, ..WorldOptions::default() }
@@ -89,6 +108,7 @@ impl PlanOptions {
     pub fn observation_plan(&self) -> ObservationPlan {
         ObservationPlan {
             every_days: self.every,
+            lookback_days: self.lookback,
             gap_days: self.gap,
             horizon_days: self.horizon,
             min_tenure_days: self.min_tenure,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use churn_events::{LogOptions, LogReport, read_log};
+use churn_events::{LogOptions, LogReport, ObservationDate, read_log};
 use churn_training_data::{
     Assembled, Assembler, AssemblyReport, Cohort, EventStudy, ObservationPlan, Observations, TableOptions, TrainingSet,
     read_table,
@@ -100,13 +100,20 @@ pub(crate) fn observe(options: &PlanOptions, seed: u64, console: &Console) -> Re
     }
     let mut assembler = Assembler::new(plan)?;
     let bar = console.progress("reading and observing events", 0);
-    let log = LogOptions { dead_letters: options.dead_letters.clone(), ..LogOptions::default() };
+    let log = LogOptions {
+        dead_letters: options.dead_letters.clone(),
+        received_at: options.received_at.map(ObservationDate::start),
+        ..LogOptions::default()
+    };
     let report = read_log(&options.events, &log, |events| {
         assembler.apply_all(events);
         bar.inc(events.len() as u64);
     })?;
     bar.finish_and_clear();
     print_unread(console, &report);
+    if let (Some(broken), None) = (report.broken.first().filter(|_| options.events.len() > 1), options.log_end) {
+        return Err(Error::BrokenLog { path: broken.file.clone() });
+    }
     let assembled = assembler.finish(options.log_end)?;
     Ok(Assembly { assembled, source: name_of_all(&options.events), unread: unread(&report), world: None })
 }
@@ -152,9 +159,7 @@ fn log_facts(report: &AssemblyReport, unread: Vec<(String, u64)>) -> LogFacts {
     let counts = [
         ("received too late", report.n_late),
         ("duplicate", report.n_duplicate),
-        ("from the future and held back until its time", report.n_held_back),
         ("beyond what a tenant state holds", report.n_dropped),
-        ("out of order, counted as received later", report.n_out_of_order),
     ];
     let counts = counts.into_iter().map(|(what, n)| (what.to_owned(), n)).chain(unread);
     LogFacts {

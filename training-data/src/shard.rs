@@ -114,8 +114,8 @@ impl Shard {
                         self.failure.get_or_insert(AssemblyError::Features { tenant, date, source });
                         continue;
                     }
-                    let name = observer.state.industry_at(date).map(str::trim).filter(|name| !name.is_empty());
-                    let industry = name.map_or(NO_INDUSTRY, |name| self.industries.position_of(name));
+                    let industry =
+                        observer.state.industry_at(date).map_or(NO_INDUSTRY, |name| self.industries.position_of(name));
                     self.rows.push(Row { observer: position, date, industry });
                 }
             }
