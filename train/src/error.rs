@@ -42,7 +42,7 @@ pub enum Error {
     },
     /// The table, or the folds, cannot be used.
     #[error(transparent)]
-    Data(Box<churn_training_data::Error>), // boxed, because it is several times the size of the others
+    Data(#[from] churn_training_data::Error),
     /// A log of events cannot be read.
     #[error(transparent)]
     Events(#[from] churn_events::Error),
@@ -150,12 +150,6 @@ pub enum Error {
         /// Why.
         source: rayon::ThreadPoolBuildError,
     },
-}
-
-impl From<churn_training_data::Error> for Error {
-    fn from(error: churn_training_data::Error) -> Self {
-        Self::Data(Box::new(error))
-    }
 }
 
 impl Error {

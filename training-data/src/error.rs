@@ -11,7 +11,7 @@ use crate::AssemblyError;
 pub enum Error {
     /// Observations cannot be assembled from a log, or a split of them would leak.
     #[error(transparent)]
-    Assembly(Box<AssemblyError>), // boxed, because the largest of its kinds is several times the size of the others here
+    Assembly(#[from] AssemblyError),
     /// No file bears that name.
     #[error("there is no file {path:?}")]
     NoFile {
@@ -464,10 +464,4 @@ fn counted(values: &[(String, usize)], n_values: usize) -> String {
 
 fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |name| format!(" (did you mean {name:?}?)"))
-}
-
-impl From<AssemblyError> for Error {
-    fn from(error: AssemblyError) -> Self {
-        Self::Assembly(Box::new(error))
-    }
 }

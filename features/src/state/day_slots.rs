@@ -39,6 +39,7 @@ impl<S: Slot> DaySlots<S> {
     }
 
     /// Reads the slot that most events change: the last one.
+    #[cfg(feature = "store")]
     pub(crate) fn look_at(&self) -> u64 {
         let last = self.len().checked_sub(1).map(|position| self.slot(position));
         u64::from(last == Some(S::default()))

@@ -76,6 +76,7 @@ impl<V: Default> IdMap<V> {
     }
 
     /// Reads where every search begins.
+    #[cfg(feature = "store")]
     pub(crate) fn look_at(&self) -> u64 {
         match self {
             Self::Listed(list) => list.tags.first().map_or(0, |tag| u64::from(*tag)),

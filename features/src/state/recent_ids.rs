@@ -106,6 +106,7 @@ impl RecentIds {
     }
 
     /// Reads where every search begins.
+    #[cfg(feature = "store")]
     pub(crate) fn look_at(&self) -> u64 {
         match self {
             Self::Listed(list) => list.tags.first().map_or(0, |tag| u64::from(*tag)),
