@@ -3,7 +3,7 @@
 VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore
 
-.PHONY: check test docs bench peers golden schemas fuzz
+.PHONY: check test docs bench peers peers-features real-logs golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
@@ -24,7 +24,7 @@ test: $(VENV)/cloudevents
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(IMPORTS)
 
-# Times fitting by itself.
+# Times fitting and features by themselves.
 bench:
 	cargo bench -p churn-benches
 
@@ -48,10 +48,11 @@ golden:
 schemas:
 	cargo run -p churn-events --example make_schemas -- docs/schemas
 
-# Feeds readers with damaged model files and events; needs a nightly compiler and cargo-fuzz.
+# Feeds readers with damaged model files, events and states; needs a nightly compiler and cargo-fuzz.
 fuzz:
 	cargo +nightly fuzz run read_model -- -max_total_time=180
 	cargo +nightly fuzz run decode_event -- -max_total_time=180
+	cargo +nightly fuzz run read_state -- -max_total_time=180
 
 # What the events are checked against.
 $(VENV)/cloudevents:
