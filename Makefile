@@ -18,7 +18,7 @@ check: $(VENV)/bin/ruff
 test: $(VENV)/cloudevents
 	cargo test --workspace $(IMPORTS)
 	cargo test -p churn-model --no-default-features
-	cargo test -p churn-events --no-default-features --lib
+	cargo check -p churn-events -p churn-features -p churn-simulator -p churn-training-data --no-default-features
 	$(VENV)/bin/python events/tests/cloudevents_check.py
 
 docs:
