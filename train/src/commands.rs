@@ -2,14 +2,22 @@
 
 use churn_training_data::Role;
 
+use crate::over_time::{PlanFacts, SplitKind};
 use crate::{MODEL_FILE, Outcome, world};
 
 /// The command that repeats the run, but for flags that an outcome does not know, such as hyperparameters.
 pub(crate) fn repeat(outcome: &Outcome) -> String {
     let mut command = "cargo run --release --bin train --".to_owned();
-    if outcome.over_time.is_some() {
+    if let Some(over_time) = &outcome.over_time {
         if outcome.source != world::NAME {
             command += &format!(" --events {}", quoted(&outcome.source));
+        }
+        let PlanFacts { rule, every_days, lookback_days, gap_days, horizon_days, min_tenure_days, .. } =
+            &over_time.plan;
+        command += &format!(" --rule {rule} --every {every_days} --lookback {lookback_days} --gap {gap_days}");
+        command += &format!(" --horizon {horizon_days} --min-tenure {min_tenure_days}");
+        if over_time.plan.split == SplitKind::Tenants {
+            command += " --split tenants";
         }
     } else {
         command += &format!(" --table {}", quoted(&outcome.source));

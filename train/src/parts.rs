@@ -1,6 +1,6 @@
 //! Which observations are for what: fit, calibration, test.
 
-use churn_training_data::{TimeSplit, TrainingSet, stratified_split, time_split};
+use churn_training_data::{TimeSplit, TrainingSet, check_split, stratified_split, time_split};
 
 use crate::Error;
 use crate::config::TrainConfig;
@@ -25,7 +25,7 @@ impl Parts {
     /// Cuts a set as configured: a flat table at random within labels, a log by time or by tenant.
     ///
     /// # Errors
-    /// When the set cannot be cut so, or a part would bear one label only.
+    /// When the set cannot be cut so, a label horizon or a tenant would reach across the cut, or a part would bear one label only.
     pub(crate) fn cut(config: &TrainConfig, loaded: &Loaded) -> Result<Self, Error> {
         let set = &loaded.set;
         let parts = match &loaded.observed {
@@ -43,6 +43,12 @@ impl Parts {
                 Self { fit, calibration: Vec::new(), test, by_time: None }
             }
         };
+        if let Some(observed) = &loaded.observed {
+            check_split(set, &observed.plan, &parts.fit, &parts.test)?;
+            if !parts.calibration.is_empty() {
+                check_split(set, &observed.plan, &parts.calibration, &parts.test)?;
+            }
+        }
         let option = if parts.by_time.is_some() { "--test-share" } else { "--test-share or --seed" };
         let needed = [("test", &parts.test), ("calibration", &parts.calibration), ("fit", &parts.fit)];
         for (name, rows) in needed.iter().filter(|(name, rows)| *name != "calibration" || !rows.is_empty()) {
