@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use blocks::{BLOCK_BYTES, Block, Blocks};
 use dead_letters::DeadLetters;
-use format::{Decoded, Fault, Format, LineContext, legacy_source};
+use format::{Decoded, DecodedBlock, Fault, Format, LineContext, legacy_source};
 pub use report::{BrokenFile, LogReport, MalformedLine};
 
 use crate::{Error, Event, Timestamp};
@@ -110,26 +110,28 @@ fn read_sources(
     findings.finish()
 }
 
-/// Reads the next blocks while the last ones are decoded.
+/// Three groups of blocks are under way: one is handed on while the next is decoded and the one after it is read.
 fn read_one(
     mut source: Source<'_>,
     findings: &mut Findings,
     on_batch: &mut dyn FnMut(&[Event<'_>]),
 ) -> Result<(), Error> {
     let mut spare = Vec::new();
-    let mut group = source.blocks(1, &mut spare);
-    while !group.is_empty() {
+    let mut decoded: Vec<DecodedBlock> = Vec::new();
+    let mut read = source.blocks(1, &mut spare);
+    while !(decoded.is_empty() && read.is_empty()) {
         let (context, blocks) = (&source.context, &mut source.blocks);
-        let decode = || parallel::map(&group, |block| context.decode(block));
-        let (decoded, next) = parallel::join(decode, || next_blocks(blocks, BLOCKS_AT_ONCE, &mut spare));
-        for block in decoded {
-            let events = findings.note(&source.path, block)?;
-            if !events.is_empty() {
-                on_batch(&events);
-            }
-        }
-        spare.append(&mut group);
-        group = next;
+        let decode = || parallel::map(read, |block| DecodedBlock::new(block, |block| context.decode(block)));
+        let hand_on = |mut block: DecodedBlock| {
+            block.with_dependent_mut(|_, decoded| findings.hand_on(&source.path, std::mem::take(decoded), on_batch))?;
+            Ok(block.into_owner())
+        };
+        let (next, free) = parallel::beside(
+            || parallel::join(decode, || next_blocks(blocks, BLOCKS_AT_ONCE, &mut spare)),
+            || decoded.into_iter().map(hand_on).collect::<Result<Vec<_>, Error>>(),
+        );
+        spare.extend(free?);
+        (decoded, read) = next;
     }
     findings.note_end(source);
     Ok(())
@@ -194,6 +196,20 @@ impl Findings {
             self.note_fault(path, fault)?;
         }
         Ok(block.events)
+    }
+
+    /// Takes note of what a block holds, and hands its events on.
+    fn hand_on(
+        &mut self,
+        path: &Path,
+        block: Decoded<'_>,
+        on_batch: &mut dyn FnMut(&[Event<'_>]),
+    ) -> Result<(), Error> {
+        let events = self.note(path, block)?;
+        if !events.is_empty() {
+            on_batch(&events);
+        }
+        Ok(())
     }
 
     fn note_fault(&mut self, path: &Path, fault: Fault<'_>) -> Result<(), Error> {

@@ -5,6 +5,10 @@ use std::cmp::Ordering;
 #[cfg(feature = "rayon")]
 use rayon::prelude::*;
 
+/// Items of which a thread takes no fewer when each is soon done.
+#[cfg(feature = "rayon")]
+const FEW: usize = 512;
+
 /// Calls `f` for each item.
 pub(crate) fn each_mut<T: Send>(items: &mut [T], f: impl Fn(&mut T) + Send + Sync) {
     #[cfg(feature = "rayon")]
@@ -16,7 +20,7 @@ pub(crate) fn each_mut<T: Send>(items: &mut [T], f: impl Fn(&mut T) + Send + Syn
 /// Makes `out` what `f` says of each item.
 pub(crate) fn map_into<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Send + Sync, out: &mut Vec<R>) {
     #[cfg(feature = "rayon")]
-    items.par_iter().map(f).collect_into_vec(out);
+    items.par_iter().with_min_len(FEW).map(f).collect_into_vec(out);
     #[cfg(not(feature = "rayon"))]
     {
         out.clear();

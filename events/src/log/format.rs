@@ -36,6 +36,15 @@ pub(super) struct Decoded<'a> {
     pub(super) legacy: Vec<(LegacyFormat, u64)>,
 }
 
+self_cell::self_cell!(
+    /// A block with what it holds, which borrows from it.
+    pub(super) struct DecodedBlock {
+        owner: Block,
+        #[covariant]
+        dependent: Decoded,
+    }
+);
+
 /// A line that is no event.
 pub(super) struct Fault<'a> {
     pub(super) line: u64,

@@ -67,7 +67,7 @@ fn merge_round(
     let mut fresh: Vec<VecDeque<Event<'_>>> = inputs.iter().map(|_| VecDeque::new()).collect();
     let shared = &*inputs;
     let contexts: Vec<_> = shared.iter().map(|input| &input.source.context).collect();
-    let decoded = parallel::map(blocks, |(index, block)| contexts[*index].decode(block));
+    let decoded = parallel::map(blocks.iter().collect(), |(index, block)| contexts[*index].decode(block));
     for ((index, _), block) in blocks.iter().zip(decoded) {
         let events = findings.note(&inputs[*index].source.path, block)?;
         match fresh[*index].is_empty() {
