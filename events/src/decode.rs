@@ -14,6 +14,7 @@ mod usual;
 pub(crate) use slow::{object, value};
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::data::{Data, Value};
 use crate::event_types::EventType;
@@ -59,16 +60,23 @@ pub fn decode_arrived(line: &[u8], arrived_at: Timestamp) -> Result<Event<'_>, M
 
 #[inline(always)]
 fn decode_with(line: &[u8], arrived_at: Option<Timestamp>) -> Result<Event<'_>, Malformed> {
-    decode_text(as_text(line)?, arrived_at)
-}
-
-/// Reads an event from a line that is text and not too long.
-#[inline(always)]
-pub(crate) fn decode_text(text: &str, arrived_at: Option<Timestamp>) -> Result<Event<'_>, Malformed> {
-    let line = text.strip_suffix('\n').unwrap_or(text);
-    match usual::read(line, arrived_at, Ok) {
+    let text = as_text(line)?;
+    let unended = text.strip_suffix('\n').unwrap_or(text);
+    match usual::read(unended, arrived_at, |_| true, || unreachable!("all are wanted"), Ok) {
         Some(result) => result,
         None => decode_unusual(text, arrived_at),
+    }
+}
+
+/// Reads an event from a line that is text and not too long; `None` when it was received at another time. What such an
+/// event carries may not have been looked at.
+#[inline(always)]
+pub(crate) fn decode_received_in<'a>(period: &Range<Timestamp>, text: &'a str) -> Result<Option<Event<'a>>, Malformed> {
+    let text = without_mark(text);
+    let is_wanted = |received_at| period.contains(&received_at);
+    match usual::read(text, None, is_wanted, || Ok(None), |event| Ok(Some(event))) {
+        Some(result) => result,
+        None => Ok(Some(decode_unusual(text, None)?).filter(|event| period.contains(&event.received_at))),
     }
 }
 
@@ -88,9 +96,14 @@ pub(crate) fn as_text(line: &[u8]) -> Result<&str, Malformed> {
         return Err(Malformed::line(Reason::TooLong { most_bytes: MAX_LINE_BYTES }));
     }
     match simdutf8::basic::from_utf8(line) {
-        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Ok(text) => Ok(without_mark(text)),
         Err(_) => Err(not_text(line)),
     }
+}
+
+/// The text without the byte order mark that some programs begin files with.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 #[cold]
@@ -168,7 +181,10 @@ fn time(value: Value<'_>, name: &'static str) -> Result<Timestamp, Malformed> {
 #[doc(hidden)]
 pub fn decode_all_ways(line: &[u8]) -> ([Option<Event<'_>>; 2], Result<Event<'_>, Malformed>) {
     match as_text(line) {
-        Ok(text) => ([usual::read(text, None, |event| event), fast::read(text, None)], slow::read(text, None)),
+        Ok(text) => (
+            [usual::read(text, None, |_| true, || None, Some).flatten(), fast::read(text, None)],
+            slow::read(text, None),
+        ),
         Err(error) => ([None, None], Err(error)),
     }
 }

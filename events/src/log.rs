@@ -13,6 +13,7 @@ mod report;
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use blocks::{BLOCK_BYTES, Block, Blocks};
@@ -33,13 +34,17 @@ pub struct LogOptions {
     /// When the records of the original system that have no time of their own (companies) were received. Without it they
     /// are malformed.
     pub received_at: Option<Timestamp>,
+    /// Only events received in this period are handed on; all, unless it is set. What others carry is not even looked
+    /// at where that saves time.
+    pub period: Range<Timestamp>,
     /// How many malformed lines the report shows.
     pub most_malformed_shown: usize,
 }
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { dead_letters: None, received_at: None, most_malformed_shown: 20 }
+        let period = Timestamp::from_millis(i64::MIN)..Timestamp::from_millis(i64::MAX);
+        Self { dead_letters: None, received_at: None, period, most_malformed_shown: 20 }
     }
 }
 
@@ -160,6 +165,7 @@ impl<'r> Source<'r> {
             format: Format::Json,
             legacy_source: legacy_source(&path.to_string_lossy()),
             received_at: options.received_at,
+            period: options.period.clone(),
         };
         let blocks = Blocks::new(input::decompressed(reader)?, block_bytes);
         Ok(Self { path: path.to_owned(), context, blocks, is_begun: false })
@@ -189,6 +195,7 @@ impl Findings {
     fn note<'a>(&mut self, path: &Path, block: Decoded<'a>) -> Result<Vec<Event<'a>>, Error> {
         self.report.lines += block.lines;
         self.report.events += block.events.len() as u64;
+        self.report.outside += block.outside;
         for (format, records) in block.legacy {
             *self.report.legacy.entry(format).or_default() += records;
         }

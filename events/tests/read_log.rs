@@ -132,3 +132,27 @@ fn the_four_formats_of_the_original_system_are_recognised() {
     assert_eq!(report.first_malformed.len(), 1);
     assert_eq!((report.first_malformed[0].line, report.first_malformed[0].file.as_path()), (4, paths[1].as_path()));
 }
+
+#[test]
+fn only_events_received_in_the_period_are_handed_on() {
+    let events = logins(3000);
+    let mut lines = json_lines(&events);
+    // Spelt so that only the slow reader takes it, malformed, and of the original system.
+    let slow = String::from_utf8(json_lines(&events[1500..1501])).unwrap().replace("\"id\":", "\"id\" :");
+    lines.extend_from_slice(slow.as_bytes());
+    lines.extend_from_slice(b"{\n");
+    lines.extend_from_slice(br#"{"companyID": "comp_1", "userID": "u", "nbJobs": 2, "creationDate": "2022-08-09"}"#);
+    let period = events[1000].received_at..events[2000].received_at;
+    for period in [period.clone(), period.start..period.start] {
+        let options = LogOptions { period: period.clone(), ..LogOptions::default() };
+        let mut expected: Vec<_> = events.iter().chain([&events[1500]]).collect();
+        expected.retain(|event| period.contains(&event.received_at));
+        let mut read = Vec::new();
+        let on_batch = |batch: &[Event<'_>]| read.extend(batch.iter().cloned().map(Event::into_owned));
+        let report = read_log_from(lines.as_slice(), "log", &options, on_batch).unwrap();
+        assert!(read.iter().eq(expected.iter().copied()));
+        assert_eq!((report.events, report.malformed), (expected.len() as u64, 1));
+        // The record of two jobs is two events.
+        assert_eq!(report.events + report.outside, 3001 + 2, "{report}");
+    }
+}

@@ -16,6 +16,7 @@ use clap::Parser;
 use rayon::ThreadPoolBuilder;
 
 const WINDOWS: [u32; 4] = [7, 28, 30, 90];
+const LONGEST: i32 = 90;
 
 type Column = (&'static str, fn(&WindowCounts) -> u64);
 
@@ -46,15 +47,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     // Nobody else computes anything but these counts either.
     let state = StateOptions { kept: Kept::WINDOW_COUNTS, ..StateOptions::default() };
-    let since = date.plus_days(-(WINDOWS[3] as i32)).start();
+    // What is received before the longest window occurred before it; what is received later is not known yet.
+    let period = date.plus_days(-LONGEST).start()..date.start();
     let mut store = FeatureStore::new(StoreOptions { state, ..StoreOptions::default() });
     let report = pool.install(|| {
-        read_log(&[log], &LogOptions::default(), |events| {
-            // What is received later is not known yet; what is received before the longest window occurred before it.
-            let known = events.partition_point(|event| event.received_at < date.start());
-            let old = events[..known].partition_point(|event| event.received_at < since);
-            store.apply_all(&events[old..known]);
-        })
+        read_log(&[log], &LogOptions { period, ..LogOptions::default() }, |events| store.apply_all(events))
     })?;
     let mut rows = Vec::with_capacity(store.len());
     for (tenant, state) in store.states() {

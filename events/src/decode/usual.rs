@@ -13,11 +13,14 @@ use crate::{Event, EventKind, JobStatus, Timestamp};
 
 /// The event, when its line is spelt like that; `None` says nothing but that it is not.
 ///
-/// What is made of it is made here, so that an event is written to where it belongs at once.
+/// What is made of it is made here, so that an event is written to where it belongs at once. Of an event that is not
+/// wanted by when it was received no more is read, and `unwanted` is the answer.
 #[inline(always)]
 pub(super) fn read<'a, T>(
     text: &'a str,
     arrived_at: Option<Timestamp>,
+    is_wanted: impl FnOnce(Timestamp) -> bool,
+    unwanted: impl FnOnce() -> T,
     make: impl FnOnce(Event<'a>) -> T,
 ) -> Option<T> {
     if !is_plain(text.as_bytes()) {
@@ -38,6 +41,9 @@ pub(super) fn read<'a, T>(
     let received_at =
         if line.skip(br#"","recordedtime":""#) { line.time()? } else { arrived_at.unwrap_or(occurred_at) };
     line.expect(br#"","data":{""#)?;
+    if !is_wanted(received_at) {
+        return Some(unwanted());
+    }
     // Everything is found before anything is made, so that nothing has to be dropped on the way.
     let data = match event_type {
         EventType::UserLogin | EventType::UserLogoff | EventType::UserSessionTimeout => {

@@ -14,6 +14,8 @@ pub struct LogReport {
     pub lines: u64,
     /// Events handed on.
     pub events: u64,
+    /// Events received outside the period that was asked for.
+    pub outside: u64,
     /// Events whose type is not known here, by type; those of the types after the first hundred are under `other`.
     pub unknown_types: BTreeMap<String, u64>,
     /// Lines that are no events.
@@ -77,6 +79,9 @@ impl LogReport {
 impl fmt::Display for LogReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} events in {} lines", self.events, self.lines)?;
+        if self.outside > 0 {
+            write!(f, ", and {} received at other times", self.outside)?;
+        }
         for (format, count) in &self.legacy {
             write!(f, "\n{count} records of the original system as {format}")?;
         }
