@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use super::blocks::Block;
+use super::queue::Queue;
+use crate::legacy::{Told, read_legacy_json};
 use crate::malformed::{Malformed, Reason};
-use crate::{Event, LegacyFormat, LegacyTable, MAX_LINE_BYTES, RecordOrigin, Timestamp, decode, decode_legacy_json};
+use crate::{LegacyFormat, LegacyTable, MAX_LINE_BYTES, RecordOrigin, Timestamp, decode};
 
 /// About what an event takes in a file, to make room for a block of them at once.
 const USUAL_LINE_BYTES: usize = 200;
@@ -30,7 +32,7 @@ pub(super) struct LineContext {
 /// What a block holds.
 #[derive(Default)]
 pub(super) struct Decoded<'a> {
-    pub(super) events: Vec<Event<'a>>,
+    pub(super) events: Queue<'a>,
     pub(super) faults: Vec<Fault<'a>>,
     pub(super) lines: u64,
     pub(super) legacy: Vec<(LegacyFormat, u64)>,
@@ -86,7 +88,8 @@ fn lines(block: &Block) -> impl Iterator<Item = (u64, &[u8])> {
 
 impl LineContext {
     pub(super) fn decode<'a>(&self, block: &'a Block) -> Decoded<'a> {
-        let mut decoded = Decoded::default();
+        let n_usual = if block.too_long.is_some() { 0 } else { block.bytes.len() / USUAL_LINE_BYTES };
+        let mut decoded = Decoded { events: Queue::with_capacity(n_usual), ..Decoded::default() };
         if let Some(length) = block.too_long {
             let malformed = Malformed::line(Reason::TooLong { most_bytes: MAX_LINE_BYTES });
             let fault = Fault { line: block.first_line, text: &block.bytes, malformed, line_bytes: Some(length) };
@@ -94,7 +97,6 @@ impl LineContext {
             decoded.faults.push(fault);
             return decoded;
         }
-        decoded.events.reserve(block.bytes.len() / USUAL_LINE_BYTES);
         for (line, text) in lines(block) {
             if matches!(self.format, Format::Table { header_line, .. } if header_line == line) {
                 continue;
@@ -110,7 +112,7 @@ impl LineContext {
     fn decode_line<'a>(&self, line: u64, text: &'a [u8], decoded: &mut Decoded<'a>) -> Result<(), Malformed> {
         let id;
         let origin = |id| RecordOrigin { source: &self.legacy_source, id, received_at: self.received_at };
-        let (format, events) = match &self.format {
+        let (format, told) = match &self.format {
             Format::Json => {
                 let malformed = match decode(text) {
                     Ok(event) => {
@@ -120,17 +122,20 @@ impl LineContext {
                     Err(malformed) => malformed,
                 };
                 id = format!("line-{line}");
-                match decode_legacy_json(text, &origin(&id)) {
+                match read_legacy_json(text, &origin(&id)) {
                     Some(result) => result?,
                     None => return Err(malformed),
                 }
             }
             Format::Table { table, .. } => {
                 id = format!("line-{line}");
-                (table.format(), table.decode(text, &origin(&id))?)
+                (table.format(), table.read(text, &origin(&id))?)
             }
         };
-        decoded.events.extend(events);
+        match told {
+            Told::Company(event) => decoded.events.push(event),
+            Told::Jobs(jobs) => decoded.events.push_record(jobs),
+        }
         match decoded.legacy.iter_mut().find(|(other, _)| *other == format) {
             Some((_, count)) => *count += 1,
             None => decoded.legacy.push((format, 1)),
@@ -143,4 +148,28 @@ impl LineContext {
 pub(super) fn legacy_source(name: &str) -> String {
     let file: Cow<'_, str> = name.rsplit(['/', '\\']).next().unwrap_or(name).into();
     format!("/legacy/{file}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::legacy::MAX_JOBS_PER_RECORD;
+
+    #[test]
+    fn a_block_holds_no_more_events_than_lines_whatever_they_stand_for() {
+        let line = |day| {
+            format!("{{\"companyID\":\"c\",\"userID\":\"u\",\"nbJobs\":10000,\"creationDate\":\"2022-08-{day:02}\"}}\n")
+        };
+        let lines: String = (1..=30).map(line).collect();
+        let context = LineContext { format: Format::Json, legacy_source: "/legacy/log".into(), received_at: None };
+        let block = Block { bytes: lines.into_bytes(), first_line: 1, too_long: None };
+        let decoded = context.decode(&block);
+        assert_eq!((decoded.events.n_held(), decoded.events.len()), (0, 30 * MAX_JOBS_PER_RECORD));
+        // Nor when they are kept for the next round of a merge.
+        let mut kept = Queue::default();
+        kept.append(decoded.events);
+        let mut kept = kept.into_owned();
+        assert_eq!(kept.pop().map(|event| event.id.into_owned()).as_deref(), Some("line-1-1"));
+        assert_eq!((kept.n_held(), kept.len()), (0, 30 * MAX_JOBS_PER_RECORD - 1));
+    }
 }
