@@ -413,6 +413,19 @@ pub enum AssemblyError {
         /// Censored rows that were written.
         expected_censored: usize,
     },
+    /// The rows do not say what was written.
+    #[error(
+        "training set {path:?}: its rows have the digest {found}, and {expected} was written; a value was changed since \
+         then, so write the set anew, or read a CSV file that was changed on purpose as a table (--table)"
+    )]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 of the rows.
+        found: String,
+        /// What the description says.
+        expected: String,
+    },
     /// A labelled row without its weight.
     #[error("training set {path:?}, row {row}: the weight is missing; every labelled row has one")]
     NoWeight {
