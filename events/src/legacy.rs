@@ -4,6 +4,7 @@
 //! events that say the same. What it had counted or decided itself (`job30`, `job90`, `totalFee`, `riskOfChurn`, `Churn`)
 //! is passed over: features are counted from events here, and a decision is no fact.
 
+mod jobs;
 mod json;
 mod record;
 #[cfg(feature = "log")]
@@ -11,11 +12,14 @@ mod table;
 
 use std::fmt;
 
+pub(crate) use jobs::Jobs;
 pub use json::decode_legacy_json;
+#[cfg(feature = "log")]
+pub(crate) use json::read_legacy_json;
 #[cfg(feature = "log")]
 pub use table::LegacyTable;
 
-use crate::Timestamp;
+use crate::{Event, Timestamp};
 
 /// The most jobs that one record may stand for.
 pub const MAX_JOBS_PER_RECORD: u64 = 10_000;
@@ -54,4 +58,21 @@ pub struct RecordOrigin<'a> {
     pub id: &'a str,
     /// When it was received; what companies are like has no other time. Jobs have their own.
     pub received_at: Option<Timestamp>,
+}
+
+/// What a record says.
+pub(crate) enum Told<'a> {
+    /// What a tenant is like.
+    Company(Event<'a>),
+    /// What a user did.
+    Jobs(Jobs<'a>),
+}
+
+impl<'a> Told<'a> {
+    fn into_events(self) -> Vec<Event<'a>> {
+        match self {
+            Self::Company(event) => vec![event],
+            Self::Jobs(jobs) => jobs.collect(),
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod format;
 mod input;
 mod merge;
 mod parallel;
+mod queue;
 mod report;
 
 use std::fs::File;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use blocks::{BLOCK_BYTES, Block, Blocks};
 use dead_letters::DeadLetters;
 use format::{Decoded, DecodedBlock, Fault, Format, LineContext, legacy_source};
+use queue::Queue;
 pub use report::{BrokenFile, LogReport, MalformedLine};
 
 use crate::{Error, Event, Timestamp};
@@ -192,9 +194,9 @@ struct Findings {
 
 impl Findings {
     /// Takes note of all but the events of a block.
-    fn note<'a>(&mut self, path: &Path, block: Decoded<'a>) -> Result<Vec<Event<'a>>, Error> {
+    fn note<'a>(&mut self, path: &Path, block: Decoded<'a>) -> Result<Queue<'a>, Error> {
         self.report.lines += block.lines;
-        self.report.events += block.events.len() as u64;
+        self.report.events += block.events.len();
         self.report.outside += block.outside;
         for (format, records) in block.legacy {
             *self.report.legacy.entry(format).or_default() += records;
@@ -212,10 +214,7 @@ impl Findings {
         block: Decoded<'_>,
         on_batch: &mut dyn FnMut(&[Event<'_>]),
     ) -> Result<(), Error> {
-        let events = self.note(path, block)?;
-        if !events.is_empty() {
-            on_batch(&events);
-        }
+        self.note(path, block)?.hand_on(on_batch);
         Ok(())
     }
 

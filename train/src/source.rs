@@ -98,7 +98,7 @@ pub(crate) fn observe(options: &PlanOptions, seed: u64, console: &Console) -> Re
         let (assembled, world) = world::assemble(&options.world(seed), &plan, console)?;
         return Ok(Assembly { assembled, source: world::NAME.to_owned(), unread: Vec::new(), world: Some(world) });
     }
-    let mut assembler = Assembler::new(plan)?;
+    let mut assembler = Assembler::new(plan, options.log_end)?;
     let bar = console.progress("reading and observing events", 0);
     let log = LogOptions {
         dead_letters: options.dead_letters.clone(),
@@ -114,7 +114,7 @@ pub(crate) fn observe(options: &PlanOptions, seed: u64, console: &Console) -> Re
     if let (Some(broken), None) = (report.broken.first().filter(|_| options.events.len() > 1), options.log_end) {
         return Err(Error::BrokenLog { path: broken.file.clone() });
     }
-    let assembled = assembler.finish(options.log_end)?;
+    let assembled = assembler.finish()?;
     Ok(Assembly { assembled, source: name_of_all(&options.events), unread: unread(&report), world: None })
 }
 

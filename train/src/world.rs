@@ -33,7 +33,7 @@ pub(crate) fn assemble(
     console: &Console,
 ) -> Result<(Assembled, KnownWorld), Error> {
     let world = World::new(options)?;
-    let mut assembler = Assembler::new(plan.clone())?;
+    let mut assembler = Assembler::new(plan.clone(), Some(world.end()))?;
     let mut index_of_tenant = HashMap::new();
     let bar = console.progress("simulating and observing tenants", world.n_tenants() as usize);
     for first in (0..world.n_tenants()).step_by(CHUNK_TENANTS as usize) {
@@ -46,7 +46,7 @@ pub(crate) fn assemble(
         index_of_tenant.extend(histories.iter().map(|history| history.id().to_owned()).zip(indices));
     }
     bar.finish_and_clear();
-    let assembled = assembler.finish(Some(world.end()))?;
+    let assembled = assembler.finish()?;
     Ok((assembled, KnownWorld { world, index_of_tenant }))
 }
 

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
-use churn_events::{DAY_MS, Event, ObservationDate};
+use churn_events::{DAY_MS, Event, ObservationDate, Timestamp};
 use churn_features::{Feature, FeatureReader, FeatureSchema, MAX_LEVELS, catalogue_schema};
 use ndarray::Array2;
 #[cfg(feature = "rayon")]
@@ -8,17 +8,15 @@ use rayon::prelude::*;
 
 use crate::assembled::Observations;
 use crate::label::Fate;
+use crate::log_end::ReceivedDays;
 use crate::observer::Observer;
 use crate::plan::MAX_LOOKBACK_DAYS;
 use crate::set::Observed;
-use crate::shard::{Context, NO_INDUSTRY, Shard};
+use crate::shard::{Context, MOST_DAYS, NO_INDUSTRY, Shard};
 use crate::{Assembled, AssemblyError, AssemblyReport, Cohort, Error, EventStudy, Keys, ObservationPlan, TrainingSet};
 
 /// Shards that tenants are dealt to by their ids: enough for many cores, few enough to fill with small batches.
 const N_SHARDS: usize = 64;
-
-/// Longest log without an end given by the caller; an event with a wrong time is more likely than a longer one.
-const MOST_YEARS: u32 = 30;
 
 /// The feature whose levels are collected from the log.
 const INDUSTRY: &str = "industry";
@@ -39,11 +37,11 @@ const INDUSTRY: &str = "industry";
 /// use churn_training_data::{Assembler, ObservationPlan, time_split};
 ///
 /// let plan = ObservationPlan::default();
-/// let mut assembler = Assembler::new(plan.clone())?;
+/// let mut assembler = Assembler::new(plan.clone(), None)?;
 /// for batch in batches() {
 ///     assembler.apply_all(&batch);
 /// }
-/// let assembled = assembler.finish(None)?;
+/// let assembled = assembler.finish()?;
 /// let split = time_split(&assembled.labelled, &plan, 0.25, 0.2)?;
 /// # Ok::<(), churn_training_data::Error>(())
 /// ```
@@ -57,17 +55,18 @@ pub struct Assembler {
 }
 
 impl Assembler {
-    /// An assembler that has seen no events.
+    /// An assembler that has seen no events, of a log that ends at `end`: everything that occurred before it has been
+    /// received. When `None`, that is the start of the day on which the last event was received.
     ///
     /// # Errors
     /// When the plan is none that observations can be assembled by.
-    pub fn new(plan: ObservationPlan) -> Result<Self, Error> {
+    pub fn new(plan: ObservationPlan, end: Option<ObservationDate>) -> Result<Self, Error> {
         plan.check()?;
         let schema = schema_of(plan.lookback_days, &[])?;
         let lookback = plan.lookback_days;
         let reader = FeatureReader::new(&schema).map_err(|source| AssemblyError::Schema { lookback, source })?;
         let shards = (0..N_SHARDS).map(|_| Shard::default()).collect();
-        Ok(Self { context: Context { plan, reader }, schema, shards, dealt: vec![Vec::new(); N_SHARDS] })
+        Ok(Self { context: Context { plan, end, reader }, schema, shards, dealt: vec![Vec::new(); N_SHARDS] })
     }
 
     /// Takes in the next events of the log, in received order.
@@ -86,23 +85,23 @@ impl Assembler {
         self.shards.iter_mut().zip(&self.dealt).for_each(apply);
     }
 
-    /// The observations of a log that ends at `end`: everything that occurred before it has been received. When `None`,
-    /// that is the start of the day on which the last event was received.
+    /// The observations of the log.
     ///
     /// # Errors
-    /// When the log is empty or too short for one label horizon, or its observations have only one label.
-    pub fn finish(self, end: Option<ObservationDate>) -> Result<Assembled, Error> {
+    /// When the log is empty or too short for one label horizon, when its events do not reach up to its end, or its
+    /// observations have only one label.
+    pub fn finish(self) -> Result<Assembled, Error> {
         let Self { context, schema, mut shards, .. } = self;
         let plan = &context.plan;
         let mut report = AssemblyReport::default();
         shards.iter().for_each(|shard| report.add(shard.report()));
         report.n_tenants = shards.iter().map(|shard| shard.observers().len() as u64).sum();
-        let (Some(start), Some(last)) = (report.first_received(), report.last_received()) else {
+        let Some(start) = report.first_received().map(Timestamp::date) else {
             return Err(AssemblyError::EmptyLog.into());
         };
-        let (start, end) = (start.date(), end.unwrap_or(last.date()));
-        if i64::from(end.days()) - i64::from(start.days()) > i64::from(MOST_YEARS) * 366 {
-            return Err(AssemblyError::LongLog { start, end, most_years: MOST_YEARS }.into());
+        let end = end_of(&shards, context.end)?;
+        if i64::from(end.days()) - i64::from(start.days()) > i64::from(MOST_DAYS) {
+            return Err(AssemblyError::LongLog { start, end, most_years: MOST_DAYS / 366 }.into());
         }
         let first = plan.first.unwrap_or(start.plus_days(plan.lookback_days as i32));
         (report.first_day, report.end_day) = (first.days(), end.days());
@@ -137,6 +136,26 @@ impl Assembler {
         let labelled = TrainingSet::of_observations(observed);
         let plan = context.plan;
         Ok(Assembled { plan, labelled, censored, cohorts, event_study, report })
+    }
+}
+
+/// Where the log ends, once its events are known to reach up to there.
+fn end_of(shards: &[Shard], given: Option<ObservationDate>) -> Result<ObservationDate, AssemblyError> {
+    let days = ReceivedDays::of(shards.iter().map(Shard::received));
+    if let Some(end) = given {
+        return match days.silence_before(end) {
+            Some(last) => Err(AssemblyError::EndBeyondLog { end, last, after_last: last.plus_days(1) }),
+            None => Ok(end),
+        };
+    }
+    let latest = shards.iter().filter_map(Shard::latest).max_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    let (received_at, tenant, id) = latest.ok_or(AssemblyError::EmptyLog)?;
+    match days.last_usual() {
+        Some((last, n_after)) => {
+            let (id, after_last) = (id.to_owned(), last.plus_days(1));
+            Err(AssemblyError::UnsureEnd { last, n_after, received_at, tenant, id, after_last })
+        }
+        None => Ok(received_at.date()),
     }
 }
 

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use churn_events::ObservationDate;
+use churn_events::{ObservationDate, Timestamp};
 
 /// Why observations cannot be assembled from a log, or a split of them would leak.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +141,42 @@ pub enum AssemblyError {
         /// End of the log.
         end: ObservationDate,
         /// Most years.
-        most_years: u32,
+        most_years: i32,
+    },
+    /// The last events are far from all others, so that the log would end where nobody knows who stayed.
+    #[error(
+        "the log goes on as usual to {last}, and after that holds only {n_after} more, the last (id {id:?}, tenant \
+         {tenant:?}) received at {received_at}: labels up to then cannot be known; when these times are wrong or events \
+         are missing, give the end of the log (--log-end {after_last}), and when the log does end with these events, \
+         the day after the last"
+    )]
+    UnsureEnd {
+        /// The last day with as many events as are usual in the log.
+        last: ObservationDate,
+        /// Events received after it.
+        n_after: u64,
+        /// When the last of them was received.
+        received_at: Timestamp,
+        /// Its tenant.
+        tenant: String,
+        /// Its id.
+        id: String,
+        /// The day after the last usual one.
+        after_last: ObservationDate,
+    },
+    /// The end that was given lies where the log holds no events.
+    #[error(
+        "the log is said to end on {end}, and the last event before that was received on {last}: whatever happened in \
+         between is not in it, so its labels cannot be known; give the end of what is there (--log-end {after_last}), \
+         or the missing events"
+    )]
+    EndBeyondLog {
+        /// The end that was given.
+        end: ObservationDate,
+        /// Day of the last event before it.
+        last: ObservationDate,
+        /// The day after that.
+        after_last: ObservationDate,
     },
     /// The features of an observation cannot be read.
     #[error("cannot read the features of tenant {tenant:?} on {date}")]
@@ -377,6 +412,19 @@ pub enum AssemblyError {
         expected_labelled: usize,
         /// Censored rows that were written.
         expected_censored: usize,
+    },
+    /// The rows do not say what was written.
+    #[error(
+        "training set {path:?}: its rows have the digest {found}, and {expected} was written; a value was changed since \
+         then, so write the set anew, or read a CSV file that was changed on purpose as a table (--table)"
+    )]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 of the rows.
+        found: String,
+        /// What the description says.
+        expected: String,
     },
     /// A labelled row without its weight.
     #[error("training set {path:?}, row {row}: the weight is missing; every labelled row has one")]

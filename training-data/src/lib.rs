@@ -23,6 +23,7 @@ mod io;
 mod keys;
 mod label;
 mod label_values;
+mod log_end;
 mod observer;
 mod plan;
 mod records;

@@ -27,13 +27,12 @@ impl Observer {
         }
     }
 
-    /// The event as it counts: an observation that has been emitted never hears of it.
-    pub(crate) fn received<'a>(&self, event: &Event<'a>) -> Option<Event<'a>> {
-        let emitted = self.emitted?.start();
-        (event.received_at < emitted).then(|| Event { received_at: emitted, ..event.clone() })
+    /// Whether an observation has been emitted that would know the event, had it come in its place.
+    pub(crate) fn is_out_of_order(&self, event: &Event<'_>) -> bool {
+        self.emitted.is_some_and(|emitted| event.received_at < emitted.start())
     }
 
-    /// Takes in an event that was received at or after the last observation date that was emitted.
+    /// Takes in an event; every observation date up to its arrival has been emitted.
     pub(crate) fn apply(&mut self, event: &Event<'_>, options: &StateOptions) -> Applied {
         let applied = self.state.apply(event, options);
         let at = occurred_at(event, options);
@@ -43,6 +42,12 @@ impl Observer {
             self.usage.count(week_of(at.date().days()));
         }
         applied
+    }
+
+    /// Takes in an event that was received after the end of the log: no observation knows it, and labels follow what
+    /// occurred.
+    pub(crate) fn apply_after_end(&mut self, event: &Event<'_>, options: &StateOptions) {
+        self.label.apply(event, occurred_at(event, options), true);
     }
 }
 

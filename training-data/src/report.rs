@@ -15,9 +15,11 @@ pub struct AssemblyReport {
     pub n_held_back: u64,
     /// Events beyond what a tenant state may hold.
     pub n_dropped: u64,
-    /// Events that stand in the log after an observation date of their tenant and were received before it. They count
-    /// as received on that date, so that the observation does not know them.
+    /// Events that stand in the log after an observation of their tenant and were received before it. That observation
+    /// does not know them; later ones do.
     pub n_out_of_order: u64,
+    /// Events received at or after the end that was given for the log. They count in labels and in no feature.
+    pub n_after_end: u64,
     /// Labelled rows whose industry is beyond the most levels that a category may have, and counts as missing.
     pub n_industry_left_out: u64,
     /// First and last arrival, in milliseconds since 1970.
@@ -63,6 +65,7 @@ impl AssemblyReport {
         self.n_held_back += other.n_held_back;
         self.n_dropped += other.n_dropped;
         self.n_out_of_order += other.n_out_of_order;
+        self.n_after_end += other.n_after_end;
         self.n_industry_left_out += other.n_industry_left_out;
         self.received_ms = match (self.received_ms, other.received_ms) {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),

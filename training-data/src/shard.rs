@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, HashMap};
 
-use churn_events::{Event, ObservationDate};
+use churn_events::{Event, ObservationDate, Timestamp};
 use churn_features::{Applied, FeatureReader};
 
 use crate::cohort::Cohort;
 use crate::label::{Fate, Standing};
+use crate::log_end::Received;
 use crate::observer::Observer;
 use crate::{AssemblyError, AssemblyReport, ObservationPlan};
 
@@ -12,9 +13,14 @@ use crate::{AssemblyError, AssemblyReport, ObservationPlan};
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) plan: ObservationPlan,
+    /// Where the log ends, when that was given.
+    pub(crate) end: Option<ObservationDate>,
     /// Reads every feature but the industry's level, which has no number before the log has been read.
     pub(crate) reader: FeatureReader,
 }
+
+/// The most days of a log without an end given by the caller; an event with a wrong time is more likely than a longer one.
+pub(crate) const MOST_DAYS: i32 = 30 * 366;
 
 /// The industry of a row that has none.
 pub(crate) const NO_INDUSTRY: u32 = u32::MAX;
@@ -32,6 +38,7 @@ pub(crate) struct Shard {
     industries: Industries,
     cohorts: BTreeMap<ObservationDate, Cohort>,
     report: AssemblyReport,
+    received: Received,
     failure: Option<AssemblyError>,
 }
 
@@ -67,22 +74,33 @@ impl Shard {
     /// Emits what the tenant's observation dates up to the event's arrival show, and then takes in the event.
     pub(crate) fn apply(&mut self, event: &Event<'_>, context: &Context) {
         self.report.count_received(event.received_at);
+        // On the date before that the tenant is not known.
+        let first_date = event.received_at.date().plus_days(1);
         let position = match self.positions.get(&*event.tenant) {
             Some(&position) => position,
             None => {
                 let position = self.observers.len() as u32;
                 self.positions.insert(event.tenant.as_ref().into(), position);
-                // The first date after the event: on an earlier one the tenant was not known.
-                let next = context.plan.grid_from(event.received_at.date().plus_days(1));
-                self.observers.push(Observer::new(next));
+                self.observers.push(Observer::new(context.plan.grid_from(first_date)));
                 position
             }
         };
+        self.received.count(event, position);
+        let observer = &mut self.observers[position as usize];
+        if observer.emitted.is_none() && first_date < observer.next {
+            // An event received before those that stand before it.
+            observer.next = observer.next.min(context.plan.grid_from(first_date));
+        }
+        let end = context.end.unwrap_or_else(|| observer.next.plus_days(MOST_DAYS));
+        if event.received_at >= end.start() {
+            observer.apply_after_end(event, &context.plan.state);
+            self.report.n_after_end += 1;
+            return;
+        }
         self.emit(position, event.received_at.date(), context);
         let observer = &mut self.observers[position as usize];
-        let clamped = observer.received(event);
-        self.report.n_out_of_order += u64::from(clamped.is_some());
-        let applied = observer.apply(clamped.as_ref().unwrap_or(event), &context.plan.state);
+        self.report.n_out_of_order += u64::from(observer.is_out_of_order(event));
+        let applied = observer.apply(event, &context.plan.state);
         self.report.count_applied(applied);
     }
 
@@ -125,6 +143,15 @@ impl Shard {
     /// Why an observation could not be made, where one could not.
     pub(crate) fn take_failure(&mut self) -> Option<AssemblyError> {
         self.failure.take()
+    }
+
+    pub(crate) fn received(&self) -> &Received {
+        &self.received
+    }
+
+    /// The event received last: when, of which tenant, and its id.
+    pub(crate) fn latest(&self) -> Option<(Timestamp, String, &str)> {
+        self.received.latest().map(|(at, tenant, id)| (at, name_of(&self.positions, tenant), id))
     }
 
     pub(crate) fn report(&self) -> &AssemblyReport {

@@ -64,10 +64,16 @@ proptest! {
         let position = (at * bytes.len() as f64) as usize;
         if is_cut { bytes.truncate(position) } else { bytes[position] = byte }
         fs::write(&path, &bytes).expect("writes");
-        if let Err(error) = Assembled::read(&path) {
-            prop_assert!(error.to_string().contains("set.parquet"));
-        } else {
-            prop_assert!(!is_cut);
+        match Assembled::read(&path) {
+            Err(error) => prop_assert!(error.to_string().contains("set.parquet")),
+            Ok(read) => {
+                prop_assert!(!is_cut);
+                let rows = |assembled: &Assembled| {
+                    let set = &assembled.labelled;
+                    (set.features().map(|value| value.to_bits()), set.labels().to_vec(), set.keys().clone())
+                };
+                prop_assert_eq!(rows(&read), rows(&world(Some(100), 0)), "no changed value is read");
+            }
         }
     }
 }
@@ -83,6 +89,33 @@ fn a_csv_file_is_text_that_anyone_can_read() {
     let json = fs::read_to_string(folder.path().join("set.csv.json")).expect("is there");
     assert!(json.contains("cancelled within [14 d, 74 d) after the observation date"));
     assert!(json.contains("\"every_days\": 28") && json.contains("\"last\": \"2024-"));
+}
+
+#[test]
+fn a_value_that_was_changed_is_never_read() {
+    let folder = tempfile::tempdir().expect("can be made");
+    let path = folder.path().join("set.csv");
+    world(Some(100), 0).write(&path).expect("writes");
+    let text = fs::read_to_string(&path).expect("is there");
+    let (header, rows) = text.split_once('\n').expect("has a header");
+    let columns: Vec<&str> = header.split(',').collect();
+    let row = rows.lines().next().expect("has rows");
+    for column in ["tenant", "observation_date", "churned", "weight", "industry", "job90"] {
+        let position = columns.iter().position(|name| *name == column).expect("is there");
+        let mut cells: Vec<String> = row.split(',').map(str::to_owned).collect();
+        cells[position] = match column {
+            "tenant" => "z".to_owned(),
+            "observation_date" => "2024-01-01".to_owned(),
+            "churned" => if cells[position] == "1" { "0" } else { "1" }.to_owned(),
+            "industry" => String::new(),
+            _ => "0.25".to_owned(),
+        };
+        fs::write(&path, text.replacen(row, &cells.join(","), 1)).expect("writes");
+        let refused = message(&path);
+        assert!(refused.contains("a value was changed since then"), "{column}: {refused}");
+    }
+    fs::write(&path, &text).expect("writes");
+    assert!(Assembled::read(&path).is_ok());
 }
 
 #[test]

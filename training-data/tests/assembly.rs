@@ -134,17 +134,90 @@ fn logs_without_an_answer_are_refused_with_what_to_do() {
     let short = message(assemble(&log(120, Some(70)), &ObservationPlan::default(), None));
     assert!(short.contains("covers 118 days") && short.contains("at least 164 days are needed"), "{short}");
     let everybody = ObservationPlan { rule: LabelRule::Usage, ..plan() };
-    let all = message(assemble(&log(30, None), &everybody, Some(day(70))));
+    let all = message(assemble(&log(36, None), &everybody, Some(day(56))));
     assert!(all.starts_with("every one of 1 labelled observations churned"), "{all}");
     let young = ObservationPlan { min_tenure_days: 1000, ..plan() };
     let young = message(assemble(&log(120, Some(70)), &young, None));
     assert!(young.starts_with("none of 2 tenants was at risk") && young.contains("times too young"), "{young}");
-    let mut far = log(120, Some(70));
-    far.push(fact("acme", 50_000, What::Login));
-    let far = message(assemble(&far, &plan(), None));
-    assert!(far.contains("more than 30 years; an event may bear a wrong time"), "{far}");
     let horizon = ObservationPlan { horizon_days: 0, ..plan() };
-    assert!(matches!(Assembler::new(horizon), Err(Error::Assembly(AssemblyError::NoHorizon))));
+    assert!(matches!(Assembler::new(horizon, None), Err(Error::Assembly(AssemblyError::NoHorizon))));
+}
+
+/// Tenants of 300 days, of which two cancel.
+fn long_log() -> Vec<Fact> {
+    let mut facts = vec![fact("birch", 150, What::Cancelled), fact("cedar", 200, What::Cancelled)];
+    for tenant in ["acme", "birch", "cedar"] {
+        facts.push(fact(tenant, 0, What::Created));
+        facts.extend(jobs(tenant, 1, if tenant == "acme" { 300 } else { 150 }, 1));
+    }
+    facts
+}
+
+#[test]
+fn one_event_from_the_far_future_never_moves_the_end_of_the_log() {
+    let known = assemble(&in_received_order(long_log()), &plan(), Some(day(300))).expect("has both labels");
+    for wrong_day in [330, 1000, 27_000, 90_000] {
+        let wrong = late_fact("acme", 100, wrong_day, What::Job);
+        for place in [40, 10_000] {
+            let mut facts = in_received_order(long_log());
+            facts.insert(place.min(facts.len()), Fact { number: 77_777, ..wrong.clone() });
+            let refused = message(assemble(&facts, &plan(), None));
+            assert!(
+                refused.starts_with("the log goes on as usual to 2024-06-25, and after that holds only 1 more"),
+                "{refused}"
+            );
+            assert!(refused.contains("(id \"77777\", tenant \"acme\") received at "), "{refused}");
+            assert!(refused.contains("--log-end 2024-06-26"), "{refused}");
+
+            let given = assemble(&facts, &plan(), Some(day(300))).expect("has both labels");
+            assert_eq!(given.report.n_after_end, 1);
+            let all = |assembled: &Assembled| {
+                (rows(assembled), assembled.labelled.features().map(|value| value.to_bits()), assembled.censored.len())
+            };
+            assert_eq!(all(&given), all(&known), "day {wrong_day}, place {place}");
+        }
+    }
+}
+
+#[test]
+fn an_end_beyond_the_log_is_refused_and_makes_nobody_stay() {
+    let facts = in_received_order(long_log());
+    assert!(assemble(&facts, &plan(), Some(day(314))).is_ok(), "two weeks may be silent");
+    let refused = message(assemble(&facts, &plan(), Some(day(330))));
+    assert!(
+        refused.starts_with(
+            "the log is said to end on 2024-07-26, and the last event before that was received on 2024-06-25"
+        ),
+        "{refused}"
+    );
+    let mut far = facts;
+    far.push(fact("acme", 900, What::Job));
+    assert!(matches!(
+        assemble(&far, &plan(), Some(day(890))),
+        Err(Error::Assembly(AssemblyError::EndBeyondLog { last, .. })) if last == day(299)
+    ));
+}
+
+#[test]
+fn an_event_out_of_order_is_late_by_its_own_times_only() {
+    let mut facts = long_log();
+    facts.retain(|fact| fact.tenant != "acme" || fact.what != What::Login);
+    let mut facts = in_received_order(facts);
+    let in_order = assemble(&facts, &plan(), None).expect("has both labels");
+    // Received on day 100 as it occurred, and found in the log after events of day 130; observed on day 112.
+    let place = facts.iter().position(|fact| fact.tenant == "acme" && fact.received > 100 * 1440).expect("is there");
+    let moved = facts.remove(place);
+    let place = facts.iter().position(|fact| fact.received > 130 * 1440).expect("is there");
+    facts.insert(place, moved);
+    let moved = assemble(&facts, &plan(), None).expect("has both labels");
+    assert_eq!((moved.report.n_out_of_order, moved.report.n_late), (1, 0));
+    let job90 = |assembled: &Assembled, day| {
+        let row = rows(assembled).iter().position(|row| (row.0.as_str(), row.1) == ("acme", day)).expect("is there");
+        let position = assembled.labelled.schema().position("job90").expect("is in the catalogue");
+        assembled.labelled.features()[[row, position]]
+    };
+    assert_eq!((job90(&in_order, 112), job90(&moved, 112)), (90.0, 89.0), "not known on day 112 any more");
+    assert_eq!((job90(&in_order, 140), job90(&moved, 140)), (90.0, 90.0), "known ever after");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::record::{Column, Record};
-use super::{LegacyFormat, RecordOrigin};
+use super::{LegacyFormat, RecordOrigin, Told};
 use crate::Event;
 use crate::decode::{as_text, object, value};
 use crate::malformed::Malformed;
@@ -24,6 +24,14 @@ pub fn decode_legacy_json<'a>(
     line: &'a [u8],
     origin: &RecordOrigin<'_>,
 ) -> Option<Result<(LegacyFormat, Vec<Event<'a>>), Malformed>> {
+    read_legacy_json(line, origin).map(|read| read.map(|(format, told)| (format, told.into_events())))
+}
+
+/// The same, with the events of a job record still to be made.
+pub(crate) fn read_legacy_json<'a>(
+    line: &'a [u8],
+    origin: &RecordOrigin<'_>,
+) -> Option<Result<(LegacyFormat, Told<'a>), Malformed>> {
     let fields = object(as_text(line).ok()?).ok()?;
     let columns: Vec<_> = fields.iter().map(|(name, _)| Column::spelt(name)).collect();
     let has = |column| columns.contains(&Some(column));
@@ -44,9 +52,9 @@ pub fn decode_legacy_json<'a>(
             }
         }
         Ok(if is_job {
-            (LegacyFormat::JobJson, record.into_jobs(origin)?)
+            (LegacyFormat::JobJson, Told::Jobs(record.into_jobs(origin)?))
         } else {
-            (LegacyFormat::CompanyJson, vec![record.into_company(origin, false)?])
+            (LegacyFormat::CompanyJson, Told::Company(record.into_company(origin, false)?))
         })
     };
     Some(read())

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{MAX_JOBS_PER_RECORD, RecordOrigin};
+use super::{Jobs, MAX_JOBS_PER_RECORD, RecordOrigin};
 use crate::data::{Data, Value, whole_number};
 use crate::event_types::Field;
 use crate::malformed::{Malformed, Reason};
@@ -115,31 +115,15 @@ impl<'a> Record<'a> {
     }
 
     /// Jobs that a user submitted, which share out the data size among them.
-    pub(super) fn into_jobs(mut self, origin: &RecordOrigin<'_>) -> Result<Vec<Event<'a>>, Malformed> {
+    pub(super) fn into_jobs(mut self, origin: &RecordOrigin<'_>) -> Result<Jobs<'a>, Malformed> {
         let tenant = self.id(Column::Tenant, "companyID")?;
         let user = self.id(Column::User, "userID")?;
         let date = self.id(Column::Date, "creationDate")?;
         let occurred_at = time(&date).map_err(|error| self.fault(Column::Date, "creationDate", error.into()))?;
-        let jobs = self.jobs()?;
+        let n_jobs = self.jobs()?;
         let data_size = self.data_size()?;
-        let event = |job: u64| {
-            let id = if jobs == 1 { origin.id.to_owned() } else { format!("{}-{job}", origin.id) };
-            Event {
-                source: Cow::Owned(origin.source.to_owned()),
-                tenant: tenant.clone(),
-                occurred_at,
-                received_at: occurred_at,
-                kind: EventKind::JobSubmitted {
-                    job: Cow::Owned(format!("{}#{id}", origin.source)),
-                    user: user.clone(),
-                    servers: 1,
-                    // The first jobs take what does not divide.
-                    data_size: data_size / jobs + u64::from(job <= data_size % jobs),
-                },
-                id: Cow::Owned(id),
-            }
-        };
-        Ok((1..=jobs).map(event).collect())
+        let (source, id) = (origin.source.to_owned(), origin.id.to_owned());
+        Ok(Jobs { source, id, tenant, user, occurred_at, data_size, n_jobs, n_made: 0 })
     }
 
     /// How many jobs; a record that does not say is about one.

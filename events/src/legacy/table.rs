@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use super::record::{Column, Record};
-use super::{LegacyFormat, RecordOrigin};
+use super::{LegacyFormat, RecordOrigin, Told};
 use crate::Event;
 use crate::data::Value;
 use crate::decode::as_text;
@@ -55,6 +55,11 @@ impl LegacyTable {
     /// # Ok::<(), churn_events::Malformed>(())
     /// ```
     pub fn decode(&self, row: &[u8], origin: &RecordOrigin<'_>) -> Result<Vec<Event<'static>>, Malformed> {
+        Ok(self.read(row, origin)?.into_events())
+    }
+
+    /// The same, with the events of a job record still to be made.
+    pub(crate) fn read(&self, row: &[u8], origin: &RecordOrigin<'_>) -> Result<Told<'static>, Malformed> {
         let text = as_text(row)?;
         let values = fields(text).unwrap_or_default();
         if values.len() != self.columns.len() {
@@ -67,11 +72,10 @@ impl LegacyTable {
                 record.push(*column, Cow::Borrowed(name.as_str()), as_value(*column, value.trim()))?;
             }
         }
-        let events = match self.format {
-            LegacyFormat::JobCsv => record.into_jobs(origin)?,
-            _ => vec![record.into_company(origin, true)?],
-        };
-        Ok(events.into_iter().map(Event::into_owned).collect())
+        Ok(match self.format {
+            LegacyFormat::JobCsv => Told::Jobs(record.into_jobs(origin)?.into_owned()),
+            _ => Told::Company(record.into_company(origin, true)?.into_owned()),
+        })
     }
 }
 

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::blocks::Block;
+use super::queue::Queue;
 use crate::decode::{as_text, decode_received_in};
+use crate::legacy::{Told, read_legacy_json};
 use crate::malformed::{Malformed, Reason};
-use crate::{Event, LegacyFormat, LegacyTable, MAX_LINE_BYTES, RecordOrigin, Timestamp, decode_legacy_json};
+use crate::{LegacyFormat, LegacyTable, MAX_LINE_BYTES, RecordOrigin, Timestamp};
 
 /// About what an event takes in a file, to make room for a block of them at once.
 const USUAL_LINE_BYTES: usize = 200;
@@ -34,7 +36,7 @@ pub(super) struct LineContext {
 /// What a block holds.
 #[derive(Default)]
 pub(super) struct Decoded<'a> {
-    pub(super) events: Vec<Event<'a>>,
+    pub(super) events: Queue<'a>,
     pub(super) faults: Vec<Fault<'a>>,
     pub(super) lines: u64,
     /// Events received outside the period.
@@ -94,7 +96,8 @@ fn lines(block: &Block) -> impl Iterator<Item = (u64, Range<usize>)> {
 
 impl LineContext {
     pub(super) fn decode<'a>(&self, block: &'a Block) -> Decoded<'a> {
-        let mut decoded = Decoded::default();
+        let n_usual = if block.too_long.is_some() { 0 } else { block.bytes.len() / USUAL_LINE_BYTES };
+        let mut decoded = Decoded { events: Queue::with_capacity(n_usual), ..Decoded::default() };
         if let Some(length) = block.too_long {
             let malformed = Malformed::line(Reason::TooLong { most_bytes: MAX_LINE_BYTES });
             let fault = Fault { line: block.first_line, text: &block.bytes, malformed, line_bytes: Some(length) };
@@ -102,7 +105,6 @@ impl LineContext {
             decoded.faults.push(fault);
             return decoded;
         }
-        decoded.events.reserve(block.bytes.len() / USUAL_LINE_BYTES);
         // One look at a whole block is cheaper than one at each of its lines.
         let whole = simdutf8::basic::from_utf8(&block.bytes).ok();
         for (line, at) in lines(block) {
@@ -128,7 +130,7 @@ impl LineContext {
     ) -> Result<(), Malformed> {
         let id;
         let origin = |id| RecordOrigin { source: &self.legacy_source, id, received_at: self.received_at };
-        let (format, events) = match &self.format {
+        let (format, told) = match &self.format {
             Format::Json => {
                 let malformed = match text.and_then(|text| decode_received_in(&self.period, text)) {
                     Ok(Some(event)) => {
@@ -142,19 +144,22 @@ impl LineContext {
                     Err(malformed) => malformed,
                 };
                 id = format!("line-{line}");
-                match decode_legacy_json(bytes, &origin(&id)) {
+                match read_legacy_json(bytes, &origin(&id)) {
                     Some(result) => result?,
                     None => return Err(malformed),
                 }
             }
             Format::Table { table, .. } => {
                 id = format!("line-{line}");
-                (table.format(), table.decode(bytes, &origin(&id))?)
+                (table.format(), table.read(bytes, &origin(&id))?)
             }
         };
-        let n_before = decoded.events.len() + events.len();
-        decoded.events.extend(events.into_iter().filter(|event| self.period.contains(&event.received_at)));
-        decoded.outside += (n_before - decoded.events.len()) as u64;
+        match told {
+            Told::Company(event) if self.period.contains(&event.received_at) => decoded.events.push(event),
+            Told::Jobs(jobs) if self.period.contains(&jobs.received_at()) => decoded.events.push_record(jobs),
+            Told::Company(_) => decoded.outside += 1,
+            Told::Jobs(jobs) => decoded.outside += jobs.n_left(),
+        }
         match decoded.legacy.iter_mut().find(|(other, _)| *other == format) {
             Some((_, count)) => *count += 1,
             None => decoded.legacy.push((format, 1)),
@@ -167,4 +172,34 @@ impl LineContext {
 pub(super) fn legacy_source(name: &str) -> String {
     let file: Cow<'_, str> = name.rsplit(['/', '\\']).next().unwrap_or(name).into();
     format!("/legacy/{file}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LogOptions;
+    use crate::legacy::MAX_JOBS_PER_RECORD;
+
+    #[test]
+    fn a_block_holds_no_more_events_than_lines_whatever_they_stand_for() {
+        let line = |day| {
+            format!("{{\"companyID\":\"c\",\"userID\":\"u\",\"nbJobs\":10000,\"creationDate\":\"2022-08-{day:02}\"}}\n")
+        };
+        let lines: String = (1..=30).map(line).collect();
+        let context = LineContext {
+            format: Format::Json,
+            legacy_source: "/legacy/log".into(),
+            received_at: None,
+            period: LogOptions::default().period,
+        };
+        let block = Block { bytes: lines.into_bytes(), first_line: 1, too_long: None };
+        let decoded = context.decode(&block);
+        assert_eq!((decoded.events.n_held(), decoded.events.len()), (0, 30 * MAX_JOBS_PER_RECORD));
+        // Nor when they are kept for the next round of a merge.
+        let mut kept = Queue::default();
+        kept.append(decoded.events);
+        let mut kept = kept.into_owned();
+        assert_eq!(kept.pop().map(|event| event.id.into_owned()).as_deref(), Some("line-1-1"));
+        assert_eq!((kept.n_held(), kept.len()), (0, 30 * MAX_JOBS_PER_RECORD - 1));
+    }
 }

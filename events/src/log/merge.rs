@@ -5,9 +5,10 @@
 //! rounds, borrowing from nothing, so that no block outlives its round and no line is decoded twice.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
 use super::blocks::Block;
+use super::queue::{BATCH_EVENTS, Queue};
 use super::{BLOCKS_AT_ONCE, Findings, Source, parallel};
 use crate::{Error, Event, Timestamp};
 
@@ -15,16 +16,13 @@ use crate::{Error, Event, Timestamp};
 pub(super) const BLOCK_BYTES: usize = 64 << 10;
 
 /// Events left below which a file gets another block.
-const FEW_EVENTS: usize = 64;
-
-/// Events handed on at once.
-const BATCH_EVENTS: usize = 8192;
+const FEW_EVENTS: u64 = 64;
 
 /// A file among several.
 struct Input<'r> {
     source: Source<'r>,
     /// Events decoded in an earlier round.
-    left: VecDeque<Event<'static>>,
+    left: Queue<'static>,
     ended: bool,
     /// Blocks that it gets at once: more when its turn lasts, as where each file is a day.
     appetite: usize,
@@ -35,7 +33,7 @@ pub(super) fn read_several(
     findings: &mut Findings,
     on_batch: &mut dyn FnMut(&[Event<'_>]),
 ) -> Result<(), Error> {
-    let as_input = |source| Input { source, left: VecDeque::new(), ended: false, appetite: 1 };
+    let as_input = |source| Input { source, left: Queue::default(), ended: false, appetite: 1 };
     let mut inputs: Vec<_> = sources.into_iter().map(as_input).collect();
     let mut spare = Vec::new();
     while inputs.iter().any(|input| !input.ended || !input.left.is_empty()) {
@@ -64,20 +62,17 @@ fn merge_round(
     findings: &mut Findings,
     on_batch: &mut dyn FnMut(&[Event<'_>]),
 ) -> Result<(), Error> {
-    let mut fresh: Vec<VecDeque<Event<'_>>> = inputs.iter().map(|_| VecDeque::new()).collect();
+    let mut fresh: Vec<Queue<'_>> = inputs.iter().map(|_| Queue::default()).collect();
     let shared = &*inputs;
     let contexts: Vec<_> = shared.iter().map(|input| &input.source.context).collect();
     let decoded = parallel::map(blocks.iter().collect(), |(index, block)| contexts[*index].decode(block));
     for ((index, _), block) in blocks.iter().zip(decoded) {
         let events = findings.note(&inputs[*index].source.path, block)?;
-        match fresh[*index].is_empty() {
-            true => fresh[*index] = events.into(),
-            false => fresh[*index].extend(events),
-        }
+        fresh[*index].append(events);
     }
 
-    let head = |input: &Input<'_>, fresh: &VecDeque<Event<'_>>| -> Option<Timestamp> {
-        input.left.front().or(fresh.front()).map(|event| event.received_at)
+    let head = |input: &Input<'_>, fresh: &Queue<'_>| -> Option<Timestamp> {
+        input.left.next_received_at().or_else(|| fresh.next_received_at())
     };
     let mut heads = BinaryHeap::with_capacity(inputs.len());
     let mut is_complete = true;
@@ -98,7 +93,7 @@ fn merge_round(
         // All up to the next file's first event; of equal times the file named first goes first.
         let limit = heads.peek().map(|Reverse(limit)| *limit);
         loop {
-            batch.extend(input.left.pop_front().or_else(|| fresh.pop_front()));
+            batch.extend(input.left.pop().or_else(|| fresh.pop()));
             if batch.len() >= BATCH_EVENTS {
                 on_batch(&batch);
                 batch.clear();
@@ -116,7 +111,7 @@ fn merge_round(
     }
 
     for (index, (input, fresh)) in inputs.iter_mut().zip(fresh).enumerate() {
-        input.left.extend(fresh.into_iter().map(Event::into_owned));
+        input.left.append(fresh.into_owned());
         let goes_on = is_alone && taken_from == Some(index);
         input.appetite = if goes_on { (input.appetite * 2).min(BLOCKS_AT_ONCE) } else { 1 };
     }

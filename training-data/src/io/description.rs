@@ -4,6 +4,7 @@ use churn_events::ObservationDate;
 use churn_features::{FeatureSchema, Kept, StateOptions};
 use serde::{Deserialize, Serialize};
 
+use super::rows::digest_of;
 use crate::{Assembled, AssemblyError, AssemblyReport, Cohort, Error, EventStudy, LabelRule, ObservationPlan};
 
 /// Key under which a Parquet file holds the description of its rows.
@@ -22,6 +23,8 @@ pub(super) struct Description {
     pub(super) n_labelled: usize,
     pub(super) n_censored: usize,
     pub(super) is_weighted: bool,
+    /// Of the rows.
+    pub(super) digest: String,
     pub(super) schema: FeatureSchema,
     pub(super) cohorts: Vec<Cohort>,
     pub(super) event_study: Option<EventStudy>,
@@ -97,6 +100,7 @@ impl Description {
             n_labelled: assembled.labelled.n_observations(),
             n_censored: assembled.censored.len(),
             is_weighted: assembled.labelled.weights().is_some(),
+            digest: digest_of(assembled),
             schema: assembled.labelled.schema().clone(),
             cohorts: assembled.cohorts.clone(),
             event_study: assembled.event_study.clone(),

@@ -3,6 +3,7 @@ use std::path::Path;
 use churn_events::ObservationDate;
 use churn_features::FeatureSchema;
 use ndarray::Array2;
+use sha2::{Digest as _, Sha256};
 
 use super::description::Description;
 use crate::assembled::Observations;
@@ -54,6 +55,39 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// The digest of all rows, by which a value that was changed after they were written is found. It is of what the rows
+/// say, whatever the file's form: SHA-256 of each tenant with its length, date, label, weight and features in turn.
+pub(super) fn digest_of(assembled: &Assembled) -> String {
+    let (rows, n_features) = (Rows(assembled), assembled.labelled.schema().len());
+    let mut digest = Digest::default();
+    for row in 0..rows.len() {
+        digest.add(rows.key(row), rows.label(row), rows.weight(row));
+        (0..n_features).for_each(|position| digest.add_value(rows.feature(row, position)));
+    }
+    digest.finish()
+}
+
+#[derive(Default)]
+struct Digest(Sha256);
+
+impl Digest {
+    fn add(&mut self, (tenant, date): (&str, ObservationDate), label: Option<bool>, weight: Option<f32>) {
+        self.0.update((tenant.len() as u64).to_le_bytes());
+        self.0.update(tenant);
+        self.0.update(date.days().to_le_bytes());
+        self.0.update([label.map_or(2, u8::from)]);
+        self.add_value(weight);
+    }
+
+    fn add_value(&mut self, value: Option<f32>) {
+        self.0.update(value.filter(|value| !value.is_nan()).unwrap_or(f32::NAN).to_bits().to_le_bytes());
+    }
+
+    fn finish(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// Names of the columns of a file, in order.
 pub(super) fn columns(schema: &FeatureSchema, is_weighted: bool) -> Vec<&str> {
     let mut columns = vec![TENANT_COLUMN, DATE_COLUMN, LABEL_COLUMN];
@@ -76,6 +110,17 @@ pub(super) struct Read {
 }
 
 impl Read {
+    /// The digest of the rows as they were read.
+    fn digest(&self, n_features: usize) -> String {
+        let mut digest = Digest::default();
+        for (row, tenant) in self.tenants.iter().enumerate() {
+            let weight = self.weights.get(row).copied().flatten();
+            digest.add((tenant, self.dates[row]), self.labels[row], weight);
+            self.features[row * n_features..][..n_features].iter().for_each(|value| digest.add_value(Some(*value)));
+        }
+        digest.finish()
+    }
+
     /// Puts the rows together with what is said about them.
     pub(super) fn assemble(self, path: &Path, description: Description) -> Result<Assembled, Error> {
         let n_labelled = self.labels.iter().take_while(|label| label.is_some()).count();
@@ -94,6 +139,10 @@ impl Read {
             .into());
         }
         let plan = description.plan(path)?;
+        let found = self.digest(description.schema.len());
+        if found != description.digest {
+            return Err(AssemblyError::Digest { path: path.to_owned(), found, expected: description.digest }.into());
+        }
         let Description { schema, cohorts, event_study, report, is_weighted, .. } = description;
         let width = schema.len();
         let mut labelled_features = self.features;

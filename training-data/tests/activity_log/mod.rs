@@ -95,9 +95,9 @@ pub(crate) fn assemble_in_batches(
     batch: usize,
 ) -> Result<Assembled, Error> {
     let events: Vec<Event<'_>> = facts.iter().map(event).collect();
-    let mut assembler = Assembler::new(plan.clone())?;
+    let mut assembler = Assembler::new(plan.clone(), end)?;
     events.chunks(batch).for_each(|batch| assembler.apply_all(batch));
-    assembler.finish(end)
+    assembler.finish()
 }
 
 /// Everything in it, bit for bit.
