@@ -17,8 +17,9 @@ use clap::{ArgGroup, Parser};
   seasonal    strong yearly seasons; every third tenant goes quiet for weeks each year and comes back
   onboarding  a young platform: nearly all tenants arrive during the log, many never get going
   drifting    what drives churn changes over the log: more price increases, a rising base rate, less use per seat")]
+// Options without effect are refused as conflicts: clap forgets a requirement on what conflicts with a given option.
 pub(crate) struct Arguments {
-    /// Write the log into this folder, one file per calendar month, and the hidden truth beside it (truth.csv)
+    /// Write the log into this folder, which must hold none yet: one file per calendar month, and the hidden truth beside it (truth.csv)
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Replay the log to standard output as JSON lines
@@ -31,10 +32,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) table: Option<PathBuf>,
     /// How many tenants there ever are
-    #[arg(long, default_value_t = WorldOptions::default().tenants)]
+    #[arg(long, default_value_t = WorldOptions::default().tenants, conflicts_with = "table")]
     pub(crate) tenants: u32,
     /// How many days the log covers
-    #[arg(long, default_value_t = WorldOptions::default().days)]
+    #[arg(long, default_value_t = WorldOptions::default().days, conflicts_with = "table")]
     pub(crate) days: u32,
     /// The seed
     #[arg(long, default_value_t = WorldOptions::default().seed)]
@@ -43,31 +44,31 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "YYYY-MM-DD", default_value_t = WorldOptions::default().start)]
     pub(crate) start: ObservationDate,
     /// steady, seasonal, onboarding or drifting: see below with --help
-    #[arg(long, default_value_t = Scenario::Steady)]
+    #[arg(long, default_value_t = Scenario::Steady, conflicts_with = "table")]
     pub(crate) scenario: Scenario,
     /// How many threads; 0 is one per core
     #[arg(long, default_value_t = 0)]
     pub(crate) threads: usize,
     /// jsonl, jsonl.gz or parquet
-    #[arg(long, default_value_t = Format::JsonLines, requires = "out")]
+    #[arg(long, default_value_t = Format::JsonLines, conflicts_with_all = ["stdout", "validate", "table"])]
     pub(crate) format: Format,
     /// Do not write truth.csv
-    #[arg(long, requires = "out")]
+    #[arg(long, conflicts_with_all = ["stdout", "validate", "table"])]
     pub(crate) no_truth: bool,
     /// Days between two dates of truth.csv
-    #[arg(long, default_value_t = TruthPlan::default().every_days)]
+    #[arg(long, default_value_t = TruthPlan::default().every_days, conflicts_with_all = ["stdout", "validate", "table", "no_truth"])]
     pub(crate) every: u32,
     /// Days between a date and the label horizon of truth.csv
-    #[arg(long, default_value_t = TruthPlan::default().gap_days)]
+    #[arg(long, default_value_t = TruthPlan::default().gap_days, conflicts_with_all = ["stdout", "validate", "table", "no_truth"])]
     pub(crate) gap: u32,
     /// Days of the label horizon of truth.csv
-    #[arg(long, default_value_t = TruthPlan::default().horizon_days)]
+    #[arg(long, default_value_t = TruthPlan::default().horizon_days, conflicts_with_all = ["stdout", "validate", "table", "no_truth"])]
     pub(crate) horizon: u32,
     /// Rows of the table
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, conflicts_with_all = ["out", "stdout", "validate"])]
     pub(crate) rows: u32,
     /// How many times faster than it happened the log is replayed; 0 or max is as fast as possible
-    #[arg(long, value_name = "N", default_value = "max", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", default_value = "max", allow_hyphen_values = true, conflicts_with_all = ["out", "validate", "table"])]
     pub(crate) speed: Speed,
 }
 

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use churn_events::ObservationDate;
+
 /// What can be wrong with a world, or with writing it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,6 +23,24 @@ pub enum Error {
         least: i64,
         /// The largest allowed.
         most: i64,
+    },
+    #[error("the first day is {found}; expected {first} to {last}")]
+    /// A log is to begin on a day whose events it may not hold.
+    StartOutOfRange {
+        /// The day.
+        found: ObservationDate,
+        /// The first one allowed.
+        first: ObservationDate,
+        /// The last one allowed.
+        last: ObservationDate,
+    },
+    #[error("folder {path:?} holds a simulated log already ({found:?}); name another folder, or empty this one first")]
+    /// The files of two worlds would pass for one log.
+    HoldsLog {
+        /// The folder.
+        path: PathBuf,
+        /// A file in it.
+        found: String,
     },
     #[error("format {found:?} is not known; there are jsonl, jsonl.gz and parquet")]
     /// No format of that name.

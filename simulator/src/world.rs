@@ -32,7 +32,7 @@ impl Default for WorldOptions {
         Self {
             tenants: 2000,
             days: 730,
-            seed: 1,
+            seed: 0,
             start: ObservationDate::from_days(19_723),
             scenario: Scenario::Steady,
         }
@@ -72,7 +72,7 @@ impl World {
     /// The world of these options.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] when an option is outside its bounds.
+    /// [`Error::OutOfRange`] or [`Error::StartOutOfRange`] when an option is outside its bounds.
     pub fn new(options: &WorldOptions) -> Result<Self, Error> {
         let check = |option, found: i64, least: i64, most: i64| match (least..=most).contains(&found) {
             true => Ok(()),
@@ -80,12 +80,10 @@ impl World {
         };
         check("the number of tenants", options.tenants.into(), 1, MAX_TENANTS.into())?;
         check("the number of days", options.days.into(), 1, MAX_DAYS.into())?;
-        check(
-            "the first day (in days since 1970)",
-            options.start.days().into(),
-            START_DAYS.0.into(),
-            START_DAYS.1.into(),
-        )?;
+        let (first, last) = (ObservationDate::from_days(START_DAYS.0), ObservationDate::from_days(START_DAYS.1));
+        if !(first..=last).contains(&options.start) {
+            return Err(Error::StartOutOfRange { found: options.start, first, last });
+        }
         let setting = Setting {
             seed: options.seed,
             start_day: options.start.days(),

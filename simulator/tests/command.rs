@@ -17,11 +17,42 @@ fn complaint(arguments: &[&str]) -> String {
 fn wrong_arguments_are_refused_by_name() {
     assert!(complaint(&[]).contains("--out <DIR>"));
     assert!(complaint(&["--stdout", "--scenario", "calm"]).contains("steady, seasonal, onboarding and drifting"));
-    assert!(complaint(&["--out", "x", "--format", "xlsx"]).contains("jsonl, jsonl.gz and parquet"));
+    assert!(complaint(&["--out", "/dev/null/x", "--format", "xlsx"]).contains("jsonl, jsonl.gz and parquet"));
     assert!(complaint(&["--stdout", "--speed", "-3"]).contains("neither a number above 0"));
     assert!(complaint(&["--stdout", "--tenants", "0"]).contains("the number of tenants is 0"));
     assert!(complaint(&["--stdout", "--start", "yesterday"]).contains("yesterday"));
     assert!(complaint(&["--stdout", "--validate"]).contains("cannot be used with"));
+    let early = complaint(&["--stdout", "--start", "1975-06-01"]);
+    assert!(early.contains("1975-06-01") && early.contains("1980-01-01 to 2089-12-31"), "{early}");
+}
+
+#[test]
+fn options_that_would_have_no_effect_are_refused() {
+    for arguments in [
+        ["--out", "/dev/null/x", "--speed", "60"],
+        ["--out", "/dev/null/x", "--rows", "5"],
+        ["--stdout", "--rows", "5", "--threads=1"],
+        ["--stdout", "--gap", "7", "--threads=1"],
+        ["--table", "x.csv", "--days", "5"],
+        ["--table", "x.csv", "--scenario", "seasonal"],
+    ] {
+        let said = complaint(&arguments);
+        assert!(said.contains("cannot be used with"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_folder_never_holds_two_worlds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("is text");
+    let first = ["--tenants", "3", "--days", "40", "--out", out];
+    assert!(simulate(&first).status.success());
+    let january = std::fs::read(folder.path().join("events-2024-01.jsonl")).expect("is there");
+    let said = complaint(&["--tenants", "2", "--days", "10", "--seed", "9", "--format", "jsonl.gz", "--out", out]);
+    assert!(said.contains("events-2024-01.jsonl") && said.contains("name another folder"), "{said}");
+    assert_eq!(std::fs::read(folder.path().join("events-2024-01.jsonl")).expect("is there"), january);
+    assert_eq!(folder.path().read_dir().expect("is there").count(), 3, "two months and the truth");
+    assert!(!folder.path().join("events-2024-01.jsonl.gz").exists());
 }
 
 #[test]

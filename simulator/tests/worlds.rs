@@ -26,7 +26,7 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
             let folder = tempfile::tempdir().expect("a folder");
             let mut bytes = Vec::new();
             for format in Format::ALL {
-                let log = write_log(&world, folder.path(), format).expect("is written");
+                let log = write_log(&world, &folder.path().join(format.extension()), format).expect("is written");
                 for file in &log.files {
                     bytes.extend(std::fs::read(file).expect("is there"));
                 }

@@ -2,7 +2,7 @@
 
 use churn_events::ObservationDate;
 use churn_model::evaluate::roc_auc;
-use churn_training_data::{ObservationPlan, TrainingSet};
+use churn_training_data::{AssemblyError, ObservationPlan, TrainingSet, time_split_at};
 
 use crate::Error;
 use crate::console::Console;
@@ -13,7 +13,8 @@ use crate::rows::Rows;
 /// Churned observations below which a date is neither fitted up to nor tested on.
 const FEW_CHURNED: usize = 30;
 
-/// Tests each date by a model of what had been known before it: observations whose label horizons had ended by then.
+/// Tests each date by a model of what had been known before it: observations whose label horizons had ended by then. A
+/// date before which too little was known is left out.
 ///
 /// `truth` gives the true churn probabilities of some observations, where the world is simulated.
 ///
@@ -26,22 +27,24 @@ pub(crate) fn backtest(
     truth: impl Fn(&[usize]) -> Option<Vec<f64>>,
     console: &Console,
 ) -> Result<Vec<BacktestFacts>, Error> {
-    let Some(dates) = set.keys().dates() else { return Ok(Vec::new()) };
+    let mut dates: Vec<ObservationDate> = set.keys().dates().unwrap_or_default().to_vec();
+    dates.sort_unstable();
+    dates.dedup();
     let mut found = Vec::new();
-    let mut days: Vec<ObservationDate> = dates.to_vec();
-    days.sort_unstable();
-    days.dedup();
-    for date in days {
-        let is_known = |row: usize| plan.label_horizon(dates[row]).1 <= date.start();
-        let fit: Vec<usize> = (0..dates.len()).filter(|&row| is_known(row)).collect();
-        let test: Vec<usize> = (0..dates.len()).filter(|&row| dates[row] == date).collect();
-        let (fit, test_rows) = (Rows::of(set, &fit), Rows::of(set, &test));
-        if fit.n_churned() < FEW_CHURNED || test_rows.n_churned() < FEW_CHURNED {
+    for date in dates {
+        let split = match time_split_at(set, plan, date..date.plus_days(1), procedure.config.calibration_share) {
+            Ok(split) => split,
+            Err(churn_training_data::Error::Assembly(error)) if is_too_little(&error) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let (fit, test) = (Rows::of(set, &split.fit), Rows::of(set, &split.test));
+        if fit.n_churned() < FEW_CHURNED || test.n_churned() < FEW_CHURNED {
             continue;
         }
-        let fitted = procedure.fit(&fit, None, console, Some(&format!("backtest {date}")))?;
-        let (_, metrics) = procedure.test(fitted.kept(), &test_rows)?;
-        let oracle = truth(&test).and_then(|truth| roc_auc(&truth, &test_rows.labels).ok());
+        let calibration = (!split.calibration.is_empty()).then(|| Rows::of(set, &split.calibration));
+        let fitted = procedure.fit(&fit, calibration.as_ref(), console, Some(&format!("backtest {date}")))?;
+        let (_, metrics) = procedure.test(fitted.kept(), &test)?;
+        let oracle = truth(&split.test).and_then(|truth| roc_auc(&truth, &test.labels).ok());
         found.push(BacktestFacts {
             date,
             n_fit: fit.len(),
@@ -51,4 +54,15 @@ pub(crate) fn backtest(
         });
     }
     Ok(found)
+}
+
+/// Whether a date cannot be split because there is too little before it, or on it.
+fn is_too_little(error: &AssemblyError) -> bool {
+    matches!(
+        error,
+        AssemblyError::ShortForSplit { .. }
+            | AssemblyError::NoRoom { .. }
+            | AssemblyError::EmptyPart { .. }
+            | AssemblyError::OneLabelInPart { .. }
+    )
 }

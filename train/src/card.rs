@@ -90,13 +90,12 @@ pub fn model_card(outcome: &Outcome) -> String {
         card.heading("Caveats");
         card.list(&outcome.caveats.iter().map(|caveat| text(&sentence(caveat))).collect::<Vec<_>>());
     }
-    card.heading("Reproduction");
-    card.paragraph(&format!(
-        "With whatever other flags the run had: the same {}, flags and seed give the same model file, byte for byte.\n",
-        findings::source_word(outcome)
-    ));
-    // Indented, because a fence could be closed by what stands in it.
-    commands::repeat(outcome).lines().for_each(|line| card.line(&format!("    {line}")));
+    if let Some(command) = commands::repeat(outcome) {
+        card.heading("Reproduction");
+        card.paragraph(&format!("{}\n", findings::REPEATABLE));
+        // Indented, because a fence could be closed by what stands in it.
+        command.lines().for_each(|line| card.line(&format!("    {line}")));
+    }
     card.markdown
 }
 
@@ -193,7 +192,7 @@ fn log_and_plan(card: &mut Card, over_time: &OverTime) {
     card.paragraph(&text(&told::log(&over_time.log)));
     card.paragraph(&text(&told::plan(&over_time.plan)));
     card.heading("Split by date");
-    card.paragraph(&told::dates(&over_time.dates, &over_time.plan));
+    card.paragraph(&told::dates(over_time));
     card.table(
         &["Part and its observation dates", "Observations", "Churned", "Base rate"],
         told::parts(&over_time.dates).iter().map(|span| {

@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use clap::{Command, CommandFactory, FromArgMatches};
+use clap::parser::ValueSource;
+use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 use crate::Error;
 
@@ -20,6 +21,37 @@ pub(crate) fn parse<T: CommandFactory + FromArgMatches>(args: &[OsString]) -> Re
     };
     let matches = command.try_get_matches_from(args).map_err(usage)?;
     T::from_arg_matches(&matches).map_err(usage)
+}
+
+/// The options that these arguments give, program's name first, as words in the order of the help; without those named
+/// in `except`.
+///
+/// # Panics
+/// When the arguments are not such as [`parse`] reads.
+pub(crate) fn given<T: CommandFactory>(args: &[OsString], except: &[&str]) -> Vec<String> {
+    let command = command::<T>();
+    let matches = command.clone().get_matches_from(args);
+    let is_given = |arg: &&Arg| {
+        let id = arg.get_id().as_str();
+        matches.value_source(id) == Some(ValueSource::CommandLine) && !except.contains(&id)
+    };
+    let mut words = Vec::new();
+    for arg in command.get_arguments().filter(is_given) {
+        let Some(option) = arg.get_long().map(|name| format!("--{name}")) else { continue };
+        if !arg.get_action().takes_values() {
+            words.push(option);
+            continue;
+        }
+        for value in matches.get_raw(arg.get_id().as_str()).into_iter().flatten() {
+            let value = value.to_string_lossy();
+            if value.is_empty() || value.starts_with('-') {
+                words.push(format!("{option}={value}"));
+            } else {
+                words.extend([option.clone(), value.into_owned()]);
+            }
+        }
+    }
+    words
 }
 
 /// The command whose options `T` holds. A value may be a negative number: it is then refused as a value that is out of

@@ -2,31 +2,13 @@
 
 use churn_training_data::Role;
 
-use crate::over_time::{PlanFacts, SplitKind};
-use crate::{MODEL_FILE, Outcome, world};
+use crate::{MODEL_FILE, Outcome};
 
-/// The command that repeats the run, but for flags that an outcome does not know, such as hyperparameters.
-pub(crate) fn repeat(outcome: &Outcome) -> String {
-    let mut command = "cargo run --release --bin train --".to_owned();
-    if let Some(over_time) = &outcome.over_time {
-        if outcome.source != world::NAME {
-            command += &format!(" --events {}", quoted(&outcome.source));
-        }
-        let PlanFacts { rule, every_days, lookback_days, gap_days, horizon_days, min_tenure_days, .. } =
-            &over_time.plan;
-        command += &format!(" --rule {rule} --every {every_days} --lookback {lookback_days} --gap {gap_days}");
-        command += &format!(" --horizon {horizon_days} --min-tenure {min_tenure_days}");
-        if over_time.plan.split == SplitKind::Tenants {
-            command += " --split tenants";
-        }
-    } else {
-        command += &format!(" --table {}", quoted(&outcome.source));
-        command += &flag(outcome, &Role::Label, "--label");
-        command += &flag(outcome, &Role::Id, "--id");
-        command += &flag(outcome, &Role::Group, "--group");
-        command += &flag(outcome, &Role::Weight, "--weight");
-    }
-    command + &format!(" --seed {}", outcome.seed)
+/// The command that repeats the run, where it is known how it was started.
+pub(crate) fn repeat(outcome: &Outcome) -> Option<String> {
+    let words = outcome.repeat.as_ref()?.iter().map(|word| format!(" {}", quoted(word)));
+    let behind = words.collect::<String>();
+    Some(format!("cargo run --release --bin train{}{behind}", if behind.is_empty() { "" } else { " --" }))
 }
 
 /// The command that scores a new table.

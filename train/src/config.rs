@@ -7,11 +7,14 @@ use clap::{Parser, ValueEnum};
 
 use churn_model::fit::{CalibratorLearner, ClassWeight};
 use churn_model::{Campaign, ThresholdRule};
+use churn_simulator::WorldOptions;
 use churn_training_data::ObservationPlan;
 
 use crate::Error;
-use crate::command_line::command;
+use crate::command_line::{command, given};
+use crate::event_options::EventOptions;
 use crate::hyperparameters::parse_with_files;
+use crate::over_time::SplitKind;
 use crate::plan_options::PlanOptions;
 
 /// Trains a churn model on a log of events or a table of tenants: fits, calibrates and evaluates it, and writes a run
@@ -21,9 +24,12 @@ use crate::plan_options::PlanOptions;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "train", version, max_term_width = 110)]
 pub struct TrainConfig {
-    /// Events, and the plan that observations are made by.
+    /// Events, or the world that is simulated.
     #[command(flatten)]
-    pub events: PlanOptions,
+    pub events: EventOptions,
+    /// The plan that observations are made by.
+    #[command(flatten)]
+    pub plan: PlanOptions,
 
     /// Observations that `assemble` has written, to train on instead of events
     #[arg(long, value_name = "FILE", conflicts_with_all = ["events", "table"], help_heading = "Events")]
@@ -78,8 +84,15 @@ pub struct TrainConfig {
     /// Share of the rows held out for the test (of a log, the latest dates); the model file is fitted on others
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     pub test_share: f64,
+    /// How the test of a log is cut off: the latest dates, or some of the tenants at all dates
+    #[arg(long, value_enum, default_value_t = SplitKind::Time, conflicts_with = "table")]
+    pub split: SplitKind,
+    /// Share of a log's observations, before the test's, that calibrator and threshold come from; 0 takes them from
+    /// scores of the fit split that are honest without
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, conflicts_with = "table")]
+    pub calibration_share: f64,
     /// Seed of everything random
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = WorldOptions::default().seed)]
     pub seed: u64,
     /// Threads; all cores by default. The result does not depend on it
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -129,7 +142,15 @@ pub struct TrainConfig {
     /// What contacting a tenant costs
     #[arg(long, default_value_t = Campaign::default().contact, help_heading = "Decision")]
     pub contact: f64,
+
+    /// The words behind the program's name that repeat the run, where the command line is known.
+    #[arg(skip)]
+    pub(crate) repeat: Option<Vec<String>>,
 }
+
+/// Options that a command which repeats a run leaves out: files whose content it holds as options, where results go, and
+/// what changes nothing.
+const NOT_REPEATED: [&str; 5] = ["hyperparameters", "plan", "out", "dead_letters", "threads"];
 
 /// A learner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -226,11 +247,13 @@ impl TrainConfig {
     /// [`Error::Usage`] holds the text to show, and is also how `--help` and `--version` come back.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
         let files = |config: &Self| {
-            let plan = config.events.plan.clone().map(|path| (path, PlanOptions::command()));
+            let plan = config.plan.file.clone().map(|path| (path, PlanOptions::command()));
             let all = config.hyperparameters.clone().map(|path| (path, command::<Self>()));
             plan.into_iter().chain(all).collect()
         };
-        parse_with_files(args, files)?.checked()
+        let (config, args) = parse_with_files(args, files)?;
+        let repeat = Some(given::<Self>(&args, &NOT_REPEATED));
+        Self { repeat, ..config }.checked()
     }
 
     fn checked(self) -> Result<Self, Error> {
@@ -253,8 +276,18 @@ impl TrainConfig {
         if let Some((option, _)) = about_log.iter().find(|(_, given)| *given && self.events.events.is_empty()) {
             return usage(&format!("{option} needs --events FILE"));
         }
-        if self.observations.is_some() && self.events.observation_plan() != ObservationPlan::default() {
+        let has_plan = self.plan.plan() != ObservationPlan::default();
+        if has_plan && self.observations.is_some() {
             return usage("the plan of --observations was decided when they were assembled; leave its options out");
+        }
+        if has_plan && self.table.is_some() {
+            return usage("--table has no dates to observe by a plan; leave the options of the observation plan out");
+        }
+        if !(0.0..1.0 - self.test_share).contains(&self.calibration_share) {
+            return usage("--calibration-share must be at least 0, and less than 1 together with --test-share");
+        }
+        if self.calibration_share > 0.0 && self.split == SplitKind::Tenants {
+            return usage("--calibration-share is for --split time; with --split tenants there is no time to cut by");
         }
         if self.tune == Some(0) {
             return usage("--tune needs at least 1 setting");

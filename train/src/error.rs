@@ -52,6 +52,32 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A log is in a format that only tools for tables read.
+    #[error(
+        "{path:?} is Parquet; events are read from JSON Lines (plain, gzip or zstd), as simulate writes with --format jsonl \
+         or jsonl.gz; what assemble has written goes behind --observations"
+    )]
+    ParquetLog {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder was named as a log and holds none.
+    #[error(
+        "no log of events in folder {path:?}, which holds {n_others} other things; expected files named *.jsonl, \
+         *.jsonl.gz or *.jsonl.zst; name files of other names one by one"
+    )]
+    NoLogInFolder {
+        /// The folder.
+        path: PathBuf,
+        /// How many things are in it.
+        n_others: usize,
+    },
+    /// A file's name does not say which format it is to have.
+    #[error("--out {path:?}: expected a name that ends in .parquet or .csv, which says what to write")]
+    UnknownEnding {
+        /// The file.
+        path: PathBuf,
+    },
     /// An output would replace an input.
     #[error("{path:?} is read as well as written; name another file")]
     OutIsInput {
@@ -121,7 +147,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A file is to be written where no folder is.
-    #[error("cannot write {path:?}: there is no folder {folder:?}; make it, or name another place with --out")]
+    #[error("cannot write {path:?}: there is no folder {folder:?}; make it, or name another place")]
     NoFolder {
         /// The file.
         path: PathBuf,

@@ -139,20 +139,38 @@ fn quarters(values: &[f32]) -> Vec<Part> {
     known.sort_unstable_by(f32::total_cmp);
     let mut edges: Vec<f32> = (1..4).filter_map(|quarter| known.get(quarter * known.len() / 4).copied()).collect();
     edges.dedup();
+    let texts = edge_texts(&edges);
+    let text = |edge: f32| edges.iter().position(|other| *other == edge).map_or("", |at| &texts[at]);
     let starts = [f32::NEG_INFINITY].into_iter().chain(edges.iter().copied());
     let ends = edges.iter().copied().chain([f32::INFINITY]);
     starts
         .zip(ends)
         .map(|(start, end)| {
             let text = match (start.is_finite(), end.is_finite()) {
-                (false, true) => format!("below {end}"),
-                (true, false) => format!("{start} and more"),
-                _ if start.is_finite() => format!("{start} to below {end}"),
+                (false, true) => format!("below {}", text(end)),
+                (true, false) => format!("{} and more", text(start)),
+                _ if start.is_finite() => format!("{} to below {}", text(start), text(end)),
                 _ => "all".to_owned(),
             };
             (text, Box::new(move |value: f32| value >= start && value < end) as Box<dyn Fn(f32) -> bool>)
         })
         .collect()
+}
+
+/// Edges with as many significant digits as tell them apart, four at least, and no digits of a whole number left out.
+fn edge_texts(edges: &[f32]) -> Vec<String> {
+    let texts = |digits: i32| -> Vec<String> { edges.iter().map(|&edge| rounded(edge, digits)).collect() };
+    let are_apart = |texts: &Vec<String>| texts.windows(2).all(|pair| pair[0] != pair[1]);
+    (4..9).map(texts).find(are_apart).unwrap_or_else(|| edges.iter().map(f32::to_string).collect())
+}
+
+fn rounded(edge: f32, digits: i32) -> String {
+    if edge == 0.0 || edge.fract() == 0.0 {
+        return edge.to_string();
+    }
+    let places = (digits - 1 - edge.abs().log10().floor() as i32).max(0) as usize;
+    let text = format!("{edge:.places$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 fn segment(
@@ -215,4 +233,19 @@ pub(crate) fn baseline(
     let test =
         Metrics::of(&scores, &test.labels, campaign).map_err(|source| Error::Evaluate { what: what(), source })?;
     Ok(Baseline { feature: schema.features()[position].name().to_owned(), test })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn borders_of_segments_are_short_and_tell_each_other_apart() {
+        assert_eq!(edge_texts(&[0.1 + 0.2, 12.300_001, 1_234_567.0]), ["0.3", "12.3", "1234567"]);
+        assert_eq!(edge_texts(&[0.123_41, 0.123_44]), ["0.12341", "0.12344"]);
+        assert_eq!(
+            edge_texts(&[-0.000_012_345_6, 0.0, 1e-30]),
+            ["-0.00001235", "0", "0.000000000000000000000000000001"]
+        );
+    }
 }

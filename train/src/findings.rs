@@ -36,10 +36,9 @@ pub(crate) fn label(outcome: &Outcome) -> String {
     }
 }
 
-/// What a run reads.
-pub(crate) fn source_word(outcome: &Outcome) -> &'static str {
-    if outcome.over_time.is_some() { "log" } else { "table" }
-}
+/// What the command that repeats the run promises.
+pub(crate) const REPEATABLE: &str = "Run it in the folder that the run was started in, because files are named as they \
+    were then. The same data, flags and seed give the same model file, byte for byte.";
 
 /// Number of columns that the model reads.
 pub(crate) fn n_features(outcome: &Outcome) -> usize {

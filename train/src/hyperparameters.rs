@@ -12,14 +12,15 @@ use crate::command_line::parse;
 /// Reads a command line whose options may also stand in files of JSON objects: options given win over the files, and a
 /// file that is named first over the next.
 ///
-/// `files` says which files a first reading of the command line names, each with the options that may stand in it.
+/// `files` says which files a first reading of the command line names, each with the options that may stand in it. Beside
+/// what was read come all arguments, those from the files among them.
 ///
 /// # Errors
 /// When the command line cannot be used, or a file cannot be read, is no JSON object, or has a key that is no option.
 pub(crate) fn parse_with_files<T: CommandFactory + FromArgMatches>(
     args: impl IntoIterator<Item = OsString>,
     files: impl Fn(&T) -> Vec<(PathBuf, Command)>,
-) -> Result<T, Error> {
+) -> Result<(T, Vec<OsString>), Error> {
     let given: Vec<OsString> = args.into_iter().collect();
     let (program, rest) = given.split_at(1.min(given.len()));
     let mut all = rest.to_vec();
@@ -35,7 +36,7 @@ pub(crate) fn parse_with_files<T: CommandFactory + FromArgMatches>(
             other => other,
         })?;
     }
-    Ok(parsed)
+    Ok((parsed, [program, &all].concat()))
 }
 
 /// The flags that a JSON object stands for, without those that are given already.
@@ -49,7 +50,7 @@ fn flags_of_file(path: &Path, options: &Command, given: &[OsString]) -> Result<V
         let name = key.replace('_', "-");
         let is_named = |arg: &&Arg| arg.get_long() == Some(name.as_str()) && !FILES.contains(&name.as_str());
         let Some(arg) = options.get_arguments().find(is_named) else {
-            return Err(fail(format!("no hyperparameter is called {key:?}; see train --help")));
+            return Err(fail(unknown(&key, options)));
         };
         let flag = format!("--{name}");
         let is_given = |arg: &OsString| {
@@ -70,8 +71,21 @@ fn flags_of_file(path: &Path, options: &Command, given: &[OsString]) -> Result<V
     Ok(flags)
 }
 
+/// What is wrong with a key that is no option; a plan has so few that all of them are named.
+fn unknown(key: &str, options: &Command) -> String {
+    if options.get_name() != PLAN {
+        return format!("no hyperparameter is called {key:?}; see train --help");
+    }
+    let names = options.get_arguments().filter_map(Arg::get_long).filter(|name| !FILES.contains(name));
+    let names: Vec<String> = names.map(|name| name.replace('-', "_")).collect();
+    format!("no option of the observation plan is called {key:?}; there are {}", names.join(", "))
+}
+
+/// The name of the command that has the options of a plan only.
+pub(crate) const PLAN: &str = "plan";
+
 /// Options that name such files themselves.
-const FILES: [&str; 2] = ["hyperparameters", "plan"];
+const FILES: [&str; 2] = ["hyperparameters", PLAN];
 
 enum FlagValues {
     Switch(bool),

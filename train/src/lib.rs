@@ -14,6 +14,7 @@ mod console;
 mod cross_validation;
 mod error;
 mod evaluation;
+mod event_options;
 mod findings;
 mod hyperparameters;
 mod numbers;
@@ -40,13 +41,14 @@ pub use card::model_card;
 pub use config::{Algorithm, AlgorithmChoice, Calibration, ThresholdChoice, TrainConfig};
 pub use console::Console;
 pub use error::Error;
+pub use event_options::EventOptions;
 pub use outcome::{Baseline, CandidateOutcome, CrossValidation, Evaluation, FoldOutcome, Outcome, Segment, Split};
 pub use over_time::{
-    BacktestFacts, BagFacts, BaggingFacts, DateFacts, LogFacts, OracleFacts, OriginalFacts, OverTime, Part, PlanFacts,
-    SplitKind, StudyWeek,
+    BacktestFacts, BagFacts, BaggingFacts, DateFacts, LogFacts, OracleFacts, OriginalFacts, OverTime, Part, SplitKind,
+    StudyWeek,
 };
 pub use pipeline::{Finished, MODEL_FILE, train};
-pub use plan_options::{PlanOptions, Rule};
+pub use plan_options::PlanOptions;
 pub use scoring::{ScoreConfig, Scored, score};
 
 /// The README's snippets, compiled and run as tests.

@@ -12,26 +12,11 @@ use crate::config::TrainConfig;
 use crate::console::Console;
 use crate::evaluation::importance;
 use crate::original::original;
-use crate::over_time::{DateFacts, OracleFacts, OverTime, Part, PlanFacts, SplitKind, StudyWeek};
+use crate::over_time::{DateFacts, OracleFacts, OverTime, Part, StudyWeek};
 use crate::parts::Parts;
 use crate::procedure::{Fitted, Procedure};
 use crate::rows::Rows;
 use crate::source::{Loaded, Observed};
-
-/// The plan as it was followed.
-pub(crate) fn plan_facts(observed: &Observed, parts: &Parts) -> PlanFacts {
-    let plan = &observed.plan;
-    PlanFacts {
-        rule: plan.rule.word().to_owned(),
-        every_days: plan.every_days,
-        lookback_days: plan.lookback_days,
-        gap_days: plan.gap_days,
-        horizon_days: plan.horizon_days,
-        min_tenure_days: plan.min_tenure_days,
-        split: if parts.by_time.is_some() { SplitKind::Time } else { SplitKind::Tenants },
-        embargo_days: parts.by_time.as_ref().map(|_| plan.embargo_days()),
-    }
-}
 
 /// Who was at risk on each observation date, and what that was used for.
 pub(crate) fn date_facts(observed: &Observed, parts: &Parts) -> Vec<DateFacts> {
@@ -93,7 +78,8 @@ impl Observing<'_> {
         let procedure = Procedure { config, schema };
         Ok(OverTime {
             log: observed.log.clone(),
-            plan: plan_facts(observed, self.parts),
+            plan: observed.plan.clone(),
+            split: config.split,
             dates: date_facts(observed, self.parts),
             event_study: self.event_study(),
             oracle: self.oracle()?,

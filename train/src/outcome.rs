@@ -54,6 +54,8 @@ pub struct Outcome {
     pub caveats: Vec<String>,
     /// Seed of everything random.
     pub seed: u64,
+    /// Words behind the program's name that repeat the run, where it was started by a command line.
+    pub repeat: Option<Vec<String>>,
     /// What only a log with times can tell; `None` for a flat table.
     pub over_time: Option<OverTime>,
 }

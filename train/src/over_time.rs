@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use churn_events::ObservationDate;
 use churn_model::evaluate::{Importance, Metrics};
+use churn_training_data::ObservationPlan;
 
 use crate::config::Algorithm;
 
@@ -13,7 +14,9 @@ pub struct OverTime {
     /// What was in the log.
     pub log: LogFacts,
     /// The plan that observations were made by.
-    pub plan: PlanFacts,
+    pub plan: ObservationPlan,
+    /// How the test split was cut off.
+    pub split: SplitKind,
     /// Every observation date, in order.
     pub dates: Vec<DateFacts>,
     /// Weekly usage of churners before they cancelled, beside stayers like them; empty where nobody cancelled.
@@ -50,27 +53,6 @@ pub struct LogFacts {
     pub left_out: Vec<(String, u64)>,
 }
 
-/// The plan that observations were made by.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PlanFacts {
-    /// What counts as churn: "cancelled", or "no job".
-    pub rule: String,
-    /// Days from one observation date to the next.
-    pub every_days: u32,
-    /// Days before the observation date that features may see.
-    pub lookback_days: u32,
-    /// Days left after the observation date so that somebody can act.
-    pub gap_days: u32,
-    /// Days in which churn is looked for.
-    pub horizon_days: u32,
-    /// Days that a tenant has to be there before it is observed.
-    pub min_tenure_days: u32,
-    /// How the test split was cut: by time, or by tenant.
-    pub split: SplitKind,
-    /// Days between the last observation date of one part and the first of the next; none when cut by tenant.
-    pub embargo_days: Option<u32>,
-}
-
 /// How the test split was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -97,6 +79,13 @@ pub enum Part {
     Embargo,
     /// They are scored only: the log ends before their label horizons do.
     Censored,
+}
+
+impl OverTime {
+    /// Days between the last observation date of one part and the first of the next; `None` when cut by tenant.
+    pub(crate) fn embargo_days(&self) -> Option<u32> {
+        (self.split == SplitKind::Time).then(|| self.plan.embargo_days())
+    }
 }
 
 /// One observation date.

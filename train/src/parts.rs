@@ -29,8 +29,8 @@ impl Parts {
     pub(crate) fn cut(config: &TrainConfig, loaded: &Loaded) -> Result<Self, Error> {
         let set = &loaded.set;
         let parts = match &loaded.observed {
-            Some(observed) if config.events.split == SplitKind::Time => {
-                let split = time_split(set, &observed.plan, config.test_share, config.events.calibration_share)?;
+            Some(observed) if config.split == SplitKind::Time => {
+                let split = time_split(set, &observed.plan, config.test_share, config.calibration_share)?;
                 Self {
                     fit: split.fit.clone(),
                     calibration: split.calibration.clone(),

@@ -11,7 +11,7 @@ use crate::config::TrainConfig;
 use crate::console::Console;
 use crate::cross_validation::{self, cross_validate};
 use crate::evaluation::{N_SEGMENT_FEATURES, baseline, evaluate, importance, score_all, segments};
-use crate::observing::{Observing, date_facts, plan_facts};
+use crate::observing::{Observing, date_facts};
 use crate::outcome::{CandidateOutcome, Outcome, Split};
 use crate::parts::Parts;
 use crate::procedure::Procedure;
@@ -55,8 +55,8 @@ pub(crate) fn on_threads<T: Send>(
 }
 
 fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
-    run_folder::refuse_file(config.out.as_deref().unwrap_or(Path::new(RUNS)))?;
-    config.events.refuse_output_over_input(None)?;
+    run_folder::check_folder(config.out.as_deref().unwrap_or(Path::new(RUNS)))?;
+    config.events.check_outputs(None)?;
     let loaded = source::load(config, console)?;
     let set = &loaded.set;
     let columns = set.describe();
@@ -67,8 +67,8 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
 
     let parts = Parts::cut(config, &loaded)?;
     if let Some(observed) = &loaded.observed {
-        let (plan, dates) = (plan_facts(observed, &parts), date_facts(observed, &parts));
-        let facts = (&observed.log, &plan, dates.as_slice());
+        let dates = date_facts(observed, &parts);
+        let facts = (&observed.log, &observed.plan, dates.as_slice());
         summary::print_observed(console, &loaded.source, facts, &columns, set.n_observations());
     }
     let (fit, test) = (Rows::of(set, &parts.fit), Rows::of(set, &parts.test));
@@ -137,6 +137,7 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
         rules: rules(kept, set.schema()),
         caveats: Vec::new(),
         seed: config.seed,
+        repeat: config.repeat.clone(),
         over_time,
     };
     outcome.caveats = [summary::caveats(&outcome), kept.caveats.clone()].concat();

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use churn_model::{Model, Threshold};
-use churn_training_data::{Observation, Observations, TrainingSet};
+use churn_training_data::{Observation, TrainingSet, Unlabelled};
 
 use crate::Error;
 use crate::outcome::Outcome;
 use crate::summary;
-use crate::whole_files::write_together;
+use crate::whole_files::{try_folder, write_together};
 
 /// The score of one row by a model that had not seen it.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +68,7 @@ impl RunFolder {
     }
 
     /// Adds `scores.csv`: every tenant at risk on the last observation date, the likeliest to churn first.
-    pub(crate) fn add_scores(&mut self, observations: &Observations, model: &Model) {
+    pub(crate) fn add_scores(&mut self, observations: &Unlabelled, model: &Model) {
         let mut scored: Vec<(f64, Observation<'_>)> =
             observations.latest().map(|observation| (model.score(observation.features), observation)).collect();
         scored.sort_by(|(a, one), (b, other)| b.total_cmp(a).then_with(|| one.tenant.cmp(other.tenant)));
@@ -117,17 +117,16 @@ const NOT_ALWAYS: [&str; 2] = [OUT_OF_FOLD_FILE, SCORES_FILE];
 /// The columns that name an observation.
 const OBSERVATION: [&str; 2] = ["tenant", "observation_date"];
 
-/// Refuses a run folder that can be none because a file is in its way, before any work is done.
+/// Refuses a run folder that cannot be written, such as where a file is in its way, before any work is done.
 ///
 /// # Errors
-/// See [`Error::OutIsFile`].
-pub(crate) fn refuse_file(folder: &Path) -> Result<(), Error> {
-    match folder.ancestors().find(|folder| is_there(folder)) {
-        Some(found) if !found.as_os_str().is_empty() && !found.is_dir() => {
-            Err(Error::OutIsFile { path: folder.to_owned(), found: found.to_owned() })
-        }
-        _ => Ok(()),
+/// See [`Error::OutIsFile`] and [`Error::WriteFile`].
+pub(crate) fn check_folder(folder: &Path) -> Result<(), Error> {
+    let Some(found) = folder.ancestors().find(|folder| is_there(folder)) else { return Ok(()) };
+    if !found.as_os_str().is_empty() && !found.is_dir() {
+        return Err(Error::OutIsFile { path: folder.to_owned(), found: found.to_owned() });
     }
+    try_folder(found).map_err(|source| Error::WriteFile { path: folder.to_owned(), source })
 }
 
 /// Whether there is something of that name; the empty path is the folder that relative ones start in.

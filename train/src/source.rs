@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use churn_events::{LogOptions, LogReport, ObservationDate, read_log};
 use churn_training_data::{
-    Assembled, Assembler, AssemblyReport, Cohort, EventStudy, ObservationPlan, Observations, TableOptions, TrainingSet,
+    Assembled, Assembler, AssemblyReport, Cohort, EventStudy, ObservationPlan, TableOptions, TrainingSet, Unlabelled,
     read_table,
 };
 
 use crate::Error;
 use crate::config::TrainConfig;
 use crate::console::Console;
+use crate::event_options::EventOptions;
 use crate::over_time::LogFacts;
-use crate::plan_options::PlanOptions;
 use crate::world::{self, KnownWorld};
 
 /// Malformed lines that are shown with their places.
@@ -41,7 +41,7 @@ pub(crate) struct Observed {
     /// Usage before churn.
     pub(crate) event_study: Option<EventStudy>,
     /// Observations without a label, to be scored.
-    pub(crate) censored: Observations,
+    pub(crate) censored: Unlabelled,
     /// The world, where it is simulated: it knows the truth.
     pub(crate) world: Option<KnownWorld>,
 }
@@ -57,7 +57,7 @@ pub(crate) fn load(config: &TrainConfig, console: &Console) -> Result<Loaded, Er
             let assembled = Assembled::read(path)?;
             Ok(Assembly { assembled, source: file_name(path), unread: Vec::new(), world: None }.loaded())
         }
-        (None, None) => Ok(observe(&config.events, config.seed, console)?.loaded()),
+        (None, None) => Ok(observe(&config.events, config.plan.plan(), config.seed, console)?.loaded()),
     }
 }
 
@@ -92,12 +92,17 @@ pub(crate) struct Assembly {
 ///
 /// # Errors
 /// When the log cannot be read, or holds no observation to fit on.
-pub(crate) fn observe(options: &PlanOptions, seed: u64, console: &Console) -> Result<Assembly, Error> {
-    let plan = options.observation_plan();
+pub(crate) fn observe(
+    options: &EventOptions,
+    plan: ObservationPlan,
+    seed: u64,
+    console: &Console,
+) -> Result<Assembly, Error> {
     if options.events.is_empty() {
         let (assembled, world) = world::assemble(&options.world(seed), &plan, console)?;
         return Ok(Assembly { assembled, source: world::NAME.to_owned(), unread: Vec::new(), world: Some(world) });
     }
+    let files = options.files()?;
     let mut assembler = Assembler::new(plan, options.log_end)?;
     let bar = console.progress("reading and observing events", 0);
     let log = LogOptions {
@@ -105,20 +110,26 @@ pub(crate) fn observe(options: &PlanOptions, seed: u64, console: &Console) -> Re
         received_at: options.received_at.map(ObservationDate::start),
         ..LogOptions::default()
     };
-    let report = read_log(&options.events, &log, |events| {
+    let report = read_log(&files, &log, |events| {
         assembler.apply_all(events);
         bar.inc(events.len() as u64);
     })?;
     bar.finish_and_clear();
     print_unread(console, &report);
-    if let (Some(broken), None) = (report.broken.first().filter(|_| options.events.len() > 1), options.log_end) {
+    if let (Some(broken), None) = (report.broken.first().filter(|_| files.len() > 1), options.log_end) {
         return Err(Error::BrokenLog { path: broken.file.clone() });
     }
     let assembled = assembler.finish()?;
-    Ok(Assembly { assembled, source: name_of_all(&options.events), unread: unread(&report), world: None })
+    print_cautions(console, &assembled.report);
+    Ok(Assembly { assembled, source: name_of_all(&files), unread: unread(&report), world: None })
 }
 
 impl Assembly {
+    /// What was in the log.
+    pub(crate) fn log(&self) -> LogFacts {
+        log_facts(&self.assembled.report, self.unread.clone())
+    }
+
     fn loaded(self) -> Loaded {
         let Assembled { plan, labelled, censored, cohorts, event_study, report } = self.assembled;
         let log = log_facts(&report, self.unread);
@@ -135,6 +146,26 @@ fn name_of_all(paths: &[PathBuf]) -> String {
     match paths {
         [first, .., last] => format!("{} to {} ({} files)", file_name(first), file_name(last), paths.len()),
         _ => paths.iter().map(|path| file_name(path)).collect(),
+    }
+}
+
+/// Says what in the log may not be as its owner thinks.
+fn print_cautions(console: &Console, report: &AssemblyReport) {
+    if report.n_out_of_order > 0 {
+        let n = report.n_out_of_order;
+        console.line(format!("  caution: {n} events stood in the log after an observation that came later"));
+    }
+    if report.n_industry_left_out > 0 {
+        let n = report.n_industry_left_out;
+        console
+            .line(format!("  caution: {n} observations are of industries beyond the most frequent, taken as missing"));
+    }
+    if let Some(last) = report.last_received().filter(|&last| last >= report.end().plus_days(1).start()) {
+        console.line(format!(
+            "  caution: the log goes on until {}; no feature knows what was received on or after its end, {}",
+            last.date(),
+            report.end()
+        ));
     }
 }
 

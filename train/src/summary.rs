@@ -12,7 +12,7 @@ use crate::config::Algorithm;
 use crate::console::Console;
 use crate::outcome::{CandidateOutcome, CrossValidation, Outcome, Split};
 
-pub(crate) use over_time::{print_observed, print_over_time};
+pub(crate) use over_time::{print_assembled, print_observed, print_over_time};
 
 /// The metrics that are averaged over folds, by their documented keys.
 pub(crate) fn values(metrics: &Metrics) -> Vec<(&'static str, f64)> {

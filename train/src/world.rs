@@ -14,7 +14,7 @@ use crate::console::Console;
 const CHUNK_TENANTS: u32 = 64;
 
 /// What a run without data is trained on.
-pub(crate) const NAME: &str = "simulated world";
+pub(crate) const NAME: &str = "a simulated world";
 
 /// A simulated world, asked for the truth about tenants by their ids.
 #[derive(Debug)]

@@ -398,7 +398,7 @@ fn tables_and_places_that_cannot_be_scored_are_named() {
     );
     assert_eq!(
         score("--table t.csv --out absent/o.csv"),
-        r#"cannot write "absent/o.csv": there is no folder "absent"; make it, or name another place with --out"#
+        r#"cannot write "absent/o.csv": there is no folder "absent"; make it, or name another place"#
     );
 }
 

@@ -46,9 +46,9 @@ fn the_card_of_a_run_on_a_log_tells_its_plan_its_dates_and_its_yardsticks() {
     }
     assert!(card.contains("| fit: 2024-03-29 to 2025-01-03 (11 dates) | 12,442 |"), "{card}");
     assert!(
-        card.contains("| scored only: 2025-11-07 to 2025-12-05 (2 dates) |") && card.contains("| – | – |"),
+        card.contains("| no label yet: 2025-11-07 to 2025-12-05 (2 dates) |") && card.contains("| – | – |"),
         "{card}"
     );
-    assert!(card.contains("the same log, flags and seed"));
+    assert!(card.contains("The same data, flags and seed"));
     assert!(!card.contains("NaN") && !card.contains('\u{a0}') && !card.contains(" table,"));
 }

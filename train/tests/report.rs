@@ -253,8 +253,7 @@ fn a_log_that_can_tell_little_still_makes_a_page() {
         over_time.dates.truncate(1);
         over_time.dates[0].part = Part::FitAndTest;
         over_time.dates[0].n_churned = 0;
-        over_time.plan.split = SplitKind::Tenants;
-        over_time.plan.embargo_days = None;
+        over_time.split = SplitKind::Tenants;
         over_time.event_study.clear();
         over_time.oracle = None;
         over_time.bagging = None;
@@ -300,7 +299,7 @@ fn what_a_log_tells_is_in_metrics_json_under_documented_keys() {
     }
     let told = serde_json::to_value(observed(400).over_time).unwrap();
     assert_eq!(told["dates"][0]["date"], "2024-03-29");
-    assert_eq!(told["plan"]["split"], "time");
+    assert_eq!((&told["split"], &told["plan"]["rule"]), (&"time".into(), &"cancelled".into()));
     assert_eq!(told["backtest"][2]["algorithm"], "linear-learner");
     assert_eq!(told["families"][0]["name"], "login");
     let mut keys = BTreeSet::new();

@@ -6,12 +6,12 @@ use ndarray::Array2;
 #[cfg(feature = "rayon")]
 use rayon::prelude::*;
 
-use crate::assembled::Observations;
+use crate::assembled::Unlabelled;
 use crate::label::Fate;
 use crate::log_end::ReceivedDays;
 use crate::observer::Observer;
 use crate::plan::MAX_LOOKBACK_DAYS;
-use crate::set::Observed;
+use crate::set::LabelledRows;
 use crate::shard::{Context, MOST_DAYS, NO_INDUSTRY, Shard};
 use crate::{Assembled, AssemblyError, AssemblyReport, Cohort, Error, EventStudy, Keys, ObservationPlan, TrainingSet};
 
@@ -122,7 +122,7 @@ impl Assembler {
         let schema = if schema.position(INDUSTRY).is_some() { schema_of(plan.lookback_days, &levels)? } else { schema };
         let features = |rows: &[GatheredRow<'_>]| matrix(rows, &shards, &schema, &levels);
         let keys = |rows: &[GatheredRow<'_>]| Keys::of_observations(rows.iter().map(|row| (row.tenant, row.date)));
-        let observed = Observed {
+        let rows = LabelledRows {
             features: features(&gathered.labelled),
             labels: gathered.labelled.iter().map(|row| row.fate == Fate::Churned).collect(),
             keys: keys(&gathered.labelled),
@@ -130,10 +130,10 @@ impl Assembler {
             meaning: plan.label_description(),
             schema: schema.clone(),
         };
-        let censored = Observations::new(schema.clone(), keys(&gathered.censored), features(&gathered.censored));
+        let censored = Unlabelled::new(schema.clone(), keys(&gathered.censored), features(&gathered.censored));
         let event_study = EventStudy::of(&sorted_observers(&shards), plan, start, end);
         let cohorts = gathered.cohorts.into_values().collect();
-        let labelled = TrainingSet::of_observations(observed);
+        let labelled = TrainingSet::of_observations(rows);
         let plan = context.plan;
         Ok(Assembled { plan, labelled, censored, cohorts, event_study, report })
     }

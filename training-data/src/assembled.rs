@@ -13,7 +13,7 @@ pub struct Assembled {
     pub labelled: TrainingSet,
     /// Observations whose label horizon passes the end of the log, by date and then by tenant: to be scored, never to
     /// be fitted on.
-    pub censored: Observations,
+    pub censored: Unlabelled,
     /// One for each observation date, in order.
     pub cohorts: Vec<Cohort>,
     /// How the usage of those who churned differs from that of others before they do; `None` when nobody churned who
@@ -30,7 +30,7 @@ pub struct Assembled {
 /// # Missing
 /// NaN in `features`. A category value is the position of its level; a level that no labelled row has is missing.
 #[derive(Debug, Clone)]
-pub struct Observations {
+pub struct Unlabelled {
     schema: FeatureSchema,
     keys: Keys,
     features: Array2<f32>,
@@ -47,7 +47,7 @@ pub struct Observation<'a> {
     pub features: &'a [f32],
 }
 
-impl Observations {
+impl Unlabelled {
     pub(crate) fn new(schema: FeatureSchema, keys: Keys, features: Array2<f32>) -> Self {
         Self { schema, keys, features }
     }

@@ -354,16 +354,6 @@ pub enum AssemblyError {
         /// The newest version that is read.
         newest: u32,
     },
-    /// A field of the description that means nothing.
-    #[error("{path:?}: {field} is {found:?}, which is no value that it can have")]
-    DescriptionField {
-        /// The file.
-        path: PathBuf,
-        /// The field.
-        field: &'static str,
-        /// What was found.
-        found: String,
-    },
     /// A Parquet file of something else.
     #[error("{path:?} has no metadata {key:?}; expected a training set as this program writes it")]
     NoDescription {

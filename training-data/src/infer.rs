@@ -19,12 +19,12 @@ const MOST_FREQUENT_LEVELS: usize = MAX_LEVELS - 1;
 /// What became of a column.
 #[derive(Debug)]
 pub(crate) struct Inferred {
-    pub(crate) fate: Fate,
+    pub(crate) fate: ColumnFate,
     pub(crate) notes: Vec<String>,
 }
 
 #[derive(Debug)]
-pub(crate) enum Fate {
+pub(crate) enum ColumnFate {
     Feature(Feature, Values),
     Dropped { reason: String, n_missing: usize, n_distinct: usize },
     AllMissing,
@@ -71,19 +71,19 @@ pub(crate) fn infer(path: &Path, name: &str, cells: Cells, is_forced_category: b
             let (codes, entries) = cells.into_parts();
             let counts = Counts::of(&entries);
             let (fate, mut notes) = if counts.n_known() == 0 {
-                (Fate::AllMissing, Vec::new())
+                (ColumnFate::AllMissing, Vec::new())
             } else if is_forced_category {
                 column.category(codes, &entries, &counts, true)
             } else if counts.n_words == 0 {
                 column.refuse_infinite(first(&entries, Cell::Infinite))?;
                 let values = entries.iter().map(|entry| number_of(entry.cell)).collect();
-                (Fate::Feature(Feature::numeric(name.to_owned()), Values::Coded { codes, values }), Vec::new())
+                (ColumnFate::Feature(Feature::numeric(name.to_owned()), Values::Coded { codes, values }), Vec::new())
             } else {
                 column.refuse_words(first(&entries, Cell::Word), &counts)?;
                 match boolean_values(&entries) {
                     Some(values) => {
                         let feature = Feature::boolean(name.to_owned());
-                        (Fate::Feature(feature, Values::Coded { codes, values }), Vec::new())
+                        (ColumnFate::Feature(feature, Values::Coded { codes, values }), Vec::new())
                     }
                     None => column.category(codes, &entries, &counts, false),
                 }
@@ -137,7 +137,7 @@ impl Column<'_> {
         self.refuse_words(cells.first_word, &counts)?;
         self.refuse_infinite(cells.first_infinite)?;
         let notes = missing_words_note(cells.missing_words.iter().map(|(text, &count)| (text.as_str(), count)));
-        let fate = Fate::Feature(Feature::numeric(self.name.to_owned()), Values::Numbers(cells.values));
+        let fate = ColumnFate::Feature(Feature::numeric(self.name.to_owned()), Values::Numbers(cells.values));
         Ok(Inferred { fate, notes: notes.into_iter().collect() })
     }
 
@@ -160,7 +160,13 @@ impl Column<'_> {
         }
     }
 
-    fn category(&self, codes: Vec<u32>, entries: &[Entry], counts: &Counts, is_forced: bool) -> (Fate, Vec<String>) {
+    fn category(
+        &self,
+        codes: Vec<u32>,
+        entries: &[Entry],
+        counts: &Counts,
+        is_forced: bool,
+    ) -> (ColumnFate, Vec<String>) {
         let mut notes = Vec::new();
         let mut kept: Vec<&Entry> = entries.iter().filter(|entry| entry.cell != Cell::Missing).collect();
         let (n_levels, n_known) = (kept.len(), counts.n_known());
@@ -178,7 +184,7 @@ impl Column<'_> {
             if !is_forced && n_levels * 2 > codes.len() {
                 let reason =
                     format!("{n_levels} different texts in {} rows: an identifier, not a category", codes.len());
-                return (Fate::Dropped { reason, n_missing: counts.n_missing, n_distinct: n_levels }, notes);
+                return (ColumnFate::Dropped { reason, n_missing: counts.n_missing, n_distinct: n_levels }, notes);
             }
             kept.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.text.cmp(&b.text)));
             let n_rare: usize = kept.drain(MOST_FREQUENT_LEVELS..).map(|entry| entry.count).sum();
@@ -191,7 +197,7 @@ impl Column<'_> {
         let levels: Vec<String> = kept.iter().map(|entry| entry.text.clone()).collect();
         let code = |entry: &Entry| levels.binary_search(&entry.text).map_or(f32::NAN, |code| code as f32);
         let values = entries.iter().map(code).collect();
-        (Fate::Feature(Feature::category(self.name.to_owned(), levels), Values::Coded { codes, values }), notes)
+        (ColumnFate::Feature(Feature::category(self.name.to_owned(), levels), Values::Coded { codes, values }), notes)
     }
 }
 

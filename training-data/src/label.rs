@@ -4,7 +4,8 @@ use crate::ObservationPlan;
 use crate::days::DaySet;
 
 /// What counts as churn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LabelRule {
     /// `tenant.cancelled` occurs inside the label horizon. At risk is who has not cancelled.
     #[default]

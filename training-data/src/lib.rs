@@ -38,7 +38,7 @@ mod time_split;
 mod usage;
 
 pub use assemble::Assembler;
-pub use assembled::{Assembled, Observation, Observations};
+pub use assembled::{Assembled, Observation, Unlabelled};
 pub use assembly_error::AssemblyError;
 pub use cell::MISSING_WORDS;
 pub use check_split::check_split;

@@ -1,5 +1,6 @@
 use churn_events::{ObservationDate, Timestamp};
-use churn_features::StateOptions;
+use churn_features::{Kept, StateOptions};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{AssemblyError, LabelRule};
 
@@ -13,6 +14,7 @@ const MAX_SPAN_DAYS: u32 = 36_525;
 ///
 /// # Units
 /// Whole days. Observation dates lie on days since 1970-01-01 that are divisible by 7, so that weeks are whole.
+/// As JSON it is one flat object with the fields of `state` among its own (but `kept`), and dates as text.
 /// # Example
 /// ```
 /// use churn_training_data::ObservationPlan;
@@ -23,7 +25,7 @@ const MAX_SPAN_DAYS: u32 = 36_525;
 /// plan.check()?;
 /// # Ok::<(), churn_training_data::AssemblyError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObservationPlan {
     /// Days from one observation date to the next; whole weeks.
     pub every_days: u32,
@@ -38,13 +40,43 @@ pub struct ObservationPlan {
     /// What counts as churn.
     pub rule: LabelRule,
     /// No observation before this date; when `None`, before the log covers one lookback.
+    #[serde(serialize_with = "write_date", deserialize_with = "read_date")]
     pub first: Option<ObservationDate>,
     /// No observation after this date.
+    #[serde(serialize_with = "write_date", deserialize_with = "read_date")]
     pub last: Option<ObservationDate>,
     /// Age at which an observation counts half as much as the youngest labelled one; all count the same when `None`.
     pub age_half_life_days: Option<u32>,
     /// How events become tenant states.
+    #[serde(flatten, with = "State")]
     pub state: StateOptions,
+}
+
+/// The state options as they are written. Whatever a state keeps, the features of the schema are the same.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "StateOptions")]
+struct State {
+    allowed_lateness_ms: i64,
+    max_skew_ms: i64,
+    settle_ms: i64,
+    max_users: usize,
+    max_jobs_in_flight: usize,
+    max_held_back: usize,
+    #[serde(skip, default = "all")]
+    kept: Kept,
+}
+
+fn all() -> Kept {
+    Kept::ALL
+}
+
+fn write_date<S: Serializer>(date: &Option<ObservationDate>, serializer: S) -> Result<S::Ok, S::Error> {
+    date.map(|date| date.to_string()).serialize(serializer)
+}
+
+fn read_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ObservationDate>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
 impl Default for ObservationPlan {
@@ -168,6 +200,26 @@ mod tests {
         assert!(message(ObservationPlan { age_half_life_days: Some(0), ..plan() }).contains("half-life"));
         let (first, last) = (Some(ObservationDate::from_days(8)), Some(ObservationDate::from_days(7)));
         assert!(message(ObservationPlan { first, last, ..plan() }).contains("after the last"));
+    }
+
+    #[test]
+    fn a_plan_is_read_back_from_its_json_and_bad_words_are_named() {
+        let plan = ObservationPlan {
+            rule: LabelRule::Usage,
+            first: Some(ObservationDate::from_days(8)),
+            age_half_life_days: Some(180),
+            state: StateOptions { max_users: 7, ..StateOptions::default() },
+            ..ObservationPlan::default()
+        };
+        let json = serde_json::to_string(&plan).expect("is JSON");
+        assert_eq!(serde_json::from_str::<ObservationPlan>(&json).expect("reads"), plan);
+        assert!(
+            json.contains(r#""rule":"usage","first":"1970-01-09","last":null"#) && json.contains(r#""max_users":7"#)
+        );
+        for (word, other) in [("usage", "silence"), ("1970-01-09", "9 January")] {
+            let error = serde_json::from_str::<ObservationPlan>(&json.replace(word, other)).expect_err("refused");
+            assert!(error.to_string().contains(other), "{error}");
+        }
     }
 
     #[test]

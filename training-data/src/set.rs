@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::cell::Cell;
 use crate::column::{CodedCells, Entry};
-use crate::infer::{Fate, Inferred, Values, infer};
+use crate::infer::{ColumnFate, Inferred, Values, infer};
 use crate::table::{Held, TableColumn};
 use crate::{ColumnSummary, Error, Keys, LabelValues, Place, Table};
 
@@ -58,7 +58,7 @@ pub struct TrainingSet {
 }
 
 /// What a training set assembled from a log is made of.
-pub(crate) struct Observed {
+pub(crate) struct LabelledRows {
     pub(crate) schema: FeatureSchema,
     pub(crate) features: Array2<f32>,
     pub(crate) labels: Vec<bool>,
@@ -117,8 +117,8 @@ impl TrainingSet {
     }
 
     /// Observations assembled from a log: their keys are tenants and observation dates, and their groups are tenants.
-    pub(crate) fn of_observations(observed: Observed) -> Self {
-        let Observed { schema, features, labels, keys, weights, meaning } = observed;
+    pub(crate) fn of_observations(rows: LabelledRows) -> Self {
+        let LabelledRows { schema, features, labels, keys, weights, meaning } = rows;
         let label_values = LabelValues::new(LABEL_COLUMN, "1", "0").with_meaning(meaning);
         let column = |name: &str, role| SourceColumn { name: name.into(), role, notes: Vec::new(), left_out: None };
         let mut columns = vec![column(TENANT_COLUMN, Role::Id), column(LABEL_COLUMN, Role::Label)];
@@ -235,15 +235,15 @@ impl Assembly {
             Held::Feature { cells, is_forced_category } => {
                 let Inferred { fate, notes } = infer(path, &name, cells, is_forced_category)?;
                 match fate {
-                    Fate::Feature(feature, values) => {
+                    ColumnFate::Feature(feature, values) => {
                         self.features.push(feature);
                         self.values.push(values);
                         (Role::Feature, notes, None)
                     }
-                    Fate::Dropped { reason, n_missing, n_distinct } => {
+                    ColumnFate::Dropped { reason, n_missing, n_distinct } => {
                         (Role::Dropped { reason }, notes, Some((n_missing, n_distinct)))
                     }
-                    Fate::AllMissing => {
+                    ColumnFate::AllMissing => {
                         self.all_missing.push(name);
                         return Ok(());
                     }

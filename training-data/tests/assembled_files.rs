@@ -149,9 +149,8 @@ fn damage_is_named_with_its_place() {
     assert!(
         described(&json.replace("\"format_version\": 1", "\"format_version\": 2")).contains("this build reads 1 to 1")
     );
-    assert!(
-        described(&json.replace("\"rule\": \"cancelled\"", "\"rule\": \"gone\"")).contains("plan.rule is \"gone\"")
-    );
+    let rule = described(&json.replace("\"rule\": \"cancelled\"", "\"rule\": \"gone\""));
+    assert!(rule.contains("unknown variant `gone`, expected `cancelled` or `usage`"), "{rule}");
     assert!(described(&json.replace("\"horizon_days\": 60", "\"horizon_days\": 0")).contains("at least 1 day"));
     assert!(described("{}").contains("does not describe a training set: missing field `format_version`"));
     fs::remove_file(&beside).expect("is there");

@@ -40,7 +40,8 @@ impl DeadLetters {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         match NamedTempFile::new_in(folder) {
             Ok(file) => Ok(Self { path: path.to_owned(), file: BufWriter::new(file) }),
-            Err(source) => Err(Error::DeadLetters { path: path.to_owned(), source }),
+            // Without the temporary name, which helps nobody.
+            Err(source) => Err(Error::DeadLetters { path: path.to_owned(), source: source.kind().into() }),
         }
     }
 

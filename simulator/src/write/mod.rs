@@ -5,5 +5,5 @@ mod months;
 mod truth;
 
 pub(crate) use months::persist;
-pub use months::{Format, LogReport, write_log};
+pub use months::{Format, WrittenLog, write_log};
 pub use truth::{TruthPlan, write_truth};

@@ -56,7 +56,7 @@ impl FromStr for Format {
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LogReport {
+pub struct WrittenLog {
     /// How many events.
     pub events: u64,
     /// The files, in order of time.
@@ -65,15 +65,20 @@ pub struct LogReport {
 
 /// Writes the log of a world into a folder, one file for each calendar month in which events were received.
 ///
-/// A file is called `events-2024-01.jsonl`, holds its events in received order and appears when it is complete.
+/// The folder must hold no part of a world yet, because files of two worlds would pass for one log. A file is called
+/// `events-2024-01.jsonl`, holds its events in received order and appears when it is complete.
 ///
 /// # Errors
-/// [`Error::Write`] or [`Error::WriteParquet`] with the file that could not be written.
+/// [`Error::HoldsLog`] before anything is written, and [`Error::Write`] or [`Error::WriteParquet`] with the file that could not be written.
 /// # Cost
 /// Memory for the tenants' states and for one week of events (48 bytes each, twice); not for the log.
-pub fn write_log(world: &World, folder: &Path, format: Format) -> Result<LogReport, Error> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
-    let mut report = LogReport::default();
+pub fn write_log(world: &World, folder: &Path, format: Format) -> Result<WrittenLog, Error> {
+    let fail = |source| Error::Write { path: folder.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(fail)?;
+    if let Some(found) = log_in(folder).map_err(fail)? {
+        return Err(Error::HoldsLog { path: folder.to_owned(), found });
+    }
+    let mut report = WrittenLog::default();
     let mut slices = Slices::new(world);
     let mut month: Option<Month> = None;
     while let Some(mut week) = slices.next_week() {
@@ -95,6 +100,13 @@ pub fn write_log(world: &World, folder: &Path, format: Format) -> Result<LogRepo
     }
     month.map(|month| month.finish(&mut report)).transpose()?;
     Ok(report)
+}
+
+/// The name of the first file in a folder that is part of a world.
+fn log_in(folder: &Path) -> std::io::Result<Option<String>> {
+    let names = folder.read_dir()?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let names = names.collect::<std::io::Result<Vec<String>>>()?;
+    Ok(names.into_iter().filter(|name| name.starts_with("events-") || name == "truth.csv").min())
 }
 
 /// Year and month in which a record was received.
@@ -129,7 +141,8 @@ impl Month {
     fn begin(name: (i32, u32), folder: &Path, format: Format) -> Result<Self, Error> {
         let path = folder.join(format!("events-{:04}-{:02}.{format}", name.0, name.1));
         let file = NamedTempFile::with_prefix_in(".events-", folder)
-            .map_err(|source| Error::Write { path: path.clone(), source })?;
+            // Without the temporary name, which helps nobody.
+            .map_err(|source| Error::Write { path: path.clone(), source: source.kind().into() })?;
         let sink = match format {
             Format::Parquet => Sink::Columns(ColumnFile::begin(file, &path)?),
             _ => {
@@ -152,7 +165,7 @@ impl Month {
         }
     }
 
-    fn finish(self, report: &mut LogReport) -> Result<(), Error> {
+    fn finish(self, report: &mut WrittenLog) -> Result<(), Error> {
         let file = match self.sink {
             Sink::Lines { file, .. } => file
                 .into_inner()

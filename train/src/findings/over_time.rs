@@ -1,12 +1,13 @@
 //! What only a log with times can tell, in plain sentences; the report and the model card say the same.
 
 use churn_events::ObservationDate;
+use churn_training_data::ObservationPlan;
 
 use crate::numbers::{count, counted, decimals, percent, round_percent, sentence};
 use crate::outcome::Outcome;
 use crate::over_time::{
-    BacktestFacts, BagFacts, BaggingFacts, DateFacts, LogFacts, OracleFacts, OriginalFacts, OverTime, Part, PlanFacts,
-    SplitKind, StudyWeek,
+    BacktestFacts, BagFacts, BaggingFacts, DateFacts, LogFacts, OracleFacts, OriginalFacts, OverTime, Part, SplitKind,
+    StudyWeek,
 };
 
 /// Churners are off the stayers' usage when they are below it by more than this.
@@ -65,7 +66,7 @@ pub(crate) fn part_word(part: Part) -> &'static str {
         Part::Test => "test",
         Part::FitAndTest => "fit and test",
         Part::Embargo => "embargo",
-        Part::Censored => "scored only",
+        Part::Censored => "no label yet",
     }
 }
 
@@ -110,8 +111,8 @@ pub(crate) fn log(log: &LogFacts) -> String {
 }
 
 /// How observations were made.
-pub(crate) fn plan(plan: &PlanFacts) -> String {
-    let embargo_end = plan.gap_days + plan.horizon_days;
+pub(crate) fn plan(plan: &ObservationPlan) -> String {
+    let embargo_end = plan.embargo_days();
     format!(
         "Every {} days the tenants that have been there for at least {} days are looked at: features see the {} days \
          before the observation date, {} days are left to act, and churn (rule: {}) is looked for in the {} days after \
@@ -120,17 +121,18 @@ pub(crate) fn plan(plan: &PlanFacts) -> String {
         plan.min_tenure_days,
         plan.lookback_days,
         plan.gap_days,
-        plan.rule,
+        plan.rule.word(),
         plan.horizon_days,
         plan.gap_days,
     )
 }
 
 /// The plan as names and values.
-pub(crate) fn plan_settings(plan: &PlanFacts) -> Vec<(&'static str, String)> {
+pub(crate) fn plan_settings(over_time: &OverTime) -> Vec<(&'static str, String)> {
+    let plan = &over_time.plan;
     let days = |days: u32| counted(days as usize, "day", "days").replace(' ', "\u{a0}");
     vec![
-        ("churn", plan.rule.clone()),
+        ("churn", plan.rule.word().to_owned()),
         ("an observation date every", days(plan.every_days)),
         ("lookback", days(plan.lookback_days)),
         ("gap", days(plan.gap_days)),
@@ -138,35 +140,35 @@ pub(crate) fn plan_settings(plan: &PlanFacts) -> Vec<(&'static str, String)> {
         ("minimum tenure", days(plan.min_tenure_days)),
         (
             "test split cut by",
-            match plan.split {
+            match over_time.split {
                 SplitKind::Time => "time".to_owned(),
                 SplitKind::Tenants => "tenant".to_owned(),
             },
         ),
-        ("embargo between parts", plan.embargo_days.map_or_else(|| "none".to_owned(), days)),
+        ("embargo between parts", over_time.embargo_days().map_or_else(|| "none".to_owned(), days)),
     ]
 }
 
 /// Which dates were used for what.
-pub(crate) fn dates(dates: &[DateFacts], plan: &PlanFacts) -> String {
+pub(crate) fn dates(over_time: &OverTime) -> String {
+    let dates = &over_time.dates;
     let parts: Vec<String> =
         parts(dates).iter().map(|span| format!("{} {}", part_word(span.part), span.days())).collect();
     if parts.is_empty() {
         return "There is no observation date.".to_owned();
     }
     let n = counted(dates.len(), "observation date", "observation dates");
-    format!("{n}: {}. {}", parts.join("; "), sentence(split_rule(plan)))
+    format!("{n}: {}. {}", parts.join("; "), sentence(split_rule(over_time.split)))
 }
 
 /// What the split is cut by, as a clause with its full stop.
-fn split_rule(plan: &PlanFacts) -> &'static str {
-    match (plan.split, plan.embargo_days) {
-        (SplitKind::Time, Some(_)) => {
+fn split_rule(split: SplitKind) -> &'static str {
+    match split {
+        SplitKind::Time => {
             "the label horizons of a part end before the next part's first observation date; dates whose do not are \
              the embargo, and nothing was learnt from them."
         }
-        (SplitKind::Time, None) => "the latest observation dates are the test.",
-        (SplitKind::Tenants, _) => {
+        SplitKind::Tenants => {
             "some of the tenants are the test, at all dates, so the figures say nothing about how a model ages."
         }
     }
@@ -174,7 +176,7 @@ fn split_rule(plan: &PlanFacts) -> &'static str {
 
 /// How the test split was cut off, as a further sentence.
 pub(crate) fn cut(over_time: &OverTime) -> &'static str {
-    match over_time.plan.split {
+    match over_time.split {
         SplitKind::Time => {
             " An observation is a tenant on an observation date. The test is of the latest dates, and every label that \
              was fitted on was known before the first of them."
@@ -249,7 +251,7 @@ pub(crate) fn event_study(study: &[StudyWeek]) -> Option<String> {
 }
 
 /// Usage as a share of the earlier level, which may be more than all of it.
-fn whole_percent(share: f64) -> String {
+pub(crate) fn whole_percent(share: f64) -> String {
     format!("{}\u{a0}%", decimals(100.0 * share, 0))
 }
 

@@ -237,7 +237,7 @@ fn cross_validation(outcome: &Outcome) -> Markup {
 fn data(outcome: &Outcome) -> Markup {
     let n = findings::n_summarised(outcome);
     let lead = format!(
-        "{} has {} and {}.",
+        "From {}: {} and {}.",
         outcome.source,
         if outcome.over_time.is_some() {
             counted(n, "labelled observation", "labelled observations")
@@ -263,10 +263,10 @@ fn using(outcome: &Outcome) -> Markup {
         pre { (commands::score(outcome)) }
         h3 { "Score in Rust" }
         pre { (commands::RUST) }
-        h3 { "Repeat this run" }
-        pre { (commands::repeat(outcome)) }
-        p class="quiet" {
-            "With whatever other flags it had. The same " (findings::source_word(outcome)) ", flags and seed give the same model file, byte for byte."
+        @if let Some(command) = commands::repeat(outcome) {
+            h3 { "Repeat this run" }
+            pre { (command) }
+            p class="quiet" { (findings::REPEATABLE) }
         }
     };
     section("using", "Using the model file", "", &content)

@@ -25,7 +25,7 @@ pub(super) fn time(outcome: &Outcome) -> Markup {
             div {
                 h3 { "The plan" }
                 dl class="settings" {
-                    @for (name, value) in told::plan_settings(&over_time.plan) { div { dt { (name) } dd { (value) } } }
+                    @for (name, value) in told::plan_settings(over_time) { div { dt { (name) } dd { (value) } } }
                 }
                 h3 { "The log" }
                 dl class="settings" {
@@ -49,7 +49,7 @@ fn log_settings(over_time: &OverTime) -> Vec<(String, String)> {
         ("events counted", n(log.n_events)),
         ("first event", log.first.to_string()),
         ("end of the log", log.end.to_string()),
-        ("tenants scored at the last date", count(over_time.n_scored)),
+        ("tenants at the last date, all in scores.csv", count(over_time.n_scored)),
     ];
     let left_out = log
         .left_out
@@ -101,8 +101,10 @@ pub(super) fn event_study(outcome: &Outcome) -> Markup {
         return Markup::default();
     };
     let Some(message) = told::event_study(study) else { return Markup::default() };
-    let lead = "Weekly logins and jobs of tenants that churned, beside tenants like them that stayed, in the same \
-                calendar weeks; 100\u{a0}% is a tenant's own earlier level.";
+    let lead = "Weekly logins and jobs of tenants that churned, beside tenants like them that stayed: of about the same \
+                tenure and the same usage earlier on, seen in the same calendar weeks. 100\u{a0}% is a tenant's own mean \
+                of the first 12 of these 27 weeks, so tenants that grow rise above it; what warns is the gap between the \
+                two lines.";
     let content = html! { div class="charts" { (study_plot(study, &message)) (study_table(study)) } };
     section("event-study", "Before they leave", lead, &content)
 }
@@ -127,11 +129,15 @@ fn study_plot(study: &[StudyWeek], message: &str) -> Markup {
         },
     };
     let end = |points: &[(f64, f64)]| points.last().copied().unwrap_or_default();
-    let (churners_end, stayers_end) = (end(&churners), end(&stayers));
-    // Each name stands on its line's free side: the lines end apart from each other, or one on the other.
-    let (above, below) = ((2.0, -11.0), (14.0, 17.0));
-    let churners_place = if churners_end.1 > stayers_end.1 { above } else { below };
-    let stayers_place = if churners_end.1 > stayers_end.1 { below } else { above };
+    // Each name stands on its line's free side, clear of all of the line that it stands beside.
+    let beside = |points: &[(f64, f64)], is_above: bool| {
+        let levels = points.iter().rev().take(8).map(|point| point.1);
+        let level = if is_above { levels.reduce(f64::max) } else { levels.reduce(f64::min) };
+        ((end(points).0, level.unwrap_or_default()), if is_above { (2.0, -11.0) } else { (14.0, 17.0) })
+    };
+    let is_churners_above = end(&churners).1 > end(&stayers).1;
+    let (churners_at, churners_place) = beside(&churners, is_churners_above);
+    let (stayers_at, stayers_place) = beside(&stayers, !is_churners_above);
     let marks = html! {
         (plot.line("reference", &[(plot.x.start(), 1.0), (plot.x.end(), 1.0)]))
         @if let Some(opens) = told::gap_opens(study) {
@@ -140,8 +146,8 @@ fn study_plot(study: &[StudyWeek], message: &str) -> Markup {
         }
         (plot.line("stayed", &stayers))
         (plot.line("churned", &churners))
-        (plot.label("stayed", stayers_end, Side::Left, stayers_place, "stayers"))
-        (plot.label("churned", churners_end, Side::Left, churners_place, "churners"))
+        (plot.label("stayed", stayers_at, Side::Left, stayers_place, "stayers"))
+        (plot.label("churned", churners_at, Side::Left, churners_place, "churners"))
     };
     plot.figure("usage", "Usage before churn", message, &marks)
 }
@@ -153,9 +159,9 @@ fn study_table(study: &[StudyWeek]) -> Markup {
             @for week in study.iter().rev().step_by(2).take(14) {
                 tr {
                     th scope="row" { (decimals(f64::from(week.week), 0)) }
-                    td { (percent(week.churners)) }
-                    td { (percent(week.stayers)) }
-                    td { (percent(1.0 - week.churners / week.stayers)) }
+                    td { (told::whole_percent(week.churners)) }
+                    td { (told::whole_percent(week.stayers)) }
+                    td { (told::whole_percent(1.0 - week.churners / week.stayers)) }
                 }
             }
         }

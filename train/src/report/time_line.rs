@@ -26,7 +26,7 @@ pub(super) fn time_line(over_time: &OverTime) -> Markup {
         let name = part_word(span.part);
         let rest = span.days();
         // Left of its bar where there is room, so that nothing crosses it; else above.
-        let is_beside = at(span.first) - LEFT >= text_width(name) + text_width(&rest) + 10.0;
+        let is_beside = at(span.first) - LEFT >= text_width(name) + text_width(&rest) + 24.0;
         let y = bottom + if is_beside { 8.0 } else { 26.0 };
         bottom = y + BAR + 8.0;
         rows.push(Row { span, name, rest, is_beside, y });
@@ -35,29 +35,31 @@ pub(super) fn time_line(over_time: &OverTime) -> Markup {
     let marks = html! {
         @for (tick, text) in axis.ticks() {
             @let x = px(axis.place(*tick, LEFT, RIGHT));
-            line class="grid" x1=(x) x2=(x) y1=(px(TOP)) y2=(px(bottom + 4.0)) {}
+            @for row in rows.iter().filter(|row| !row.is_beside || axis.place(*tick, LEFT, RIGHT) >= at(row.span.first)) {
+                (upright("grid", axis.place(*tick, LEFT, RIGHT), row))
+            }
+            line class="grid" x1=(x) x2=(x) y1=(px(bottom)) y2=(px(bottom + 4.0)) {}
             text class="tick" x=(x) y=(px(bottom + 19.0)) text-anchor="middle" { (text) }
         }
-        line class="line threshold" x1=(px(end)) x2=(px(end)) y1=(px(TOP - 4.0)) y2=(px(bottom)) {}
+        line class="line threshold" x1=(px(end)) x2=(px(end)) y1=(px(TOP - 4.0)) y2=(px(TOP + 4.0)) {}
+        @for row in &rows { (upright("line threshold", end, row)) }
         text class="label quiet" x=(px(end)) y="13" text-anchor=(if end > WIDTH - 40.0 { "end" } else { "middle" }) {
             "log ends"
         }
         // Where a part begins that label horizons of earlier ones have to end before.
-        @for row in rows.iter().skip(1).filter(|row| matches!(row.span.part, Part::Calibration | Part::Test)) {
-            @let x = px(at(row.span.first));
-            line class="line drop" x1=(x) x2=(x) y1=(px(TOP)) y2=(px(row.y)) {}
+        @for (i, next) in rows.iter().enumerate().filter(|(_, row)| matches!(row.span.part, Part::Calibration | Part::Test)) {
+            @for row in &rows[..i] { (upright("line drop", at(next.span.first), row)) }
         }
         @for row in &rows { (part(over_time, row, at)) }
         line class="grid zero" x1=(px(LEFT)) x2=(px(RIGHT)) y1=(px(bottom)) y2=(px(bottom)) {}
     };
     let n = counted(over_time.dates.len(), "observation date", "observation dates");
-    let rule = match (over_time.plan.split, over_time.plan.embargo_days) {
-        (SplitKind::Time, Some(_)) => {
+    let rule = match over_time.split {
+        SplitKind::Time => {
             "The last label horizon of a part (pale) ends before the next part begins (dotted); nothing was learnt \
              from dates of the embargo."
         }
-        (SplitKind::Time, None) => "Pale: a part's last label horizon.",
-        (SplitKind::Tenants, _) => "Some of the tenants are the test, at all dates. Pale: the last label horizon.",
+        SplitKind::Tenants => "Some of the tenants are the test, at all dates. Pale: the last label horizon.",
     };
     let message = format!("{n}, marked as dots. {rule}");
     figure("time-line", "What each date was used for", &message, bottom + 28.0, &marks)
@@ -74,11 +76,17 @@ struct Row {
     y: f64,
 }
 
+/// A line across the bar of a row and no further, because names stand between bars.
+fn upright(class: &str, x: f64, row: &Row) -> Markup {
+    let above = if row.is_beside { 8.0 } else { 4.0 };
+    html! { line class=(class) x1=(px(x)) x2=(px(x)) y1=(px(row.y - above)) y2=(px(row.y + BAR + 8.0)) {} }
+}
+
 fn part(over_time: &OverTime, row: &Row, at: impl Fn(ObservationDate) -> f64) -> Markup {
     let (plan, span, middle) = (&over_time.plan, &row.span, row.y + BAR / 2.0);
     let later = |days: u32| at(span.last.plus_days(i32::try_from(days).unwrap_or(i32::MAX / 4)));
     let (left, right) = (at(span.first), at(span.last));
-    let (gap_end, horizon_end) = (later(plan.gap_days), later(plan.gap_days.saturating_add(plan.horizon_days)));
+    let (gap_end, horizon_end) = (later(plan.gap_days), later(plan.embargo_days()));
     let (x, y, anchor) = if row.is_beside { (left - 10.0, middle + 4.5, "end") } else { (LEFT, row.y - 7.0, "start") };
     let of_part = || over_time.dates.iter().filter(|date| (span.first..=span.last).contains(&date.date));
     html! {
@@ -128,14 +136,14 @@ pub(super) fn base_rate_plot(over_time: &OverTime) -> Markup {
 pub(super) fn cohorts(over_time: &OverTime) -> Markup {
     let dates = &over_time.dates;
     let most = dates.iter().map(|date| date.n_at_risk).max().unwrap_or_default();
-    let plot = Plot { x: axis(over_time), y: Axis::over("Tenants observed", 0.0, most.max(1) as f64, value) };
+    let plot = Plot { x: axis(over_time), y: Axis::over("Tenants observed", 0.0, 1.1 * most.max(1) as f64, value) };
     let half = 0.36 * f64::from(over_time.plan.every_days);
     let x = |date: ObservationDate| f64::from(date.days());
     let too_young: usize = dates.iter().map(|date| date.n_too_young).sum();
     let in_gap: usize = dates.iter().map(|date| date.n_cancelled_in_gap).sum();
-    let n_scored: usize = dates.iter().filter(|date| !is_labelled(date)).map(|date| date.n_at_risk).sum();
-    let without = if n_scored > 0 {
-        format!(" and {} without, because the log ends before their label horizons do", count(n_scored))
+    let n_censored: usize = dates.iter().filter(|date| !is_labelled(date)).map(|date| date.n_at_risk).sum();
+    let without = if n_censored > 0 {
+        format!(" and {} without, because the log ends before their label horizons do", count(n_censored))
     } else {
         String::new()
     };
@@ -173,11 +181,7 @@ fn axis(over_time: &OverTime) -> Axis {
         _ => (log.first, log.end),
     };
     let start = first.min(log.first.max(first.plus_days(-days(plan.lookback_days))));
-    months::axis(
-        "observation date",
-        start,
-        log.end.max(last.plus_days(days(plan.gap_days.saturating_add(plan.horizon_days)))),
-    )
+    months::axis("observation date", start, log.end.max(last.plus_days(days(plan.embargo_days()))))
 }
 
 /// The class of a part's marks.

@@ -1,25 +1,23 @@
 //! What a run on a log of events prints, and what its user has to know.
 
 use churn_model::evaluate::Metrics;
-use churn_training_data::{ColumnSummary, Role};
+use churn_training_data::{Assembled, Cohort, ColumnSummary, ObservationPlan, Role};
 
 use crate::console::Console;
 use crate::findings::over_time::{part_word, parts};
-use crate::over_time::{BacktestFacts, BagFacts, DateFacts, LogFacts, OverTime, Part, PlanFacts, SplitKind};
+use crate::numbers::percent;
+use crate::over_time::{BacktestFacts, BagFacts, DateFacts, LogFacts, OverTime, Part, SplitKind};
+use crate::source::Assembly;
 
 /// What was in the log, how it was observed, and which dates are used for what.
 pub(crate) fn print_observed(
     console: &Console,
     source: &str,
-    (log, plan, dates): (&LogFacts, &PlanFacts, &[DateFacts]),
+    (log, plan, dates): (&LogFacts, &ObservationPlan, &[DateFacts]),
     columns: &[ColumnSummary],
     n_observations: usize,
 ) {
-    console.line(format!(
-        "{source}: {} events of {} tenants, {} to {}; churn: {}, {} days after a gap of {}",
-        log.n_events, log.n_tenants, log.first, log.end, plan.rule, plan.horizon_days, plan.gap_days
-    ));
-    log.left_out.iter().filter(|(_, n)| *n > 0).for_each(|(why, n)| console.line(format!("  left out: {n} {why}")));
+    print_log(console, source, log, plan);
     console.table(&part_rows(dates));
     let features = columns.iter().filter(|column| column.role == Role::Feature);
     let (unknown, known): (Vec<&ColumnSummary>, Vec<&ColumnSummary>) =
@@ -28,6 +26,45 @@ pub(crate) fn print_observed(
     let missing =
         if unknown.is_empty() { String::new() } else { format!("; missing in every row: {}", unknown.join(", ")) };
     console.line(format!("{} features{missing}", known.len() + unknown.len()));
+}
+
+/// What was in the log, how it was observed, and how many observations each date has.
+pub(crate) fn print_assembled(console: &Console, assembly: &Assembly) {
+    let Assembled { plan, labelled, censored, cohorts, .. } = &assembly.assembled;
+    print_log(console, &assembly.source, &assembly.log(), plan);
+    console.table(&cohort_rows(cohorts));
+    let (n, n_churned) = (labelled.n_observations(), labelled.n_churned());
+    let churned = percent(n_churned as f64 / n as f64);
+    console.line(format!(
+        "{n} labelled observations, of which {n_churned} churned ({churned}); {} without a label yet",
+        censored.len()
+    ));
+}
+
+fn cohort_rows(cohorts: &[Cohort]) -> Vec<Vec<String>> {
+    let header =
+        ["observation date", "at risk", "churned", "stayed", "no label yet", "left in gap", "too young", "inactive"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(cohorts.iter().map(|cohort| {
+        let Cohort { n_churned, n_stayed, n_censored, n_cancelled_in_gap, n_too_young, n_inactive, .. } = *cohort;
+        let counts = [cohort.n_at_risk(), n_churned, n_stayed, n_censored, n_cancelled_in_gap, n_too_young, n_inactive];
+        [cohort.date().to_string()].into_iter().chain(counts.map(|n| n.to_string())).collect()
+    }));
+    rows
+}
+
+fn print_log(console: &Console, source: &str, log: &LogFacts, plan: &ObservationPlan) {
+    console.line(format!(
+        "{source}: {} events of {} tenants, {} to {}; churn: {}, {} days after a gap of {}",
+        log.n_events,
+        log.n_tenants,
+        log.first,
+        log.end,
+        plan.rule.word(),
+        plan.horizon_days,
+        plan.gap_days
+    ));
+    log.left_out.iter().filter(|(_, n)| *n > 0).for_each(|(why, n)| console.line(format!("  left out: {n} {why}")));
 }
 
 /// What the figures of the kept model are held against.
@@ -111,7 +148,7 @@ pub(super) fn caveats(over_time: &OverTime) -> Vec<String> {
         );
     }
     let n_test_dates = over_time.dates.iter().filter(|date| date.part == Part::Test).count();
-    match over_time.plan.split {
+    match over_time.split {
         SplitKind::Tenants => caveats.push(
             "the test is of other tenants on the same dates, so it does not tell how a model does later on".to_owned(),
         ),
@@ -128,7 +165,7 @@ mod tests {
     use churn_events::ObservationDate;
 
     use super::*;
-    use crate::over_time::{DateFacts, LogFacts, PlanFacts};
+    use crate::over_time::{DateFacts, LogFacts};
 
     fn over_time(split: SplitKind, n_test_dates: i32) -> OverTime {
         let day = ObservationDate::from_days;
@@ -142,16 +179,8 @@ mod tests {
         };
         OverTime {
             log: LogFacts { n_tenants: 10, n_events: 100, first: day(0), end: day(365), left_out: Vec::new() },
-            plan: PlanFacts {
-                rule: "cancelled".into(),
-                every_days: 28,
-                lookback_days: 90,
-                gap_days: 14,
-                horizon_days: 60,
-                min_tenure_days: 28,
-                split,
-                embargo_days: None,
-            },
+            plan: ObservationPlan::default(),
+            split,
             dates: (0..n_test_dates).map(date).collect(),
             event_study: Vec::new(),
             oracle: None,
@@ -176,6 +205,6 @@ mod tests {
         facts.dates[1].part = Part::Censored;
         let rows = part_rows(&facts.dates);
         assert_eq!(rows[1], ["test", "1970-01-01", "1", "10", "1", "0.1000"]);
-        assert_eq!(rows[2], ["scored only", "1970-01-29", "1", "10", "", ""]);
+        assert_eq!(rows[2], ["no label yet", "1970-01-29", "1", "10", "", ""]);
     }
 }

@@ -137,6 +137,9 @@ pub(crate) fn telco(n_test: usize) -> Outcome {
             "only 61 churned rows in the test; mind the interval of the ROC-AUC".into(),
         ],
         seed: 42,
+        repeat: Some(
+            "--table telco.csv --label Churn --id customerID --seed 42".split(' ').map(str::to_owned).collect(),
+        ),
         test,
         over_time: None,
     }
@@ -146,6 +149,7 @@ pub(crate) fn telco(n_test: usize) -> Outcome {
 pub(crate) fn everything(n_test: usize) -> Outcome {
     let mut outcome = telco(n_test);
     outcome.source = "tenants & <b>\"friends\"</b>.csv".into();
+    outcome.repeat = Some(vec!["--table".into(), outcome.source.clone()]);
     outcome.split.group = Some("parent | company".into());
     outcome.columns[3].name = "x<script>alert('1')</script>".into();
     outcome.importance[1].name = "a & b < \"c\"".into();

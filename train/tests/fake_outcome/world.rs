@@ -5,8 +5,9 @@ use churn_model::Campaign;
 use churn_model::evaluate::{Importance, MeanChange, Metrics};
 use churn_train::{
     Algorithm, BacktestFacts, BagFacts, BaggingFacts, DateFacts, LogFacts, OracleFacts, OriginalFacts, Outcome,
-    OverTime, Part, PlanFacts, SplitKind, StudyWeek,
+    OverTime, Part, SplitKind, StudyWeek,
 };
+use churn_training_data::ObservationPlan;
 
 use super::{Dice, draw, telco};
 
@@ -43,16 +44,8 @@ fn over_time(n_test: usize, reached: f64) -> OverTime {
             end: ObservationDate::from_days(START + 730),
             left_out: vec![("received more than 3 days late".into(), 1_204), ("duplicates".into(), 0)],
         },
-        plan: PlanFacts {
-            rule: "cancelled".into(),
-            every_days: EVERY as u32,
-            lookback_days: 90,
-            gap_days: 14,
-            horizon_days: 60,
-            min_tenure_days: 28,
-            split: SplitKind::Time,
-            embargo_days: Some(74),
-        },
+        plan: ObservationPlan::default(),
+        split: SplitKind::Time,
         dates: dates(),
         event_study: study(),
         oracle: Some(OracleFacts { test: best, reached: (reached - 0.5) / (best.roc_auc - 0.5) }),

@@ -6,8 +6,8 @@ use ndarray::Array2;
 use sha2::{Digest as _, Sha256};
 
 use super::description::Description;
-use crate::assembled::Observations;
-use crate::set::{DATE_COLUMN, LABEL_COLUMN, Observed, TENANT_COLUMN, WEIGHT_COLUMN};
+use crate::assembled::Unlabelled;
+use crate::set::{DATE_COLUMN, LABEL_COLUMN, LabelledRows, TENANT_COLUMN, WEIGHT_COLUMN};
 use crate::{Assembled, AssemblyError, Error, Keys, TrainingSet};
 
 /// The rows of a file while they are written: labelled ones, then censored ones.
@@ -138,12 +138,11 @@ impl Read {
             }
             .into());
         }
-        let plan = description.plan(path)?;
         let found = self.digest(description.schema.len());
         if found != description.digest {
             return Err(AssemblyError::Digest { path: path.to_owned(), found, expected: description.digest }.into());
         }
-        let Description { schema, cohorts, event_study, report, is_weighted, .. } = description;
+        let Description { plan, schema, cohorts, event_study, report, is_weighted, .. } = description;
         let width = schema.len();
         let mut labelled_features = self.features;
         let censored_features = labelled_features.split_off(n_labelled * width);
@@ -159,7 +158,7 @@ impl Read {
             weight.ok_or_else(|| AssemblyError::NoWeight { path: path.to_owned(), row })
         };
         let weights = is_weighted.then(|| self.weights[..n_labelled].iter().enumerate().map(weight).collect());
-        let observed = Observed {
+        let labelled = LabelledRows {
             features: matrix(n_labelled, labelled_features),
             labels: self.labels[..n_labelled].iter().map(|label| *label == Some(true)).collect(),
             keys: keys(0..n_labelled),
@@ -168,8 +167,8 @@ impl Read {
             schema: schema.clone(),
         };
         let censored_keys = keys(n_labelled..n_labelled + n_censored);
-        let censored = Observations::new(schema, censored_keys, matrix(n_censored, censored_features));
-        let labelled = TrainingSet::of_observations(observed);
+        let censored = Unlabelled::new(schema, censored_keys, matrix(n_censored, censored_features));
+        let labelled = TrainingSet::of_observations(labelled);
         Ok(Assembled { plan, labelled, censored, cohorts, event_study, report })
     }
 }
