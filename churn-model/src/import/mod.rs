@@ -169,6 +169,11 @@ pub enum ImportError {
     Term(#[from] TermError),
 }
 
+/// The page about imports, so that its example is compiled.
+#[cfg(all(doctest, feature = "xgboost"))]
+#[doc = include_str!("../../../docs/imports.md")]
+struct ImportsPage;
+
 /// One node of another library's tree; `N` is how that library points at a node.
 enum Foreign<N> {
     Leaf { value: f32, cover: f32 },

@@ -8,6 +8,7 @@ use super::text::Block;
 use super::zero::{self, Side, Sides};
 use crate::forest::{SplitRule, Tree};
 use crate::import::foreign_file::level_set;
+use crate::import::split_value::GoesLeft;
 use crate::import::{Foreign, ImportError, numeric_rule, plant};
 
 /// Nodes that a tree may come to have for each of its own, where zeros are missing values.
@@ -126,6 +127,10 @@ impl SavedTree {
         let tree = plant(schema, position, root, most_nodes, |place: Place| {
             self.node_at(schema, position, place, scale, &mut has_more_splits)
         })?;
+        if !has_more_splits && tree.nodes.len() != n_nodes {
+            let problem = "a node is the child of no node, or of more than one";
+            return Err(ImportError::Structure { tree: position, problem });
+        }
         Ok((tree, has_more_splits))
     }
 
@@ -188,8 +193,14 @@ impl SavedTree {
                 }
             },
         };
+        let (left, right) = (child(left), child(right));
+        if goes_left == GoesLeft::AtMost(f64::INFINITY) {
+            // Asks only whether the value is missing. Nothing is below the least f32, so ours asks it the other way round.
+            let rule = SplitRule::Below(f32::NEG_INFINITY);
+            return Ok(Foreign::Split { feature, rule, missing_left: !missing_left, cover, left: right, right: left });
+        }
         let rule = numeric_rule(schema, position, feature, goes_left)?;
-        Ok(Foreign::Split { feature, rule, missing_left, cover, left: child(left), right: child(right) })
+        Ok(Foreign::Split { feature, rule, missing_left, cover, left, right })
     }
 
     /// The child that everything goes to which can be there, where zeros are missing and their side is known.

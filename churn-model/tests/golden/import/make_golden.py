@@ -184,9 +184,11 @@ def lightgbm_models(folder):
         "one_hot": ({**binary, **by_level, "max_cat_to_onehot": 64}, TABLE, [3, 4], 4),
         "whole_categories": ({**binary, **by_level}, whole, [3, 4], 3),
         "single_leaf": ({**binary, "min_gain_to_split": 1e9}, TABLE, [], 2),
+        "missing_or_not": (binary, TABLE, [], 2),  # has split values of infinity
     }
     for name, (parameters, table, categories, rounds) in cases.items():
-        data = lgb.Dataset(table, LABELS, categorical_feature=categories)
+        wanted = np.isnan(TABLE[:, 0]) ^ np.isnan(TABLE[:, 1]) if name == "missing_or_not" else LABELS
+        data = lgb.Dataset(table, wanted, categorical_feature=categories)
         save_lightgbm(folder / f"{name}.txt", lgb.train(parameters, data, rounds), bool(categories))
 
     frame = pd.DataFrame(TABLE[:, :3], columns=["job30", "job60 mean", "zeros"])
