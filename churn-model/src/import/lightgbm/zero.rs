@@ -75,3 +75,28 @@ pub(super) fn with_zeros(threshold: f64, zeros_left: bool) -> Option<GoesLeft> {
         false => (threshold <= ZERO).then_some(BELOW),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_keep_together_and_all_else_keeps_its_side() {
+        let corners = [-1.0, -2e-35, -1e-35, -1e-36, -0.0, 0.0, 1e-40, 1e-36, 1e-35, 2e-35, 1.0_f32];
+        let beside = |value: f32| [value.next_down(), value, value.next_up()];
+        for threshold in corners.into_iter().flat_map(beside).map(f64::from) {
+            for zeros_left in [false, true] {
+                let Some(rule) = with_zeros(threshold, zeros_left) else {
+                    assert_ne!(zeros_left, 0.0 <= threshold, "one rule says what zeros as plain numbers do");
+                    continue;
+                };
+                let split_value = rule.split_value().expect("there is one");
+                for value in corners.into_iter().flat_map(beside) {
+                    let is_zero = f64::from(value).abs() <= ZERO;
+                    let expected = if is_zero { zeros_left } else { f64::from(value) <= threshold };
+                    assert_eq!(value < split_value, expected, "{value:e} at {threshold:e}, zeros left: {zeros_left}");
+                }
+            }
+        }
+    }
+}
