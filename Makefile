@@ -1,7 +1,7 @@
 # The verbs of this project; .ci/run calls the same ones.
 
 VENV ?= .venv
-IMPORTS = --features churn-model/linfa,churn-model/smartcore
+IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm
 
 .PHONY: check test docs bench peers peers-features real-logs golden schemas fuzz
 

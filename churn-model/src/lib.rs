@@ -17,6 +17,8 @@
 //! - `evaluate`: metrics as pure functions of scores and labels.
 //! - `linfa`: models fitted by linfa, and linfa's `Fit` and `Predict` for ours.
 //! - `smartcore`: models fitted by smartcore.
+//! - `xgboost`: models that XGBoost has saved as JSON.
+//! - `lightgbm`: models that LightGBM has saved as text.
 //!
 //! Without any of them the crate reads and writes models and scores, with few dependencies.
 
@@ -28,7 +30,7 @@ mod file;
 #[cfg(feature = "fit")]
 pub mod fit;
 mod forest;
-#[cfg(any(feature = "linfa", feature = "smartcore"))]
+#[cfg(any(feature = "linfa", feature = "smartcore", feature = "xgboost", feature = "lightgbm"))]
 mod import;
 mod linear;
 #[cfg(feature = "linfa")]
@@ -42,7 +44,7 @@ pub use calibrator::{Calibrator, CalibratorError, RawScale};
 pub use card::ModelCard;
 pub use file::{ModelId, ReadError, ReadProblem, WriteError};
 pub use forest::{Combine, ForestModel, LevelSet, Node, NodeProblem, SplitRule, Tree, TreeError};
-#[cfg(any(feature = "linfa", feature = "smartcore"))]
+#[cfg(any(feature = "linfa", feature = "smartcore", feature = "xgboost", feature = "lightgbm"))]
 pub use import::ImportError;
 #[cfg(feature = "smartcore")]
 pub use import::LeafValue;

@@ -16,7 +16,7 @@ use linfa_trees::{DecisionTree, TreeNode};
 
 use churn_features::FeatureSchema;
 
-use super::{Foreign, GoesLeft, ImportError, check_numbers, check_width, plant};
+use super::{Foreign, GoesLeft, ImportError, check_numbers, check_width, numeric_rule, plant};
 use crate::forest::{Combine, ForestModel, MAX_NODES, Tree};
 
 impl ForestModel {
@@ -126,8 +126,8 @@ fn read_tree<F: Float, L: Label>(
         check_name(schema, feature, column, node.feature_name())?;
         match node.children()[..] {
             [Some(left), Some(right)] => {
-                let goes_left = GoesLeft::Below(f64::cast(split_value));
-                Ok(Foreign::Split { feature, goes_left, cover: 0.0, left: &**left, right: &**right })
+                let rule = numeric_rule(schema, position, feature, GoesLeft::Below(f64::cast(split_value)))?;
+                Ok(Foreign::Split { feature, rule, missing_left: false, cover: 0.0, left: &**left, right: &**right })
             }
             _ => Err(fail("a split has a child too few")),
         }

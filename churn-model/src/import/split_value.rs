@@ -7,10 +7,13 @@
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum GoesLeft {
     /// Those with `value < split_value`.
-    #[cfg_attr(not(feature = "linfa"), allow(dead_code, reason = "the rule of linfa"))]
+    #[cfg_attr(not(any(feature = "linfa", feature = "lightgbm")), allow(dead_code, reason = "the rule of linfa"))]
     Below(f64),
     /// Those with `value <= split_value`.
-    #[cfg_attr(not(feature = "smartcore"), allow(dead_code, reason = "the rule of smartcore"))]
+    #[cfg_attr(
+        not(any(feature = "smartcore", feature = "lightgbm")),
+        allow(dead_code, reason = "the rule of smartcore and LightGBM")
+    )]
     AtMost(f64),
 }
 

@@ -5,7 +5,7 @@ use churn_features::FeatureSchema;
 
 use super::LeafValue;
 use crate::forest::Tree;
-use crate::import::{Foreign, GoesLeft, ImportError, check_width, plant};
+use crate::import::{Foreign, GoesLeft, ImportError, check_width, numeric_rule, plant};
 
 /// What smartcore saves of a forest, as far as it is read here.
 #[derive(Deserialize)]
@@ -80,8 +80,9 @@ impl SavedTree {
                 return Ok(Foreign::Leaf { value, cover });
             };
             let right = node.false_child.ok_or_else(|| fail("a split has one child only"))?;
-            let goes_left = GoesLeft::AtMost(node.split_value.unwrap_or(f64::NAN));
-            Ok(Foreign::Split { feature: node.split_feature, goes_left, cover, left, right })
+            let (feature, goes_left) = (node.split_feature, GoesLeft::AtMost(node.split_value.unwrap_or(f64::NAN)));
+            let rule = numeric_rule(schema, position, feature, goes_left)?;
+            Ok(Foreign::Split { feature, rule, missing_left: false, cover, left, right })
         })
     }
 
