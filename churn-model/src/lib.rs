@@ -22,6 +22,7 @@
 
 mod calibrator;
 mod card;
+mod explain;
 #[cfg(feature = "evaluate")]
 pub mod evaluate;
 mod file;
@@ -40,6 +41,7 @@ mod threshold;
 
 pub use calibrator::{Calibrator, CalibratorError, RawScale};
 pub use card::ModelCard;
+pub use explain::{Proto, Scratch};
 pub use file::{ModelId, ReadError, ReadProblem, WriteError};
 pub use forest::{Combine, ForestModel, LevelSet, Node, NodeProblem, SplitRule, Tree, TreeError};
 #[cfg(any(feature = "linfa", feature = "smartcore"))]
