@@ -50,7 +50,9 @@ pub(super) struct Section {
 pub(super) struct PathTree {
     /// Splits, section by section.
     pub(super) splits: Vec<PathSplit>,
-    /// The top first, which may be empty.
+    /// Positions of those on categories.
+    pub(super) category_splits: Vec<u32>,
+    /// The top first, where there is more than one.
     pub(super) sections: Vec<Section>,
     /// Slots that the walk needs.
     pub(super) n_slots: usize,
@@ -98,8 +100,11 @@ impl PathTree {
                 steps.extend([Step::Return, Step::Enter(child), Step::Answer((feature, known))]);
             }
         }
+        let splits: Vec<PathSplit> = splits.into_iter().flatten().collect();
+        let is_category = |&position: &u32| splits[position as usize].question.is_category;
         Self {
-            splits: splits.into_iter().flatten().collect(),
+            category_splits: (0..splits.len() as u32).filter(is_category).collect(),
+            splits,
             sections: layout.sections,
             n_slots: layout.n_slots,
             max_features: path.max_features,

@@ -8,8 +8,17 @@ pub(super) struct Question {
     /// Split value, or the position of a category split's level set.
     value: f32,
     pub(super) feature: u16,
-    is_category: bool,
+    pub(super) is_category: bool,
     missing_left: bool,
+}
+
+impl Question {
+    /// Whether a row goes left, when the feature is no category.
+    #[inline(always)]
+    pub(super) fn is_below(self, row: &[f32]) -> bool {
+        let value = row[usize::from(self.feature)];
+        (value < self.value) | (value.is_nan() & self.missing_left)
+    }
 }
 
 /// What questions about categories look up.
@@ -45,13 +54,13 @@ impl Levels {
     /// Whether a row goes left.
     #[inline(always)]
     pub(super) fn goes_left(&self, question: Question, row: &[f32]) -> bool {
-        let value = row[usize::from(question.feature)];
-        if question.is_category {
-            return match level_code(value, self.counts[usize::from(question.feature)]) {
-                None => question.missing_left,
-                Some(code) => self.sets[question.value as usize].contains(code),
-            };
+        if !question.is_category {
+            return question.is_below(row);
         }
-        (value < question.value) | (value.is_nan() & question.missing_left)
+        let feature = usize::from(question.feature);
+        match level_code(row[feature], self.counts[feature]) {
+            None => question.missing_left,
+            Some(code) => self.sets[question.value as usize].contains(code),
+        }
     }
 }

@@ -1,14 +1,13 @@
 //! The walk over a prepared tree that finds the exact contributions of a row.
 
-use super::paths::{NO_SLOT, PathSplit, PathTree, answer};
+use super::paths::{ALWAYS_MET, NO_SLOT, PathSplit, PathTree, answer};
 use super::question::Levels;
 
 /// One quantity at `N` quadrature nodes: a vector register or two.
 type Lanes<const N: usize> = [f64; N];
 
-/// How much a split knows of what it asks: nothing to ask, as the answer was given further up ...
-const FAILED: u32 = 0;
-/// ... or nothing known yet. Further places belong to splits whose feature was met before.
+/// Where a split looks for what is still unknown of its feature, when nothing was asked of it before. Place 0 is for
+/// features whose answers were not met: all is unknown, and stays so. Further places are for features that were met.
 const FIRST: u32 = 1;
 
 /// `N` nodes of a quadrature rule, with what all splits need of them.
@@ -43,27 +42,39 @@ pub(super) struct Memory<const N: usize> {
     repeated_ends: Vec<usize>,
     /// By slot: the product of all factors on the way to a split, then that times the weight of its answer.
     product: Vec<Lanes<N>>,
-    /// By slot: the factor of going left, then the value to expect.
+    /// By slot: the factor of going left, then the value to expect below.
     value: Vec<Lanes<N>>,
     /// The share of a feature's probability that is still open, and its slope.
     unknown: Vec<Lanes<N>>,
     slope: Vec<Lanes<N>>,
+    sums: Vec<Lanes<N>>,
 }
 
 impl<const N: usize> Memory<N> {
-    fn fit(&mut self, tree: &PathTree, rule: &Rule<N>) {
+    /// A list of zeros, to be given back with [`keep_sums`](Self::keep_sums).
+    pub(super) fn take_sums(&mut self, len: usize) -> Vec<Lanes<N>> {
+        let mut sums = std::mem::take(&mut self.sums);
+        sums.clear();
+        sums.resize(len, [0.0; N]);
+        sums
+    }
+
+    pub(super) fn keep_sums(&mut self, sums: Vec<Lanes<N>>) {
+        self.sums = sums;
+    }
+
+    fn fit(&mut self, tree: &PathTree) {
         let n_splits = tree.splits.len();
         let widest = tree.sections.iter().map(|section| section.end - section.start).max().unwrap_or(0);
         grow(&mut self.met, 2 * n_splits + 1, 1);
         grow(&mut self.goes_left, n_splits, 0.0);
         grow(&mut self.known, n_splits, 0);
+        grow(&mut self.repeated, n_splits + 1, 0);
         grow(&mut self.product, tree.n_slots, [0.0; N]);
         grow(&mut self.value, tree.n_slots, [0.0; N]);
         grow(&mut self.unknown, widest + 2, [1.0; N]);
         grow(&mut self.slope, widest + 2, [0.0; N]);
-        self.unknown[FIRST as usize] = rule.rest;
         self.slope[FIRST as usize] = [1.0; N];
-        self.repeated.clear();
         self.repeated_ends.clear();
     }
 }
@@ -86,8 +97,7 @@ pub(super) fn add_tree<const N: usize>(
     memory: &mut Memory<N>,
     sums: &mut [Lanes<N>],
 ) {
-    let Some(rule) = rules.first() else { return };
-    memory.fit(tree, rule);
+    memory.fit(tree);
     answer_all(tree, row, levels, memory);
     for rule in rules {
         add_nodes(tree, rule, memory, sums);
@@ -95,28 +105,37 @@ pub(super) fn add_tree<const N: usize>(
 }
 
 /// Asks every split, and notes what was known about its feature.
+///
+/// Without a branch that depends on the row: no processor would guess it.
 #[inline(always)]
 fn answer_all<const N: usize>(tree: &PathTree, row: &[f32], levels: &Levels, memory: &mut Memory<N>) {
-    memory.met[0] = 1;
+    let Memory { met, goes_left, known, repeated, repeated_ends, .. } = memory;
+    let goes_left = &mut goes_left[..tree.splits.len()];
+    for (goes_left, split) in goes_left.iter_mut().zip(&tree.splits) {
+        *goes_left = f64::from(u8::from(split.question.is_below(row)));
+    }
+    for &position in &tree.category_splits {
+        let question = tree.splits[position as usize].question;
+        goes_left[position as usize] = f64::from(u8::from(levels.goes_left(question, row)));
+    }
+    met[0] = 1;
+    let mut n_repeated = 0;
     for section in &tree.sections {
-        let before = memory.repeated.len();
-        for position in section.start..section.end {
-            let split = &tree.splits[position];
-            let goes_left = levels.goes_left(split.question, row);
-            let is_met = memory.met[split.last_answer as usize];
-            memory.met[answer(position, false) as usize] = is_met & u8::from(goes_left);
-            memory.met[answer(position, true) as usize] = is_met & u8::from(!goes_left);
-            memory.goes_left[position] = f64::from(u8::from(goes_left));
-            memory.known[position] = if split.last_answer == 0 {
-                FIRST
-            } else if is_met == 0 {
-                FAILED
-            } else {
-                memory.repeated.push(position as u32);
-                (memory.repeated.len() - before) as u32 + FIRST
-            };
+        let places = section.start..section.end;
+        let before = n_repeated;
+        let splits = tree.splits[places.clone()].iter().zip(&goes_left[places.clone()]).zip(&mut known[places.clone()]);
+        for (((split, &goes_left), known), position) in splits.zip(places) {
+            let goes_left = goes_left as u8;
+            let is_met = met[split.last_answer as usize];
+            met[answer(position, false) as usize] = is_met & goes_left;
+            met[answer(position, true) as usize] = is_met & !goes_left;
+            let is_first = u32::from(split.last_answer == ALWAYS_MET);
+            let is_repeated = u32::from(is_met) & (1 - is_first);
+            repeated[n_repeated] = position as u32;
+            *known = is_first * FIRST + is_repeated * ((n_repeated - before) as u32 + FIRST + 1);
+            n_repeated += is_repeated as usize;
         }
-        memory.repeated_ends.push(memory.repeated.len());
+        repeated_ends.push(n_repeated);
     }
 }
 

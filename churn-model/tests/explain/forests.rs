@@ -1,7 +1,10 @@
 //! Random forests, rows, and Shapley values by their definition.
 
 use churn_features::{Feature, FeatureSchema};
-use churn_model::{Combine, ForestModel, LevelSet, Node, SplitRule, Tree};
+use churn_model::{
+    Calibrator, Combine, ForestModel, LevelSet, Model, ModelCard, ModelKind, Node, ReferenceHistogram, SplitRule, Threshold,
+    ThresholdRule, Tree,
+};
 use proptest::prelude::*;
 
 /// Levels of every category.
@@ -151,4 +154,16 @@ pub(crate) fn shapley_values(forest: &ForestModel, row: &[f32]) -> (f64, Vec<f64
         without.map(|known| weight(known.count_ones() as usize) * (scores[known | 1 << feature] - scores[known])).sum()
     };
     (scores[0], (0..n).map(value).collect())
+}
+
+/// A model with nothing but a schema and trees or terms that matters.
+pub(crate) fn model(schema: FeatureSchema, kind: ModelKind) -> Model {
+    let references = schema.features().iter().map(|feature| ReferenceHistogram::of(feature, [])).collect();
+    model_with(schema, kind, references)
+}
+
+/// The same with reference histograms.
+pub(crate) fn model_with(schema: FeatureSchema, kind: ModelKind, references: Vec<ReferenceHistogram>) -> Model {
+    let threshold = Threshold { score: 0.5, rule: ThresholdRule::Fixed };
+    Model::new(schema, kind, Calibrator::Identity, threshold, references, ModelCard::default()).unwrap()
 }
