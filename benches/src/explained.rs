@@ -1,13 +1,11 @@
 //! Forests whose scores are explained.
 
 use churn_model::fit::{Observations, RandomForestLearner};
-use churn_model::{
-    Calibrator, Model, ModelCard, ModelKind, ReferenceHistogram, Threshold, ThresholdRule,
-};
+use churn_model::{Calibrator, Model, ModelCard, ModelKind, ReferenceHistogram, Threshold, ThresholdRule};
 
+use crate::Error;
 use crate::forest::forest_learner;
 use crate::table::{Table, schema};
-use crate::Error;
 
 /// A forest of that shape, fitted on the table, as a model.
 ///

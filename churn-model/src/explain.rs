@@ -218,9 +218,8 @@ impl Explainer {
         let mut order: Vec<usize> = (0..row.len()).filter(|&feature| contributions[feature] != 0.0).collect();
         order.sort_by(|&a, &b| contributions[b].abs().total_cmp(&contributions[a].abs())); // stable: schema order on ties
         order.truncate(k);
-        let reason = |feature: usize| {
-            Reason::new(&self.schema, &self.references[feature], feature, row, contributions[feature])
-        };
+        let reason =
+            |feature: usize| Reason::new(&self.schema, &self.references[feature], feature, row, contributions[feature]);
         order.into_iter().map(reason).collect()
     }
 

@@ -23,9 +23,9 @@
 
 mod calibrator;
 mod card;
-mod explain;
 #[cfg(feature = "evaluate")]
 pub mod evaluate;
+mod explain;
 mod file;
 #[cfg(feature = "fit")]
 pub mod fit;

@@ -118,7 +118,8 @@ fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
 /// Writes the forest as `(n_nodes, 7)`: tree, left and right child in the tree (-1 at leaves), feature, split value, value,
 /// cover.
 fn write_forest(folder: &Path, forest: &ForestModel) -> Result<(), Error> {
-    let nodes = forest.trees().enumerate().flat_map(|(tree, nodes)| nodes.nodes.into_iter().map(move |node| (tree, node)));
+    let nodes =
+        forest.trees().enumerate().flat_map(|(tree, nodes)| nodes.nodes.into_iter().map(move |node| (tree, node)));
     let columns = nodes.flat_map(|(tree, node)| {
         let [left, right, feature, split_value, value, cover] = match node {
             Node::Leaf { value, cover } => [-1.0, -1.0, 0.0, 0.0, f64::from(value), f64::from(cover)],

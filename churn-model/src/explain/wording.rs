@@ -53,7 +53,8 @@ pub(super) fn trend(schema: &FeatureSchema, position: usize, row: &[f32]) -> Opt
     let features = schema.features();
     let count = Count::of(&features[position])?;
     let others = features.iter().enumerate().filter_map(|(at, feature)| Some((at, Count::of(feature)?)));
-    let same = others.filter(|(_, other)| other.stem == count.stem && other.unit == count.unit && other.days != count.days);
+    let same =
+        others.filter(|(_, other)| other.stem == count.stem && other.unit == count.unit && other.days != count.days);
     let (other_position, other) =
         same.min_by_key(|(_, other)| (other.days < count.days, other.days.abs_diff(count.days)))?;
     let [(recent_days, recent), (total_days, total)] = if other.days > count.days {
@@ -63,8 +64,7 @@ pub(super) fn trend(schema: &FeatureSchema, position: usize, row: &[f32]) -> Opt
     };
     let before = (total - recent) / (total_days - recent_days) as f32;
     let ratio = recent / recent_days as f32 / before;
-    (before > 0.0 && ratio.is_finite())
-        .then_some(Trend { recent_days, total_days, ratio: ratio.min(LARGEST_RATIO) })
+    (before > 0.0 && ratio.is_finite()).then_some(Trend { recent_days, total_days, ratio: ratio.min(LARGEST_RATIO) })
 }
 
 /// A feature that counts what happened in its lookback.

@@ -2,8 +2,8 @@
 
 use churn_features::{Feature, FeatureSchema};
 use churn_model::{
-    Calibrator, Combine, ForestModel, LevelSet, Model, ModelCard, ModelKind, Node, ReferenceHistogram, SplitRule, Threshold,
-    ThresholdRule, Tree,
+    Calibrator, Combine, ForestModel, LevelSet, Model, ModelCard, ModelKind, Node, ReferenceHistogram, SplitRule,
+    Threshold, ThresholdRule, Tree,
 };
 use proptest::prelude::*;
 
@@ -96,7 +96,12 @@ impl Dice {
     }
 
     /// A forest of such trees, averaged or summed.
-    pub(crate) fn forest(&mut self, n_features: usize, n_trees: usize, tree: impl Fn(&mut Self) -> Tree) -> ForestModel {
+    pub(crate) fn forest(
+        &mut self,
+        n_features: usize,
+        n_trees: usize,
+        tree: impl Fn(&mut Self) -> Tree,
+    ) -> ForestModel {
         let combine = match self.below(2) {
             0 => Combine::MeanShare,
             _ => Combine::SumLogOdds { base: f64::from(self.share()) },

@@ -13,7 +13,8 @@ fn linear() -> Model {
         Feature::category("plan", vec!["free".into(), "paid".into()]),
     ])
     .unwrap();
-    let references = schema.features().iter().zip([MINUTES, PLANS]).map(|(f, values)| ReferenceHistogram::of(f, values));
+    let references =
+        schema.features().iter().zip([MINUTES, PLANS]).map(|(f, values)| ReferenceHistogram::of(f, values));
     let references = references.collect();
     let terms = vec![
         Term::Numeric {

@@ -18,6 +18,8 @@ fn check_additive(explainer: &Explainer, forest: &ForestModel, row: &[f32]) -> R
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn contributions_are_shapley_values(
         mut dice in dice(), n_features in 1_usize..8, n_trees in 1_usize..4, n_splits in 0_usize..150,

@@ -15,7 +15,8 @@ fn linear() -> Model {
     ])
     .unwrap();
     let values = [[7.0, 14.0, 21.0, 28.0], [28.0, 56.0, 84.0, 112.0], [1.0, 1.0, 0.0, 1.0], [0.0, 1.0, 1.0, MISSING]];
-    let references = schema.features().iter().zip(values).map(|(f, values)| ReferenceHistogram::of(f, values)).collect();
+    let references =
+        schema.features().iter().zip(values).map(|(f, values)| ReferenceHistogram::of(f, values)).collect();
     let numeric = |mean, weight| Term::Numeric {
         value: Standardised { mean, scale: 1.0, weight },
         signed_log: None,
@@ -62,10 +63,7 @@ fn what_is_not_known_is_said_so() {
     assert_eq!((&logins.value, logins.peers_median, logins.trend), (&ReasonValue::Missing, Some(21.0), None));
     assert_eq!((&plan.value, plan.peers_share), (&ReasonValue::Missing, Some(0.25)));
     assert_eq!((&longer.value, longer.trend), (&ReasonValue::Number(70.0), None));
-    assert_eq!(
-        plan.to_string(),
-        "plan: not known, as 25 % of peers; lowers the raw score by 0.500"
-    );
+    assert_eq!(plan.to_string(), "plan: not known, as 25 % of peers; lowers the raw score by 0.500");
 }
 
 #[test]
@@ -74,8 +72,9 @@ fn a_trend_is_told_only_where_there_is_something_before() {
     let trend = |recent, total| explainer.reasons_of(&[recent, total, 0.0, 0.0], &[1.0, 0.0, 0.0, 0.0], 1)[0].trend;
     assert_eq!(trend(7.0, 7.0), None);
     assert_eq!(trend(0.0, 21.0).map(|trend| trend.ratio), Some(0.0));
-    assert_eq!(trend(7.0, 28.0).map(|trend| trend.to_string()).as_deref(), Some(
-        "as often per day in the last 7 days against the 21 before"
-    ));
+    assert_eq!(
+        trend(7.0, 28.0).map(|trend| trend.to_string()).as_deref(),
+        Some("as often per day in the last 7 days against the 21 before")
+    );
     assert_eq!(trend(700.0, 703.0).map(|trend| trend.ratio), Some(10.0));
 }
