@@ -17,7 +17,7 @@ pub(crate) fn schema(n_features: usize) -> FeatureSchema {
         2 => Feature::category(format!("c{i}"), levels()),
         _ => Feature::numeric(format!("x{i}")),
     };
-    FeatureSchema::new((0..n_features).map(feature).collect()).unwrap()
+    FeatureSchema::new((0..n_features).map(feature).collect()).expect("valid")
 }
 
 /// A stream of dice, so that a forest of any size comes from one number.
@@ -107,7 +107,7 @@ impl Dice {
             _ => Combine::SumLogOdds { base: f64::from(self.share()) },
         };
         let trees: Vec<Tree> = (0..n_trees).map(|_| tree(self)).collect();
-        ForestModel::new(&schema(n_features), combine, &trees).unwrap()
+        ForestModel::new(&schema(n_features), combine, &trees).expect("valid")
     }
 }
 
@@ -170,5 +170,5 @@ pub(crate) fn model(schema: FeatureSchema, kind: ModelKind) -> Model {
 /// The same with reference histograms.
 pub(crate) fn model_with(schema: FeatureSchema, kind: ModelKind, references: Vec<ReferenceHistogram>) -> Model {
     let threshold = Threshold { score: 0.5, rule: ThresholdRule::Fixed };
-    Model::new(schema, kind, Calibrator::Identity, threshold, references, ModelCard::default()).unwrap()
+    Model::new(schema, kind, Calibrator::Identity, threshold, references, ModelCard::default()).expect("valid")
 }

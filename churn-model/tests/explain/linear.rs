@@ -12,7 +12,7 @@ fn linear() -> Model {
         Feature::numeric("session_minutes"),
         Feature::category("plan", vec!["free".into(), "paid".into()]),
     ])
-    .unwrap();
+    .expect("valid");
     let references =
         schema.features().iter().zip([MINUTES, PLANS]).map(|(f, values)| ReferenceHistogram::of(f, values));
     let references = references.collect();
@@ -24,7 +24,7 @@ fn linear() -> Model {
         },
         Term::Category { level_weights: vec![0.25, -1.0], missing_weight: 0.5 },
     ];
-    let linear = LinearModel::new(&schema, -2.0, terms).unwrap();
+    let linear = LinearModel::new(&schema, -2.0, terms).expect("valid");
     model_with(schema, ModelKind::Linear(linear), references)
 }
 

@@ -13,7 +13,7 @@ fn linear() -> Model {
         Feature::boolean("has_contract"),
         Feature::category("plan", vec!["free".into(), "paid".into()]),
     ])
-    .unwrap();
+    .expect("valid");
     let values = [[7.0, 14.0, 21.0, 28.0], [28.0, 56.0, 84.0, 112.0], [1.0, 1.0, 0.0, 1.0], [0.0, 1.0, 1.0, MISSING]];
     let references =
         schema.features().iter().zip(values).map(|(f, values)| ReferenceHistogram::of(f, values)).collect();
@@ -24,7 +24,7 @@ fn linear() -> Model {
     };
     let plan = Term::Category { level_weights: vec![2.0, -1.0], missing_weight: 0.0 };
     let terms = vec![numeric(17.5, -0.5), numeric(70.0, -0.001), numeric(0.75, -1.0), plan];
-    let linear = LinearModel::new(&schema, -2.0, terms).unwrap();
+    let linear = LinearModel::new(&schema, -2.0, terms).expect("valid");
     model_with(schema, ModelKind::Linear(linear), references)
 }
 

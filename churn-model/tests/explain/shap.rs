@@ -53,17 +53,18 @@ fn tree(golden: &[GoldenNode]) -> Tree {
 
 #[test]
 fn contributions_are_those_of_shap() {
-    let golden: Golden = serde_json::from_str(include_str!("../golden/shap/golden.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("../golden/shap/golden.json")).expect("parses");
     assert_eq!(golden.cases.len(), 2);
     for (name, case) in golden.cases {
         let width = case.rows[0].len();
-        let schema = FeatureSchema::new((0..width).map(|i| Feature::numeric(format!("f{i}"))).collect()).unwrap();
+        let schema =
+            FeatureSchema::new((0..width).map(|i| Feature::numeric(format!("f{i}"))).collect()).expect("valid");
         let combine = match case.combine.as_str() {
             "mean" => Combine::MeanShare,
             _ => Combine::SumLogOdds { base: case.base },
         };
         let trees: Vec<Tree> = case.trees.iter().map(|nodes| tree(nodes)).collect();
-        let forest = ForestModel::new(&schema, combine, &trees).unwrap();
+        let forest = ForestModel::new(&schema, combine, &trees).expect("valid");
         let explainer = model(schema, ModelKind::Forest(forest)).explainer();
         let check = |found: f64, expected: f64| {
             assert!((found - expected).abs() < case.tolerance, "{name}: {found} for {expected}");
