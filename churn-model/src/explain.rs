@@ -90,7 +90,7 @@ impl Explainer {
     /// Makes a model ready to be explained; [`Model::explainer`] does the same.
     ///
     /// # Cost
-    /// O(nodes); about 64 bytes per node.
+    /// O(nodes); about 40 bytes per node.
     pub fn new(model: &Model) -> Self {
         let (kind, base_value) = match model.kind() {
             ModelKind::Forest(forest) => {
@@ -168,7 +168,7 @@ impl Explainer {
         contributions
     }
 
-    /// Explains one feature vector nearly, and about a thousand times sooner: each step down a tree is credited to the
+    /// Explains one feature vector nearly, and hundreds of times sooner: each step down a tree is credited to the
     /// feature it asks for. It adds up as the exact one does, and is the exact one for linear models.
     ///
     /// # Panics
