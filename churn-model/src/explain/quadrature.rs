@@ -44,7 +44,7 @@ mod tests {
     fn powers_up_to_twice_the_nodes_are_integrated_exactly() {
         for n in [1, 2, 4, 8, 16, 24, 64, 256] {
             let rule = gauss_legendre(n);
-            for power in [0, 1, 2, n, 2 * n - 1] {
+            for power in [0, 1, n / 2, n, 2 * n - 1] {
                 let sum: f64 = rule.iter().map(|(node, weight)| weight * node.powi(power as i32)).sum();
                 let exact = 1.0 / (power as f64 + 1.0);
                 assert!((sum - exact).abs() < 1e-14, "{n} nodes, power {power}: {sum} for {exact}");
