@@ -7,6 +7,7 @@
 mod activity;
 mod case;
 mod error;
+mod explained;
 mod forest;
 mod process;
 mod table;
@@ -15,6 +16,7 @@ mod table_files;
 pub use activity::ActivityPlan;
 pub use case::{CaseArgs, CaseReport};
 pub use error::Error;
+pub use explained::forest_model;
 pub use forest::{FEATURES_PER_SPLIT, MAX_DEPTH, MIN_LEAF, N_TREES, forest_learner};
 pub use process::{cpu_seconds, peak_mib, resident_mib};
 pub use table::{DrawnObservation, N_FEATURES, ObservationSource, Part, Table, schema};

@@ -316,6 +316,11 @@ impl ForestModel {
         self.n_levels.len()
     }
 
+    /// Number of levels of each feature; 0 where it is no category.
+    pub(crate) fn level_counts(&self) -> impl Iterator<Item = u8> + '_ {
+        self.n_levels.iter().map(|n_levels| n_levels.unwrap_or(0))
+    }
+
     /// How leaf values become a raw score.
     pub fn combine(&self) -> Combine {
         self.combine

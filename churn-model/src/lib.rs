@@ -15,17 +15,19 @@
 //! # Features
 //! - `fit` (on by default): the learners, and `evaluate`.
 //! - `evaluate`: metrics as pure functions of scores and labels.
+//! - `rayon`: batches on all cores; comes with `fit`.
 //! - `linfa`: models fitted by linfa, and linfa's `Fit` and `Predict` for ours.
 //! - `smartcore`: models fitted by smartcore.
 //! - `xgboost`: models that XGBoost has saved as JSON.
 //! - `lightgbm`: models that LightGBM has saved as text.
 //!
-//! Without any of them the crate reads and writes models and scores, with few dependencies.
+//! Without any of them the crate reads and writes models, scores and explains, with few dependencies.
 
 mod calibrator;
 mod card;
 #[cfg(feature = "evaluate")]
 pub mod evaluate;
+mod explain;
 mod file;
 #[cfg(feature = "fit")]
 pub mod fit;
@@ -42,6 +44,7 @@ mod threshold;
 
 pub use calibrator::{Calibrator, CalibratorError, RawScale};
 pub use card::ModelCard;
+pub use explain::{ExplainScratch, Explainer, Explanation, Reason, ReasonValue, Trend};
 pub use file::{ModelId, ReadError, ReadProblem, WriteError};
 pub use forest::{Combine, ForestModel, LevelSet, Node, NodeProblem, SplitRule, Tree, TreeError};
 #[cfg(any(feature = "linfa", feature = "smartcore", feature = "xgboost", feature = "lightgbm"))]
