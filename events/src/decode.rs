@@ -14,6 +14,7 @@ mod usual;
 pub(crate) use slow::{object, value};
 
 use std::borrow::Cow;
+#[cfg(feature = "log")]
 use std::ops::Range;
 
 use crate::data::{Data, Value};
@@ -71,6 +72,7 @@ fn decode_with(line: &[u8], arrived_at: Option<Timestamp>) -> Result<Event<'_>, 
 /// Reads an event from a line that is text and not too long; `None` when it was received at another time. What such an
 /// event carries may not have been looked at.
 #[inline(always)]
+#[cfg(feature = "log")]
 pub(crate) fn decode_received_in<'a>(period: &Range<Timestamp>, text: &'a str) -> Result<Option<Event<'a>>, Malformed> {
     let text = without_mark(text);
     let is_wanted = |received_at| period.contains(&received_at);

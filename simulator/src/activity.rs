@@ -15,15 +15,17 @@ const WEEKDAYS: [f64; 7] = [0.15, 0.18, 0.21, 0.20, 0.13, 0.06, 0.07];
 /// Hour (UTC) at which the working day begins in each region, and how long it is, so that it falls on one day.
 const OFFICE_HOURS: [(f64, f64); 3] = [(6.0, 13.0), (11.0, 13.0), (0.0, 12.0)];
 /// A user's logins per week at middling health, median and standard deviation of the logarithm.
-const LOGINS_PER_WEEK: (f64, f64) = (2.0, 0.25);
+const LOGINS_PER_WEEK: (f64, f64) = (2.6, 0.2);
 /// How much one unit of engagement moves the log of logins.
-const ENGAGEMENT_EFFECT: f64 = 0.7;
+const ENGAGEMENT_EFFECT: f64 = 0.6;
 /// Shape of the negative binomial of a user's weekly logins; smaller is burstier.
-const LOGIN_SHAPE: f64 = 5.0;
+const LOGIN_SHAPE: f64 = 12.0;
 /// Log-odds that a seat is in use at middling adoption, and what one unit of adoption adds.
-const SEAT_IN_USE: (f64, f64) = (1.0, 1.8);
+const SEAT_IN_USE: (f64, f64) = (1.2, 1.6);
+/// Share of the seats that is in use however low adoption is: somebody always still works with it.
+const LEAST_IN_USE: f64 = 0.12;
 /// Log-odds that a session has jobs at middling depth, and what one unit of depth adds.
-const SESSION_HAS_JOBS: (f64, f64) = (-1.6, 1.2);
+const SESSION_HAS_JOBS: (f64, f64) = (-1.8, 1.0);
 /// Standard deviation of the logarithm of a user's appetite for jobs: the top tenth of users submits 65 % of all.
 const JOB_APPETITE_SD: f64 = 1.4;
 /// Tail index and least of the number of jobs of a burst; the longest bursts are cut here.
@@ -46,7 +48,7 @@ const SEATS_EFFECT: f64 = 0.6;
 const SESSION_MINUTES: (f64, f64, f64) = (35.0, 0.6, 0.65);
 /// Log-odds that a session times out instead of being logged off, and what one unit of service takes off them: a slow
 /// platform is walked away from.
-const TIMES_OUT: (f64, f64) = (-1.3, 2.3);
+const TIMES_OUT: (f64, f64) = (-1.0, 2.0);
 /// Share of sessions whose end is never reported.
 const NEVER_ENDED: f64 = 0.04;
 
@@ -180,7 +182,7 @@ pub(crate) fn week(first_day: i32, climate: &Climate<'_>, users: &Users, out: &m
     // Onboarding: logins come up over a few weeks, jobs after the first value.
     let ramp = 1.0 - (-(climate.age_weeks + 0.7) / 2.5).exp();
     let log_level = ENGAGEMENT_EFFECT * health.engagement + climate.log_season + ramp.ln();
-    let in_use = odds(SEAT_IN_USE.0 + SEAT_IN_USE.1 * health.adoption) as f32;
+    let in_use = (LEAST_IN_USE + (1.0 - LEAST_IN_USE) * odds(SEAT_IN_USE.0 + SEAT_IN_USE.1 * health.adoption)) as f32;
     let value = ((climate.age_weeks + 1.0 - profile.weeks_to_value) / 2.0).clamp(0.0, 1.0);
     let has_jobs = value * odds(SESSION_HAS_JOBS.0 + SESSION_HAS_JOBS.1 * health.depth);
     let jobs = Jobs {

@@ -4,13 +4,13 @@ use crate::profile::{MONTH_DAYS, Profile, YEAR_DAYS};
 use crate::tenant::Health;
 
 /// Log hazard per day of a middling tenant that is past its first months.
-const BASE_LOG_HAZARD: f64 = -11.3;
+const BASE_LOG_HAZARD: f64 = -11.2;
 /// Standard deviation of what makes one tenant cancel sooner than another of equal health.
 pub(crate) const FRAILTY_SD: f64 = 0.1;
 /// The first months: so much more on the log hazard at first, fading over so many days.
 const FIRST_MONTHS: (f64, f64) = (2.6, 75.0);
 /// Cancellations per day that have nothing to do with health (mergers, insolvencies), of a middling tenant.
-const ACAUSAL_PER_DAY: f64 = 0.026 / 365.0;
+const ACAUSAL_PER_DAY: f64 = 0.031 / 365.0;
 /// What an annual contract puts off between its renewals, as a share of the hazard, and what a renewal brings then, in days
 /// of hazard.
 const ANNUAL_BETWEEN: f64 = 0.9;

@@ -61,7 +61,7 @@ impl Profile {
         // Seats grow slower than employees (notes: employees ^ 0.6); both are heavy-tailed.
         let employees = dice.log_normal(380.0, 1.5).clamp(3.0, 400_000.0);
         let seats =
-            (0.27 * employees.powf(0.6) * dice.log_normal(1.0, 0.25)).round().clamp(5.0, employees.clamp(5.0, 1500.0));
+            (0.30 * employees.powf(0.6) * dice.log_normal(1.0, 0.25)).round().clamp(7.0, employees.clamp(7.0, 1500.0));
         let revenue = employees * REVENUE_PER_EMPLOYEE[industry] * dice.log_normal(1.0, 0.5);
         let is_imported = dice.chance(parameters.there_at_start);
         let created_day = match is_imported {
@@ -93,7 +93,7 @@ impl Profile {
             // Weibull of shape 1.3 around its median.
             weeks_to_value: parameters.weeks_to_value
                 * (dice.exponential(1.0) / std::f64::consts::LN_2).powf(1.0 / 1.3),
-            log_habit: 0.08 * dice.normal() - 0.35 * (seats / 8.0).ln(),
+            log_habit: 0.05 * dice.normal() - 0.6 * (seats / 13.0).ln(),
             readiness: dice.unit(),
         }
     }

@@ -14,15 +14,15 @@ struct Facet {
 }
 
 /// How much people log in.
-const ENGAGEMENT: Facet = Facet { memory_weeks: 30.0, own: 0.8, weight: 1.06 };
+const ENGAGEMENT: Facet = Facet { memory_weeks: 30.0, own: 0.8, weight: 1.12 };
 /// How many of the seats are in use.
-const ADOPTION: Facet = Facet { memory_weeks: 40.0, own: 0.8, weight: 1.06 };
+const ADOPTION: Facet = Facet { memory_weeks: 40.0, own: 0.8, weight: 1.0 };
 /// How much of the time is real work.
-const DEPTH: Facet = Facet { memory_weeks: 35.0, own: 0.8, weight: 1.12 };
+const DEPTH: Facet = Facet { memory_weeks: 35.0, own: 0.8, weight: 1.42 };
 /// How well the platform does for this tenant.
-const SERVICE: Facet = Facet { memory_weeks: 30.0, own: 0.8, weight: 1.26 };
+const SERVICE: Facet = Facet { memory_weeks: 30.0, own: 0.8, weight: 1.8 };
 /// What one unit of pressure from a price increase adds to the log hazard.
-const PRICE_WEIGHT: f64 = 1.3;
+const PRICE_WEIGHT: f64 = 0.8;
 const PRICE_MEMORY_WEEKS: f64 = 13.0;
 
 /// A disengagement begins so often, per tenant and year.
