@@ -15,7 +15,7 @@ const WEEKDAYS: [f64; 7] = [0.15, 0.18, 0.21, 0.20, 0.13, 0.06, 0.07];
 /// Hour (UTC) at which the working day begins in each region, and how long it is, so that it falls on one day.
 const OFFICE_HOURS: [(f64, f64); 3] = [(6.0, 13.0), (11.0, 13.0), (0.0, 12.0)];
 /// A user's logins per week at middling health, median and standard deviation of the logarithm.
-const LOGINS_PER_WEEK: (f64, f64) = (2.6, 0.2);
+const LOGINS_PER_WEEK: (f64, f64) = (3.0, 0.2);
 /// How much one unit of engagement moves the log of logins.
 const ENGAGEMENT_EFFECT: f64 = 0.6;
 /// Shape of the negative binomial of a user's weekly logins; smaller is burstier.
@@ -37,7 +37,7 @@ const RUN_HOURS: (f64, f64, f64) = (0.66, 3.0, 168.0);
 /// Median bytes and standard deviation of the logarithm of data sizes (the latter of MetaCentrum's requested memory).
 const DATA_BYTES: (f64, f64) = (1.2e9, 1.9);
 /// Log-odds that a job fails at middling service, and what one unit of service takes off them.
-const JOB_FAILS: (f64, f64) = (-3.2, 2.3);
+const JOB_FAILS: (f64, f64) = (-2.9, 2.3);
 /// Log-odds that a job is cancelled, as above.
 const JOB_CANCELLED: (f64, f64) = (-2.7, 1.8);
 /// Seats added and deleted per seat and week at middling adoption, and what one unit does to the logarithm.
@@ -227,7 +227,7 @@ fn session(
     let appetite = f64::from(user.log_jobs).exp();
     if dice.chance((has_jobs * appetite.powf(0.35)).min(0.95)) {
         let mean = appetite.powf(0.65).max(0.2);
-        let burst = (mean * 1.1 * (1.0 - dice.unit()).powf(-1.0 / BURST_TAIL)).min(LONGEST_BURST) as u32;
+        let burst = (mean * (1.0 - dice.unit()).powf(-1.0 / BURST_TAIL)).min(LONGEST_BURST) as u32;
         let mut at = begin + (dice.exponential(0.15 * minutes) * MINUTE_MS) as i64;
         for _ in 0..burst.max(1) {
             job(at, user, jobs, out, dice);

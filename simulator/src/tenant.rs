@@ -22,7 +22,7 @@ const DEPTH: Facet = Facet { memory_weeks: 35.0, own: 0.8, weight: 1.42 };
 /// How well the platform does for this tenant.
 const SERVICE: Facet = Facet { memory_weeks: 30.0, own: 0.8, weight: 1.8 };
 /// What one unit of pressure from a price increase adds to the log hazard.
-const PRICE_WEIGHT: f64 = 0.8;
+const PRICE_WEIGHT: f64 = 0.6;
 const PRICE_MEMORY_WEEKS: f64 = 13.0;
 
 /// A disengagement begins so often, per tenant and year.
