@@ -26,7 +26,7 @@ pub use report::{BrokenFile, LogReport, MalformedLine};
 use crate::{Error, Event, Timestamp};
 
 /// Blocks that are decoded at once: enough that no core waits for another.
-const BLOCKS_AT_ONCE: usize = 8;
+const BLOCKS_AT_ONCE: usize = 6;
 
 /// How a log is read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -49,9 +49,9 @@ fn a_run_without_arguments_writes_a_whole_run_folder() {
     assert_eq!(metrics["model_id"], id);
     let number = |value: &Value| value.as_f64().expect("is a number");
     let (test, over_time) = (&metrics["test"], &metrics["over_time"]);
-    assert!((0.75..0.90).contains(&number(&test["roc_auc"])) && number(&test["ece"]) <= 0.03, "{test}");
+    assert!((0.78..0.90).contains(&number(&test["roc_auc"])) && number(&test["ece"]) <= 0.03, "{test}");
     assert!(number(&over_time["oracle"]["test"]["roc_auc"]) > number(&test["roc_auc"]), "{over_time}");
-    assert!(number(&over_time["oracle"]["reached"]) > 0.8, "{over_time}");
+    assert!(number(&over_time["oracle"]["reached"]) > 0.87, "{over_time}");
     let bags = ["by_tenant", "by_row"].map(|bags| &over_time["bagging"][bags]);
     let promised = bags.map(|bag| number(&bag["out_of_bag_roc_auc"]) - number(&bag["test_roc_auc"]));
     assert!(promised[0] < promised[1] - 0.03, "bags of rows promise more than they hold: {promised:?}");

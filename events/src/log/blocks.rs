@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use crate::MAX_LINE_BYTES;
 
 /// Bytes of a block, unless one line needs more.
-pub(super) const BLOCK_BYTES: usize = 256 << 10;
+pub(super) const BLOCK_BYTES: usize = 192 << 10;
 
 /// What is kept of a line that is too long.
 const KEPT_BYTES: usize = 1024;
