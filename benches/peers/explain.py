@@ -90,7 +90,9 @@ def main() -> None:
     rows = np.load(folder / "test_features.npy")[:N_PEER_ROWS]
     explainer = shap_explainer(np.load(folder / "forest.npy"))
     times = [("shap", us_per_row(explainer.shap_values, rows), before["n_nodes"])]
-    difference = np.abs(np.squeeze(explainer.shap_values(rows)) - np.load(folder / "contributions.npy")[:N_PEER_ROWS]).max()
+    difference = np.abs(
+        np.squeeze(explainer.shap_values(rows)) - np.load(folder / "contributions.npy")[:N_PEER_ROWS]
+    ).max()
     for name, fit in {"lightgbm": lightgbm, "xgboost": xgboost}.items():
         explain, n_nodes = fit(features, labels, args.seed)
         times.append((name, us_per_row(explain, rows), n_nodes))
@@ -99,7 +101,11 @@ def main() -> None:
     def mean(key: str) -> float:
         return sum(report[key] for report in reports) / len(reports)
 
-    for name, key in [("ours, row by row", "exact_us"), ("ours, batch", "batch_us"), ("ours, approximate", "approximate_us")]:
+    for name, key in [
+        ("ours, row by row", "exact_us"),
+        ("ours, batch", "batch_us"),
+        ("ours, approximate", "approximate_us"),
+    ]:
         times.append((name, mean(key), before["n_nodes"]))
     print(f"{args.trees} trees of depth {args.depth}, one thread; shap differs from us by at most {difference:.1e},")
     print(f"base value and contributions from raw scores by at most {before['largest_gap']:.1e}\n")

@@ -42,7 +42,9 @@ def tricky_rows(split_values, known_levels_only, without_categories):
     """Rows of values at and beside split values, zeros of all kinds, levels never seen, and nothing at all."""
     rows = observations(120)
     dice = np.random.default_rng(1)
-    special = np.float32([0, -0.0, 1e-35, -1e-35, 2e-35, -2e-35, 1e-40, -1e-40, np.nan, np.inf, -np.inf, 3.4e38, -3.4e38])
+    special = np.float32(
+        [0, -0.0, 1e-35, -1e-35, 2e-35, -2e-35, 1e-40, -1e-40, np.nan, np.inf, -np.inf, 3.4e38, -3.4e38]
+    )
     for feature in range(3 if not without_categories else 5):
         at = np.float32(sorted(set(split_values.get(feature, [])))[:40] or [0])
         beside = np.concatenate([at, np.nextafter(at, np.float32(np.inf)), np.nextafter(at, np.float32(-np.inf))])
@@ -216,8 +218,10 @@ def lightgbm_models(folder):
 def lightgbm_split_values(path):
     split_values = {}
     for block in path.read_text().split("Tree=")[1:]:
-        columns = dict(re.findall(r"^(split_feature|threshold|decision_type)=(.*)$", block, re.M))
-        for feature, value, kind in zip(*(columns[key].split() for key in ("split_feature", "threshold", "decision_type"))):
+        columns = dict(re.findall(r"^(split_feature|threshold|decision_type)=(.*)$", block, re.MULTILINE))
+        for feature, value, kind in zip(
+            *(columns[key].split() for key in ("split_feature", "threshold", "decision_type"))
+        ):
             if int(kind) & 1 == 0:
                 split_values.setdefault(int(feature), []).append(float(value))
     return split_values

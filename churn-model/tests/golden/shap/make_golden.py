@@ -1,7 +1,7 @@
 """Writes golden.json: small forests of scikit-learn and XGBoost, and their contributions by shap.TreeExplainer.
 
-    pip install numpy==2.4.6 scikit-learn==1.9.1 shap==0.51.0 xgboost==3.2.0
-    python make_golden.py
+pip install numpy==2.4.6 scikit-learn==1.9.1 shap==0.51.0 xgboost==3.2.0
+python make_golden.py
 """
 
 import json
@@ -69,7 +69,9 @@ def of_xgboost(tree: dict) -> list[list]:
 
 def scikit_learn() -> dict:
     features, labels = table(400, seed=1, missing=0.1)
-    model = RandomForestClassifier(n_estimators=5, max_depth=6, min_samples_leaf=3, random_state=1).fit(features, labels)
+    model = RandomForestClassifier(n_estimators=5, max_depth=6, min_samples_leaf=3, random_state=1).fit(
+        features, labels
+    )
     rows, _ = table(N_ROWS, seed=2, missing=0.1)
     explainer = shap.TreeExplainer(model)
     return {
@@ -115,7 +117,9 @@ def main() -> None:
         for key in ("rows", "contributions"):
             case[key] = numbers(case[key])
     versions = {"shap": shap.__version__, "xgboost": xgboost.__version__}
-    Path(__file__).with_name("golden.json").write_text(json.dumps({"versions": versions, "cases": cases}, allow_nan=False) + "\n")
+    Path(__file__).with_name("golden.json").write_text(
+        json.dumps({"versions": versions, "cases": cases}, allow_nan=False) + "\n"
+    )
 
 
 if __name__ == "__main__":
