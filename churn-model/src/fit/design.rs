@@ -44,7 +44,7 @@ impl Column {
     }
 }
 
-/// Columns with mean 0 and standard deviation 1; those that never change are left out.
+/// Columns with mean 0, those of numbers with standard deviation 1; columns that never change are left out.
 ///
 /// Numbers enter as they are and as signed logarithms: together they bend, which either alone cannot, and the penalty
 /// keeps apart what the data do not.
@@ -97,7 +97,9 @@ impl Design {
         let variance = rows().map(|(v, weight)| weight * column.standardised(v, n_levels).powi(2)).sum::<f64>() / total;
         let scale = variance.sqrt();
         if scale > LEAST_SCALE * column.mean.abs().max(f64::MIN_POSITIVE) {
-            column.scale = scale;
+            // An indicator stays 0 or 1. Divided by its deviation, one that is rarely set would count for so much where it is
+            // that the penalty could not hold it.
+            column.scale = if is_number { scale } else { 1.0 };
             self.columns.push(column);
         }
     }

@@ -18,8 +18,8 @@ use crate::linear::LinearModel;
 
 /// Fits a [`LinearModel`].
 ///
-/// Numbers enter standardised, as they are and as signed logarithms; categories as one column per level; missing values
-/// as a column of their own. All of that is inside the model.
+/// Numbers enter standardised, as they are and as signed logarithms; categories as a column of 0 and 1 per level; missing
+/// values as one of their own. All of that is inside the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearLearner {
     /// Penalty on the squared or absolute weights, per observation. `None` chooses it by cross-validated log loss.

@@ -25,7 +25,7 @@ fn assert_close(a: &[f64], b: &[f64], tolerance: f64) {
     }
 }
 
-/// A standardised column and the weight that the model gives it.
+/// A centred column and the weight that the model gives it.
 struct Column {
     values: Vec<f64>,
     weight: f64,
@@ -39,14 +39,15 @@ fn moments(values: &[Option<f64>], weights: &[f64]) -> (f64, f64) {
     (mean, (known().map(|(value, weight)| weight * (value - mean).powi(2)).sum::<f64>() / total).sqrt())
 }
 
-/// The columns that the documentation of the learner describes, with weights per standard deviation.
+/// The columns that the documentation of the learner describes, with weights per unit of theirs.
 fn columns(model: &LinearModel, table: &Table, weights: &[f64]) -> Vec<Column> {
     let mut columns = Vec::new();
-    let mut add = |values: Vec<Option<f64>>, weight_of: &dyn Fn(f64) -> f64| {
-        let (mean, scale) = moments(&values, weights);
-        if scale > 0.0 {
-            let standardised = |value: &Option<f64>| value.map_or(0.0, |value| (value - mean) / scale);
-            columns.push(Column { values: values.iter().map(standardised).collect(), weight: weight_of(scale) });
+    let mut add = |values: Vec<Option<f64>>, is_indicator: bool, weight: f64| {
+        let (mean, deviation) = moments(&values, weights);
+        let scale = if is_indicator { 1.0 } else { deviation };
+        if deviation > 0.0 {
+            let scaled = |value: &Option<f64>| value.map_or(0.0, |value| (value - mean) / scale);
+            columns.push(Column { values: values.iter().map(scaled).collect(), weight });
         }
     };
     for (position, term) in model.terms().iter().enumerate() {
@@ -57,18 +58,18 @@ fn columns(model: &LinearModel, table: &Table, weights: &[f64]) -> Vec<Column> {
                 let known = |of: &dyn Fn(f64) -> f64| -> Vec<Option<f64>> {
                     values.iter().map(|&v| (!v.is_nan()).then(|| of(f64::from(v)))).collect()
                 };
-                add(known(&|v| v), &|_| value.weight);
+                add(known(&|v| v), false, value.weight);
                 if let Some(log) = signed_log {
-                    add(known(&|v| v.signum() * v.abs().ln_1p()), &|_| log.weight);
+                    add(known(&|v| v.signum() * v.abs().ln_1p()), false, log.weight);
                 }
-                add(is(&f32::is_nan), &|scale| missing_weight * scale);
+                add(is(&f32::is_nan), true, *missing_weight);
             }
             Term::Category { level_weights, missing_weight } => {
                 for (code, weight) in level_weights.iter().enumerate() {
-                    add(is(&|v| v == code as f32), &|scale| weight * scale);
+                    add(is(&|v| v == code as f32), true, *weight);
                 }
                 // A code that no level has counts as missing.
-                add(is(&|v| !(0..level_weights.len()).any(|code| v == code as f32)), &|scale| missing_weight * scale);
+                add(is(&|v| !(0..level_weights.len()).any(|code| v == code as f32)), true, *missing_weight);
             }
         }
     }

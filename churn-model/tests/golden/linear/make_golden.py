@@ -3,8 +3,8 @@
     python make_golden.py          # needs numpy and scikit-learn; versions used are in golden.json
 
 The columns that the linear learner expands features into are spelled out here a second time: every number
-standardised, its signed logarithm standardised (unless it takes two values only), each level and being missing as
-standardised columns of 0 and 1, all by population standard deviations of what is known; a missing number stands at 0.
+standardised by the population standard deviation of what is known, its signed logarithm likewise (unless it takes two
+values only), each level and being missing as columns of 0 and 1; a missing number stands at its mean.
 """
 
 import json
@@ -49,7 +49,7 @@ def standardised(column, weight):
     known = ~np.isnan(column)
     mean = np.average(column[known], weights=weight[known])
     sd = np.sqrt(np.average((column[known] - mean) ** 2, weights=weight[known]))
-    return None if sd < 1e-9 else np.where(known, (column - mean) / sd, 0.0)
+    return np.where(known, (column - mean) / sd, 0.0)
 
 
 def expanded(features, weight):
@@ -59,13 +59,12 @@ def expanded(features, weight):
         if position == 4:
             columns += [(values == code).astype(float) for code in range(len(LEVELS))]
         else:
-            columns.append(values)
+            columns.append(standardised(values, weight))
             counted = values[~np.isnan(values) & (weight > 0)]
             if len(np.unique(counted)) > 2:
-                columns.append(np.sign(values) * np.log1p(np.abs(values)))
+                columns.append(standardised(np.sign(values) * np.log1p(np.abs(values)), weight))
         columns.append(np.isnan(values).astype(float))
-    columns = [standardised(column, weight) for column in columns]
-    return np.column_stack([column for column in columns if column is not None])
+    return np.column_stack([column for column in columns if column.any()])
 
 
 def log_odds(features, churned, weight, penalty, l1_ratio):
