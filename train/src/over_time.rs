@@ -41,7 +41,7 @@ pub struct OverTime {
 pub struct LogFacts {
     /// Tenants that at least one event is about.
     pub n_tenants: u64,
-    /// Events that were counted.
+    /// Events in the log, also those left out; malformed lines and events of unknown types are not among them.
     pub n_events: u64,
     /// Day of the first event.
     #[serde(serialize_with = "date")]
@@ -49,8 +49,21 @@ pub struct LogFacts {
     /// The end of the log: nothing received at or after it is known.
     #[serde(serialize_with = "date")]
     pub end: ObservationDate,
-    /// What was in the log and not used, with the reason: "received more than 3 days late" and how many.
+    /// What was in the log and not used, or not everywhere: the reason, such as [`LogFacts::LATE`], and how many, never 0.
     pub left_out: Vec<(String, u64)>,
+}
+
+impl LogFacts {
+    /// The reason for leaving out what counts in no feature because it was received so late.
+    pub const LATE: &'static str = "received too late";
+    /// The reason for leaving out what had come before.
+    pub const DUPLICATE: &'static str = "duplicate";
+    /// The reason for leaving out what a tenant state has no room for.
+    pub const DROPPED: &'static str = "beyond what a tenant state holds";
+    /// The reason for leaving out of features what labels alone may know.
+    pub const AFTER_END: &'static str = "received after the end of the log, known to labels only";
+    /// The reason for leaving out of an observation what stood in the log after it.
+    pub const OUT_OF_ORDER: &'static str = "out of order, unknown to observations made before them";
 }
 
 /// How the test split was cut off.

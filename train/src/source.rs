@@ -186,11 +186,14 @@ fn print_unread(console: &Console, report: &LogReport) {
     report.broken.iter().for_each(|broken| console.line(format!("  caution: {broken}")));
 }
 
+/// What was in the log, and what of it was left out; here alone reasons without any event are dropped.
 fn log_facts(report: &AssemblyReport, unread: Vec<(String, u64)>) -> LogFacts {
     let counts = [
-        ("received too late", report.n_late),
-        ("duplicate", report.n_duplicate),
-        ("beyond what a tenant state holds", report.n_dropped),
+        (LogFacts::LATE, report.n_late),
+        (LogFacts::DUPLICATE, report.n_duplicate),
+        (LogFacts::DROPPED, report.n_dropped),
+        (LogFacts::AFTER_END, report.n_after_end),
+        (LogFacts::OUT_OF_ORDER, report.n_out_of_order),
     ];
     let counts = counts.into_iter().map(|(what, n)| (what.to_owned(), n)).chain(unread);
     LogFacts {

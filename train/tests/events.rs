@@ -298,7 +298,13 @@ fn assemble_counts_what_it_found_and_what_became_of_it() {
     let desk = Desk::new().with("log.jsonl", log.concat());
     let end = "2024-12-01";
     let printed = desk.run(ASSEMBLE, &format!("--events log.jsonl --log-end {end} --out set.csv")).succeeded().out;
-    for part in [" duplicate", "left out: 1 malformed", "no label yet", "caution: the log goes on until 2024-12-"] {
+    for part in [
+        " duplicate",
+        "left out: 1 malformed",
+        " received after the end of the log, known to labels only",
+        "no label yet",
+        "caution: the log goes on until 2024-12-",
+    ] {
         assert!(printed.contains(part), "{part}: {printed}");
     }
     let rows = desk.rows("set.csv");

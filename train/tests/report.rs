@@ -187,7 +187,7 @@ fn a_log_with_times_puts_time_on_the_page() {
     for words in [
         "Every 28 days the tenants that have been there for at least 28 days",
         "9,812,345",
-        "left out: received more than 3 days late",
+        "left out: received too late",
         "2024-03-29 to 2025-01-03",
         "Label: cancelled within [14 d, 74 d) after the observation date.",
         "weeks before the churn",

@@ -90,12 +90,8 @@ pub(crate) fn base_rate(dates: &[DateFacts]) -> Option<f64> {
 /// What was in the log and what was not used of it.
 pub(crate) fn log(log: &LogFacts) -> String {
     let n = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX));
-    let left_out: Vec<String> = log
-        .left_out
-        .iter()
-        .filter(|(_, left_out)| *left_out > 0)
-        .map(|(why, left_out)| format!("{} {why}", n(*left_out)))
-        .collect();
+    let left_out: Vec<String> =
+        log.left_out.iter().map(|(why, left_out)| format!("{} {why}", n(*left_out))).collect();
     let used = if left_out.is_empty() {
         "every event was used".to_owned()
     } else {
@@ -465,11 +461,12 @@ mod tests {
             n_events: 1_234_567,
             first: ObservationDate::from_days(0),
             end: ObservationDate::from_days(365),
-            left_out: vec![("received more than 3 days late".into(), 12), ("duplicates".into(), 0)],
+            left_out: vec![(LogFacts::LATE.into(), 12), (LogFacts::AFTER_END.into(), 3)],
         };
         let text = log(&facts);
         assert!(text.starts_with("The log holds 1,234,567 events of 2,000 tenants, from 1970-01-01"), "{text}");
-        assert!(text.ends_with("left out: 12 received more than 3 days late."), "{text}");
+        let left_out = "left out: 12 received too late, 3 received after the end of the log, known to labels only.";
+        assert!(text.ends_with(left_out), "{text}");
         facts.left_out.clear();
         assert!(log(&facts).ends_with("every event was used."));
     }

@@ -46,16 +46,12 @@ fn log_settings(over_time: &OverTime) -> Vec<(String, String)> {
     let n = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX));
     let facts = [
         ("tenants", n(log.n_tenants)),
-        ("events counted", n(log.n_events)),
+        ("events in the log", n(log.n_events)),
         ("first event", log.first.to_string()),
         ("end of the log", log.end.to_string()),
         ("tenants at the last date, all in scores.csv", count(over_time.n_scored)),
     ];
-    let left_out = log
-        .left_out
-        .iter()
-        .filter(|(_, left_out)| *left_out > 0)
-        .map(|(why, left_out)| (format!("left out: {why}"), n(*left_out)));
+    let left_out = log.left_out.iter().map(|(why, left_out)| (format!("left out: {why}"), n(*left_out)));
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(left_out).collect()
 }
 

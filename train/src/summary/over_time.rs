@@ -64,7 +64,7 @@ fn print_log(console: &Console, source: &str, log: &LogFacts, plan: &Observation
         plan.horizon_days,
         plan.gap_days
     ));
-    log.left_out.iter().filter(|(_, n)| *n > 0).for_each(|(why, n)| console.line(format!("  left out: {n} {why}")));
+    log.left_out.iter().for_each(|(why, n)| console.line(format!("  left out: {n} {why}")));
 }
 
 /// What the figures of the kept model are held against.

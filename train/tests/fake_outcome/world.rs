@@ -42,7 +42,7 @@ fn over_time(n_test: usize, reached: f64) -> OverTime {
             n_events: 9_812_345,
             first: ObservationDate::from_days(START),
             end: ObservationDate::from_days(START + 730),
-            left_out: vec![("received more than 3 days late".into(), 1_204), ("duplicates".into(), 0)],
+            left_out: vec![(LogFacts::LATE.into(), 1_204)],
         },
         plan: ObservationPlan::default(),
         split: SplitKind::Time,
