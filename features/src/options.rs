@@ -1,3 +1,5 @@
+use churn_events::{Event, Timestamp};
+
 use crate::Kept;
 
 /// Milliseconds in an hour.
@@ -41,6 +43,15 @@ impl Default for StateOptions {
             max_held_back: 256,
             kept: Kept::ALL,
         }
+    }
+}
+
+impl StateOptions {
+    /// When an event counts as having occurred: one that lies up to the allowed skew ahead of its arrival occurred when
+    /// it was received, so that nothing known on a date occurred after it.
+    pub fn occurred_at(&self, event: &Event<'_>) -> Timestamp {
+        let ahead_ms = event.occurred_at.millis().saturating_sub(event.received_at.millis());
+        if (1..=self.max_skew_ms).contains(&ahead_ms) { event.received_at } else { event.occurred_at }
     }
 }
 

@@ -117,9 +117,8 @@ impl TenantState {
         if received_ms - occurred_ms > options.allowed_lateness_ms && !is_never_late(&event.kind) {
             return Applied::Late;
         }
-        let early_ms = occurred_ms - received_ms;
-        let held = early_ms > options.max_skew_ms;
-        let ms = if held { occurred_ms } else { occurred_ms.min(received_ms) };
+        let ms = options.occurred_at(event).millis();
+        let held = ms > received_ms;
         if !held && self.held_back.is_empty() && !is_kept(&event.kind, options.kept) {
             self.attributes.note_event(ms.div_euclid(DAY_MS) as i32);
             return Applied::Counted;

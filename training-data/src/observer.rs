@@ -1,4 +1,4 @@
-use churn_events::{Event, EventKind, ObservationDate, Timestamp};
+use churn_events::{Event, EventKind, ObservationDate};
 use churn_features::{Applied, StateOptions, TenantState};
 
 use crate::label::LabelTracker;
@@ -35,7 +35,7 @@ impl Observer {
     /// Takes in an event; every observation date up to its arrival has been emitted.
     pub(crate) fn apply(&mut self, event: &Event<'_>, options: &StateOptions) -> Applied {
         let applied = self.state.apply(event, options);
-        let at = occurred_at(event, options);
+        let at = options.occurred_at(event);
         self.label.apply(event, at, matches!(applied, Applied::Late | Applied::Dropped));
         let is_usage = matches!(event.kind, EventKind::UserLogin { .. } | EventKind::JobSubmitted { .. });
         if is_usage && matches!(applied, Applied::Counted | Applied::HeldBack) {
@@ -47,13 +47,6 @@ impl Observer {
     /// Takes in an event that was received after the end of the log: no observation knows it, and labels follow what
     /// occurred.
     pub(crate) fn apply_after_end(&mut self, event: &Event<'_>, options: &StateOptions) {
-        self.label.apply(event, occurred_at(event, options), true);
+        self.label.apply(event, options.occurred_at(event), true);
     }
-}
-
-/// When an event counts as having occurred: like tenant states do, an event from the near future occurred when it was
-/// received, so that nothing known on a date occurred after it.
-fn occurred_at(event: &Event<'_>, options: &StateOptions) -> Timestamp {
-    let ahead_ms = event.occurred_at.millis().saturating_sub(event.received_at.millis());
-    if (1..=options.max_skew_ms).contains(&ahead_ms) { event.received_at } else { event.occurred_at }
 }
