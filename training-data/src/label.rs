@@ -108,6 +108,10 @@ impl LabelTracker {
 
     /// When the tenure in force at `date` began: the first creation since the last cancellation, or the first event of
     /// a tenant that was never created nor cancelled.
+    ///
+    /// The feature `tenure_days` has a second rule of its own in the tenant state, because a state forgets what a label has
+    /// to know of earlier dates, and the two know different events: a label's are all of the log. On what was known at an
+    /// observation date they agree, and `tests/point_in_time.rs` holds them to it.
     pub(crate) fn tenure_start(&self, date: ObservationDate) -> Option<Timestamp> {
         let before = &self.lifecycle[..self.lifecycle.partition_point(|lifecycle| lifecycle.at < date.start())];
         let since = before.iter().rposition(|lifecycle| !lifecycle.is_creation).map_or(0, |position| position + 1);

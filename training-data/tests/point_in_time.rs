@@ -114,6 +114,8 @@ fn tenure_start<'a>(events: impl Iterator<Item = &'a Counted> + Clone, t: i64) -
 struct Expected {
     labels: BTreeMap<(i32, String), bool>,
     censored: BTreeSet<(i32, String)>,
+    /// What the feature `tenure_days` is, of rows with a label and without.
+    tenure_days: BTreeMap<(i32, String), i64>,
     n_cancelled_in_gap: u64,
     n_too_young: u64,
     n_inactive: u64,
@@ -150,7 +152,9 @@ fn brute_force(facts: &[Fact], plan: &ObservationPlan) -> Expected {
                 events.iter().any(|event| event.what == what && event.occurred >= from && event.occurred < to)
             };
             let key = (BASE + t_day as i32, tenant.to_owned());
+            let tenure_days = t_day - start.div_euclid(MINUTES_PER_DAY);
             if to > end * MINUTES_PER_DAY {
+                expected.tenure_days.insert(key.clone(), tenure_days);
                 expected.censored.insert(key);
             } else if tenure_start(events.iter(), t).is_none() || occurs_in(What::Cancelled, t, from) {
                 expected.n_cancelled_in_gap += 1;
@@ -159,6 +163,7 @@ fn brute_force(facts: &[Fact], plan: &ObservationPlan) -> Expected {
                     LabelRule::Cancelled => occurs_in(What::Cancelled, from, to),
                     LabelRule::Usage => !occurs_in(What::Job, from, to),
                 };
+                expected.tenure_days.insert(key.clone(), tenure_days);
                 expected.labels.insert(key, is_churn);
             }
         }
@@ -170,9 +175,18 @@ fn found(assembled: &Assembled) -> Expected {
     let keys = assembled.labelled.keys();
     let key = |row| keys.observation(row).map(|(tenant, date)| (date.days(), tenant.to_owned())).expect("has dates");
     let sum = |count: fn(&Cohort) -> u64| assembled.cohorts.iter().map(count).sum::<u64>();
+    let tenure = assembled.labelled.schema().position("tenure_days").expect("has no lookback");
+    let days = |features: &[f32]| {
+        assert!(!features[tenure].is_nan(), "tenure is never missing");
+        features[tenure] as i64
+    };
+    let of_labelled = (0..keys.len()).map(|row| (key(row), days(&assembled.labelled.features().row(row).to_vec())));
+    let of_censored =
+        assembled.censored.iter().map(|row| ((row.date.days(), row.tenant.to_owned()), days(row.features)));
     Expected {
         labels: (0..keys.len()).map(|row| (key(row), assembled.labelled.labels()[row])).collect(),
         censored: assembled.censored.iter().map(|row| (row.date.days(), row.tenant.to_owned())).collect(),
+        tenure_days: of_labelled.chain(of_censored).collect(),
         n_cancelled_in_gap: sum(|cohort| cohort.n_cancelled_in_gap),
         n_too_young: sum(|cohort| cohort.n_too_young),
         n_inactive: sum(|cohort| cohort.n_inactive),
@@ -208,9 +222,6 @@ proptest! {
         prop_assert_eq!(found(&assembled), brute_force(&facts, &plan));
         prop_assert!(assembled.labelled.n_churned() > 0);
         prop_assert_eq!(assembled.report.n_out_of_order, 0);
-        let tenure = assembled.labelled.schema().position("tenure_days").expect("has no lookback");
-        let tenures = assembled.labelled.features();
-        prop_assert!(tenures.column(tenure).iter().all(|&days| days >= plan.min_tenure_days as f32));
     }
 
     #[test]

@@ -147,6 +147,10 @@ impl Attributes {
     /// The day that tenure counts from: of the first creation since the last cancellation.
     ///
     /// A tenant that cancelled and did not come back keeps the day that its last life began.
+    ///
+    /// Labels have a second `tenure_start`, because a state knows only what is before its clock and keeps few marks, while
+    /// a label looks back from the end of the log to any date. A property test of `churn-training-data` holds the two
+    /// equal.
     pub(crate) fn tenure_from(&self) -> Option<i32> {
         let mut from = None;
         let mut cancelled = false;
