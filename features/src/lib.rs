@@ -35,6 +35,7 @@ mod user;
 pub use catalog::{CatalogueFeature, Family, ORIGINAL_COLUMNS, catalogue, catalogue_page, catalogue_schema};
 pub use error::Error;
 pub use kept::Kept;
+pub use observed::MAX_LOOKBACK_DAYS;
 pub use options::{Applied, StateOptions};
 pub use reader::FeatureReader;
 pub use schema::{Feature, FeatureKind, FeatureSchema, Fingerprint, MAX_LEVELS};

@@ -1,7 +1,10 @@
 use crate::job::N_RUN_TIME_BARS;
 
-/// Days that the longest window looks back.
-pub(crate) const LOOKBACK_DAYS: usize = 90;
+/// Days that the longest window looks back, and so the longest lookback that a tenant state can answer.
+pub const MAX_LOOKBACK_DAYS: u32 = 90;
+
+/// The same as a number of days held.
+pub(crate) const LOOKBACK_DAYS: usize = MAX_LOOKBACK_DAYS as usize;
 
 /// What a tenant state knows at an observation date, as the integers that every feature is computed from.
 ///

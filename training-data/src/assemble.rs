@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use churn_events::{DAY_MS, Event, ObservationDate, Timestamp};
-use churn_features::{Feature, FeatureReader, FeatureSchema, MAX_LEVELS, catalogue_schema};
+use churn_features::{Feature, FeatureReader, FeatureSchema, MAX_LEVELS, MAX_LOOKBACK_DAYS, catalogue_schema};
 use ndarray::Array2;
 #[cfg(feature = "rayon")]
 use rayon::prelude::*;
@@ -10,7 +10,6 @@ use crate::assembled::Unlabelled;
 use crate::label::Fate;
 use crate::log_end::ReceivedDays;
 use crate::observer::Observer;
-use crate::plan::MAX_LOOKBACK_DAYS;
 use crate::set::LabelledRows;
 use crate::shard::{Context, MOST_DAYS, NO_INDUSTRY, Shard};
 use crate::{Assembled, AssemblyError, AssemblyReport, Cohort, Error, EventStudy, Keys, ObservationPlan, TrainingSet};

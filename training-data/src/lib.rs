@@ -50,7 +50,7 @@ pub use io::DESCRIPTION_KEY;
 pub use keys::{Keys, group_of};
 pub use label::LabelRule;
 pub use label_values::LabelValues;
-pub use plan::{MAX_LOOKBACK_DAYS, ObservationPlan};
+pub use plan::ObservationPlan;
 pub use report::AssemblyReport;
 pub use scoring::{ScoringColumn, ScoringOptions, ScoringTable, read_features};
 pub use set::{Role, TrainingSet};

@@ -1,11 +1,8 @@
 use churn_events::{ObservationDate, Timestamp};
-use churn_features::{Kept, StateOptions};
+use churn_features::{Kept, MAX_LOOKBACK_DAYS, StateOptions};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{AssemblyError, LabelRule};
-
-/// Longest lookback that a tenant state can answer.
-pub const MAX_LOOKBACK_DAYS: u32 = 90;
 
 /// Longest gap and label horizon together: a hundred years, which no log outlasts.
 const MAX_SPAN_DAYS: u32 = 36_525;

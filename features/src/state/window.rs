@@ -2,7 +2,7 @@ use churn_events::ObservationDate;
 
 use super::TenantState;
 use super::horizon::first_date;
-use crate::observed::LOOKBACK_DAYS;
+use crate::observed::MAX_LOOKBACK_DAYS;
 use crate::{Error, Kept};
 
 /// What a tenant did in one window.
@@ -26,9 +26,8 @@ impl TenantState {
     /// [`Error::WindowTooLong`] when the window is longer than 90 days, [`Error::DatePassed`] as in
     /// [`TenantState::features_at`], [`Error::NotKept`] when the state keeps less than [`Kept::WINDOW_COUNTS`].
     pub fn counts_at(&self, date: ObservationDate, window_days: u32) -> Result<WindowCounts, Error> {
-        let most = LOOKBACK_DAYS as u32;
-        if window_days > most {
-            return Err(Error::WindowTooLong { found: window_days, most });
+        if window_days > MAX_LOOKBACK_DAYS {
+            return Err(Error::WindowTooLong { found: window_days, most: MAX_LOOKBACK_DAYS });
         }
         let (needed, kept) = (Kept::WINDOW_COUNTS, self.kept);
         if !kept.holds(needed) {
