@@ -59,6 +59,6 @@ pub(crate) const CHARGE_PER_JOB: Definition = Definition {
     lookback_days: Some(30),
     missing_when: "charge unknown",
     family: Family::Charge,
-    needs: Kept::CHARGE.and(Kept::JOBS),
+    needs: Kept::CHARGE.union(Kept::JOBS),
     read: |seen| seen.charge_cents.map_or(f64::NAN, |cents| dollars(cents) / seen.jobs(30).max(1) as f64),
 };

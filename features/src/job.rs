@@ -66,7 +66,7 @@ pub(crate) const JOBS_PER_ACTIVE_USER_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "tenure under 28 days, or no active user",
     family: Family::Job,
-    needs: Kept::JOBS.and(Kept::USERS),
+    needs: Kept::JOBS.union(Kept::USERS),
     read: |seen| seen.over(28, ratio(seen.jobs(28) as f64, seen.active_users_28 as f64)),
 };
 
@@ -144,7 +144,7 @@ pub(crate) const UNFINISHED_RATE_28: Definition = Definition {
     lookback_days: Some(30),
     missing_when: "tenure under 30 days, or no job submitted then",
     family: Family::Job,
-    needs: Kept::JOBS.and(Kept::RUNS),
+    needs: Kept::JOBS.union(Kept::RUNS),
     read: |seen| {
         let submitted = seen.jobs(30) - seen.jobs(2);
         seen.over(30, ratio(seen.unfinished_3_to_30 as f64, submitted as f64))
@@ -198,6 +198,6 @@ pub(crate) const SERVERS_PER_JOB_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "tenure under 28 days, or no job",
     family: Family::Job,
-    needs: Kept::JOBS.and(Kept::RUNS),
+    needs: Kept::JOBS.union(Kept::RUNS),
     read: |seen| seen.over(28, ratio(seen.servers_28 as f64, seen.jobs(28) as f64)),
 };

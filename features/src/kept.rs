@@ -11,7 +11,7 @@ use std::fmt;
 ///
 /// let schema = FeatureSchema::new(vec![Feature::numeric("logins_7"), Feature::numeric("idle_login_share_28")])?;
 /// let reader = FeatureReader::new(&schema)?;
-/// assert_eq!(reader.needs(), Kept::LOGINS.and(Kept::JOBS));
+/// assert_eq!(reader.needs(), Kept::LOGINS.union(Kept::JOBS));
 /// let options = StateOptions { kept: reader.needs(), ..StateOptions::default() };
 /// # Ok::<(), churn_features::Error>(())
 /// ```
@@ -40,34 +40,34 @@ impl Kept {
     /// The days on which each user did something.
     pub const USERS: Self = Self(1 << 7);
     /// What [`TenantState::counts_at`](crate::TenantState::counts_at) reads.
-    pub const WINDOW_COUNTS: Self = Self::LOGINS.and(Self::JOBS).and(Self::USERS);
+    pub const WINDOW_COUNTS: Self = Self::LOGINS.union(Self::JOBS).union(Self::USERS);
     /// Everything.
     pub const ALL: Self = Self(u8::MAX);
 
-    /// This and the other.
+    /// What is in either.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     /// What is in both.
     #[must_use]
-    pub const fn common(self, other: Self) -> Self {
+    pub(crate) const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
     /// Whether all of the other is in this.
-    pub const fn holds(self, other: Self) -> bool {
+    pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether any of the other is in this.
-    pub const fn holds_any(self, other: Self) -> bool {
+    pub(crate) const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
     /// The parts as the bits of a byte, by which stored states tell them.
-    pub const fn bits(self) -> u8 {
+    pub(crate) const fn bits(self) -> u8 {
         self.0
     }
 

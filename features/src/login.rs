@@ -91,7 +91,7 @@ pub(crate) const IDLE_LOGIN_SHARE_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "tenure under 28 days, or no login",
     family: Family::Login,
-    needs: Kept::LOGINS.and(Kept::JOBS),
+    needs: Kept::LOGINS.union(Kept::JOBS),
     read: |seen| {
         let login_days = (1..=28).filter(|age| seen.logins_on(*age) > 0);
         let (n_days, n_idle) =

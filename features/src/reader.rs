@@ -47,7 +47,7 @@ impl FeatureReader {
         let levels = schema.features().iter().flat_map(|feature| feature.levels());
         let industries = levels.zip(0..).map(|(level, code)| (level.clone(), code)).collect();
         let entries = schema.features().iter().filter_map(|feature| definition(feature.name()));
-        let needs = entries.fold(Kept::NOTHING, |needs, entry| needs.and(entry.needs));
+        let needs = entries.fold(Kept::NOTHING, |needs, entry| needs.union(entry.needs));
         Ok(Self { schema: schema.clone(), columns, needs, industries })
     }
 
@@ -74,11 +74,11 @@ impl FeatureReader {
     /// # Errors
     /// When a state that keeps this cannot be read.
     pub(crate) fn check(&self, kept: Kept) -> Result<(), Error> {
-        if kept.holds(self.needs) {
+        if kept.contains(self.needs) {
             return Ok(());
         }
         let mut entries = self.schema.features().iter().filter_map(|feature| definition(feature.name()));
-        match entries.find(|entry| !kept.holds(entry.needs)) {
+        match entries.find(|entry| !kept.contains(entry.needs)) {
             Some(entry) => Err(Error::NotKept { feature: entry.name, needed: entry.needs, kept }),
             None => Ok(()),
         }

@@ -68,7 +68,7 @@ pub(crate) const SEAT_PENETRATION: Definition = Definition {
     lookback_days: None,
     missing_when: "employees unknown or 0",
     family: Family::Seat,
-    needs: Kept::SEATS.and(Kept::TENANT),
+    needs: Kept::SEATS.union(Kept::TENANT),
     read: |seen| seen.employees.map_or(f64::NAN, |people| ratio(seen.seats as f64, f64::from(people))),
 };
 
@@ -81,7 +81,7 @@ pub(crate) const SEAT_UTILISATION_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "seats = 0",
     family: Family::Seat,
-    needs: Kept::SEATS.and(Kept::USERS),
+    needs: Kept::SEATS.union(Kept::USERS),
     read: |seen| {
         if seen.seats == 0 {
             return f64::NAN;

@@ -112,7 +112,7 @@ impl TenantState {
         if !known_days.contains(&occurred_ms) || !known_days.contains(&received_ms) {
             return Applied::Dropped;
         }
-        self.kept = self.kept.common(options.kept);
+        self.kept = self.kept.intersection(options.kept);
         self.set_clock(received_ms + 1, options);
         if received_ms - occurred_ms > options.allowed_lateness_ms && !is_never_late(&event.kind) {
             return Applied::Late;
@@ -201,7 +201,7 @@ impl TenantState {
     /// parts are cut by user and job, or in time where both have seen what lies within [`StateOptions::settle_ms`] of the
     /// cut, and in any other way when `settle_ms` is as long as the log. What only one of them keeps is lost.
     pub fn merge(&mut self, other: &TenantState, options: &StateOptions) {
-        self.kept = self.kept.common(other.kept).common(options.kept);
+        self.kept = self.kept.intersection(other.kept).intersection(options.kept);
         self.clock_ms = self.clock_ms.max(other.clock_ms);
         let horizon = Horizon::new(self.clock_ms, options);
         self.counts.merge(&other.counts, &horizon);
@@ -327,7 +327,7 @@ impl TenantState {
         let Fact { ms, id, what } = fact;
         let day = ms.div_euclid(DAY_MS) as i32;
         let Self { attributes, counts, users, jobs, recent_ids, .. } = self;
-        let keeps = |part| horizon.kept.holds_any(part);
+        let keeps = |part| horizon.kept.intersects(part);
         attributes.note_event(day);
         match what {
             What::Created(carried) => {
@@ -368,7 +368,7 @@ impl TenantState {
             }
             What::Submitted { job, user, servers, data_bytes } => {
                 let submission = Submission { ms, data_bytes, servers, id: (id >> 32) as u32 };
-                if keeps(Kept::JOBS.and(Kept::RUNS))
+                if keeps(Kept::JOBS.union(Kept::RUNS))
                     && !jobs.note_submitted(job, submission, recent_ids, counts, horizon)
                 {
                     return false;

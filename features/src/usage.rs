@@ -13,7 +13,7 @@ pub(crate) const ACTIVE_DAYS_28: Definition = Definition {
     lookback_days: Some(28),
     missing_when: "never",
     family: Family::Usage,
-    needs: Kept::LOGINS.and(Kept::JOBS),
+    needs: Kept::LOGINS.union(Kept::JOBS),
     read: |seen| (1..=28).filter(|age| seen.usage_on(*age) > 0).count() as f64,
 };
 
@@ -26,7 +26,7 @@ pub(crate) const LONGEST_GAP_90: Definition = Definition {
     lookback_days: Some(90),
     missing_when: "tenure under 7 days",
     family: Family::Usage,
-    needs: Kept::LOGINS.and(Kept::JOBS),
+    needs: Kept::LOGINS.union(Kept::JOBS),
     read: longest_gap,
 };
 
@@ -51,7 +51,7 @@ pub(crate) const USAGE_SLOPE_12W: Definition = Definition {
     lookback_days: Some(84),
     missing_when: "tenure under 28 days",
     family: Family::Usage,
-    needs: Kept::LOGINS.and(Kept::JOBS),
+    needs: Kept::LOGINS.union(Kept::JOBS),
     read: usage_slope,
 };
 
@@ -80,7 +80,7 @@ pub(crate) const USAGE_Z_7: Definition = Definition {
     lookback_days: Some(84),
     missing_when: "tenure under 35 days",
     family: Family::Usage,
-    needs: Kept::LOGINS.and(Kept::JOBS),
+    needs: Kept::LOGINS.union(Kept::JOBS),
     read: usage_z,
 };
 

@@ -78,7 +78,7 @@ fn fill(args: &Args) -> Result<serde_json::Value, Error> {
     }
     let (filled_mib, peak_mib) = (resident_mib(), peak_mib());
     let schema = catalogue_schema(&["energy", "finance", "retail"].map(str::to_owned)).map_err(Error::features)?;
-    let readable = catalogue().iter().zip(schema.features()).filter(|(entry, _)| kept.holds(entry.needs));
+    let readable = catalogue().iter().zip(schema.features()).filter(|(entry, _)| kept.contains(entry.needs));
     let schema = FeatureSchema::new(readable.map(|(_, feature)| feature.clone()).collect()).map_err(Error::features)?;
     let reader = FeatureReader::new(&schema).map_err(Error::features)?;
     let start = Instant::now();

@@ -51,8 +51,8 @@ impl Carried {
 
     /// What of it is kept.
     fn of(self, kept: Kept) -> Self {
-        let attributes = if kept.holds(Kept::TENANT) { self.clone() } else { Self::default() };
-        Self { charge_cents: self.charge_cents.filter(|_| kept.holds(Kept::CHARGE)), ..attributes }
+        let attributes = if kept.contains(Kept::TENANT) { self.clone() } else { Self::default() };
+        Self { charge_cents: self.charge_cents.filter(|_| kept.contains(Kept::CHARGE)), ..attributes }
     }
 }
 

@@ -77,19 +77,19 @@ impl Default for Counts {
 impl Counts {
     pub(crate) fn login(&mut self, day: i32, horizon: &Horizon) {
         self.last_login_day = self.last_login_day.max(day);
-        if horizon.kept.holds(Kept::LOGINS) && day >= horizon.first_day() {
+        if horizon.kept.contains(Kept::LOGINS) && day >= horizon.first_day() {
             self.activity.update(day, |slot| Sign::Plus.apply(&mut slot.logins, 1));
         }
     }
 
     pub(crate) fn job(&mut self, day: i32, data_bytes: u64, servers: u32, sign: Sign, horizon: &Horizon) {
-        if horizon.kept.holds(Kept::JOBS) && day >= horizon.first_day() {
+        if horizon.kept.contains(Kept::JOBS) && day >= horizon.first_day() {
             self.activity.update(day, |slot| {
                 sign.apply(&mut slot.jobs, 1);
                 sign.apply_u64(&mut slot.data_bytes, data_bytes);
             });
         }
-        if horizon.kept.holds(Kept::RUNS) {
+        if horizon.kept.contains(Kept::RUNS) {
             self.recent(day, horizon, |slot| sign.apply_u64(&mut slot.servers, servers.into()));
         }
     }

@@ -99,8 +99,8 @@ impl Fact {
     pub(crate) fn is_told_by_id(&self, kept: Kept) -> bool {
         match self.what {
             What::Created(_) | What::Updated(_) | What::Billed { .. } | What::Cancelled => true,
-            What::Login { .. } => !kept.holds(Kept::SESSIONS),
-            What::Submitted { .. } => !kept.holds_any(Kept::JOBS.and(Kept::RUNS)),
+            What::Login { .. } => !kept.contains(Kept::SESSIONS),
+            What::Submitted { .. } => !kept.intersects(Kept::JOBS.union(Kept::RUNS)),
             _ => false,
         }
     }
@@ -118,14 +118,14 @@ pub(crate) fn is_never_late(kind: &EventKind<'_>) -> bool {
 
 /// Whether anything of an event of that kind is kept, but that there was one.
 pub(crate) fn is_kept(kind: &EventKind<'_>, kept: Kept) -> bool {
-    let jobs = Kept::JOBS.and(Kept::RUNS);
-    kept.holds_any(match kind {
-        EventKind::TenantUpdated(_) => Kept::TENANT.and(Kept::CHARGE),
+    let jobs = Kept::JOBS.union(Kept::RUNS);
+    kept.intersects(match kind {
+        EventKind::TenantUpdated(_) => Kept::TENANT.union(Kept::CHARGE),
         EventKind::TenantBilled { .. } => Kept::CHARGE,
         EventKind::UserAdded { .. } | EventKind::UserDeleted { .. } => Kept::SEATS,
-        EventKind::UserLogin { .. } => Kept::LOGINS.and(Kept::SESSIONS).and(Kept::USERS),
+        EventKind::UserLogin { .. } => Kept::LOGINS.union(Kept::SESSIONS).union(Kept::USERS),
         EventKind::UserLogoff { .. } | EventKind::UserSessionTimeout { .. } => Kept::SESSIONS,
-        EventKind::JobSubmitted { .. } => jobs.and(Kept::USERS),
+        EventKind::JobSubmitted { .. } => jobs.union(Kept::USERS),
         // A job that is submitted again is known for as long as it has not ended, and some days more.
         EventKind::JobTerminated { .. } | EventKind::JobCancelled { .. } => jobs,
         // Tenure counts from creations and cancellations.

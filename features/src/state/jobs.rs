@@ -69,7 +69,7 @@ impl Job {
             before.count_submission(Sign::Minus, counts, horizon);
             self.count_submission(Sign::Plus, counts, horizon);
         }
-        if !horizon.kept.holds(Kept::RUNS) {
+        if !horizon.kept.contains(Kept::RUNS) {
             return;
         }
         before.count_outcome(Sign::Minus, counts, horizon);

@@ -30,7 +30,7 @@ impl TenantState {
             return Err(Error::WindowTooLong { found: window_days, most: MAX_LOOKBACK_DAYS });
         }
         let (needed, kept) = (Kept::WINDOW_COUNTS, self.kept);
-        if !kept.holds(needed) {
+        if !kept.contains(needed) {
             return Err(Error::NotKept { feature: "counts of a window", needed, kept });
         }
         let first = first_date(self.clock_ms);
