@@ -61,8 +61,8 @@ impl FeatureReader {
         &self.schema
     }
 
-    /// The code of an industry; `None` when it is not a level of the schema, so that unseen levels can be counted.
-    pub fn industry_code(&self, industry: &str) -> Option<u16> {
+    /// The code of an industry; `None` when it is not a level of the schema.
+    pub(crate) fn industry_code(&self, industry: &str) -> Option<u16> {
         self.industries.get(industry).copied()
     }
 

@@ -46,7 +46,6 @@ pub use cohort::Cohort;
 pub use error::{Error, Place};
 pub use event_study::EventStudy;
 pub use folds::{read_folds, write_folds};
-pub use io::DESCRIPTION_KEY;
 pub use keys::{Keys, group_of};
 pub use label::LabelRule;
 pub use label_values::LabelValues;

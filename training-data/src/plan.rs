@@ -148,7 +148,7 @@ impl ObservationPlan {
     }
 
     /// Days that a log has to cover for one labelled observation date.
-    pub fn shortest_log_days(&self) -> u32 {
+    pub(crate) fn shortest_log_days(&self) -> u32 {
         self.lookback_days.saturating_add(self.embargo_days())
     }
 

@@ -7,7 +7,7 @@ use super::rows::digest_of;
 use crate::{Assembled, AssemblyError, AssemblyReport, Cohort, Error, EventStudy, ObservationPlan};
 
 /// Key under which a Parquet file holds the description of its rows.
-pub const DESCRIPTION_KEY: &str = "churn.training_set";
+pub(super) const DESCRIPTION_KEY: &str = "churn.training_set";
 
 /// Format version that is written and read.
 const FORMAT_VERSION: u32 = 1;

@@ -3,8 +3,8 @@
 //! Both have the columns `tenant`, `observation_date`, `churned` (empty in censored rows), `weight` where observations
 //! are weighted, and then every feature, categories by the names of their levels. Labelled rows come first. What rows
 //! cannot say, which is plan, schema, cohorts, event study and report, stands in a JSON text: in the file `NAME.json`
-//! beside a CSV file, and in Parquet under the key [`DESCRIPTION_KEY`]. Reading what was written gives the same set, bit
-//! for bit.
+//! beside a CSV file, and in Parquet under the key [`DESCRIPTION_KEY`](description::DESCRIPTION_KEY). Reading what was
+//! written gives the same set, bit for bit.
 
 mod atomic;
 mod csv_file;
@@ -15,8 +15,6 @@ mod rows;
 use std::path::Path;
 
 use crate::{Assembled, Error};
-
-pub use description::DESCRIPTION_KEY;
 
 impl Assembled {
     /// Writes a Parquet file when the name ends in `.parquet`, else a CSV file with its description beside it. A file is
