@@ -57,7 +57,6 @@ impl StateOptions {
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Applied {
     /// It counts, or it is of a kind of which nothing is kept.
     Counted,

@@ -206,11 +206,11 @@ fn name_of(positions: &HashMap<Box<str>, u32>, position: u32) -> String {
 impl AssemblyReport {
     fn count_applied(&mut self, applied: Applied) {
         match applied {
+            Applied::Counted => {}
             Applied::Late => self.n_late += 1,
             Applied::Duplicate => self.n_duplicate += 1,
             Applied::HeldBack => self.n_held_back += 1,
             Applied::Dropped => self.n_dropped += 1,
-            _ => {}
         }
     }
 }
