@@ -32,7 +32,7 @@ fn a_table_that_cannot_be_opened_is_named() {
     let desk = Desk::new().with("cut.csv.gz", gzip(tenants(300).as_bytes(), 500));
     let said = |words: &str| fails(&desk, TRAIN, &format!("{words} --label churn"), 1);
     assert_eq!(said("--table absent.csv"), r#"there is no file "absent.csv""#);
-    assert_eq!(said("--table ."), r#""." is a directory; expected a CSV file"#);
+    assert_eq!(said("--table ."), r#""." is a directory; expected a file"#);
     let cut = said("--table cut.csv.gz");
     assert!(
         cut.starts_with(r#""cut.csv.gz" is gzip data that is cut short or damaged; download or compress"#),
@@ -385,7 +385,7 @@ fn tables_and_places_that_cannot_be_scored_are_named() {
     let desk = desk_with_model().with("empty.csv", "");
     let score = |words: &str| fails(&desk, SCORE, &format!("--model run/model.safetensors {words}"), 1);
     assert_eq!(score("--table absent.csv"), r#"there is no file "absent.csv""#);
-    assert_eq!(score("--table run"), r#""run" is a directory; expected a CSV file"#);
+    assert_eq!(score("--table run"), r#""run" is a directory; expected a file"#);
     assert_eq!(score("--table empty.csv"), r#""empty.csv" is empty; expected a header and one row per observation"#);
     assert_eq!(
         score("--table t.csv --id name"),

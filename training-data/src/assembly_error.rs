@@ -197,15 +197,11 @@ pub enum AssemblyError {
         source: churn_features::Error,
     },
 
-    /// A share of a split that leaves a part, or all others, without rows.
-    #[error("the {part} share is {found}; expected {expected}")]
-    SplitShare {
-        /// The part.
-        part: &'static str,
+    /// A share that leaves nothing to fit on, or is none.
+    #[error("the calibration share is {found}; expected at least 0, and less than 1 together with the test share")]
+    CalibrationShare {
         /// What was found.
         found: f64,
-        /// What was expected.
-        expected: &'static str,
     },
     /// Rows of a flat table cannot be split by time.
     #[error("the observations have no dates, so they cannot be split by time; use a stratified split by group")]

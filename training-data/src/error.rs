@@ -19,7 +19,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A folder where a file should be.
-    #[error("{path:?} is a directory; expected a CSV file")]
+    #[error("{path:?} is a directory; expected a file")]
     Directory {
         /// The file.
         path: PathBuf,

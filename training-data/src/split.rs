@@ -28,11 +28,14 @@ pub fn stratified_split(
     test_share: f64,
     seed: u64,
 ) -> Result<(Vec<usize>, Vec<usize>), Error> {
-    if !(test_share > 0.0 && test_share < 1.0) {
-        return Err(Error::TestShare { found: test_share });
-    }
+    check_test_share(test_share)?;
     let part_of_row = deal(labels, groups, &[1.0 - test_share, test_share], seed)?;
     Ok((0..labels.len()).partition(|&row| part_of_row[row] == 0))
+}
+
+/// Refuses a test share that leaves one side without rows, of splits by label and by time alike.
+pub(crate) fn check_test_share(found: f64) -> Result<(), Error> {
+    if found > 0.0 && found < 1.0 { Ok(()) } else { Err(Error::TestShare { found }) }
 }
 
 /// Deals rows into `k` folds and returns the fold of each row, from 0.

@@ -9,6 +9,7 @@ use std::ops::Range;
 use churn_events::{DAY_MS, ObservationDate};
 
 use crate::plan::later;
+use crate::split::check_test_share;
 use crate::{AssemblyError, Error, ObservationPlan, TrainingSet};
 
 /// Which rows are fitted on, calibrated with and tested with, cut by time.
@@ -43,10 +44,7 @@ pub fn time_split(
     test_share: f64,
     calibration_share: f64,
 ) -> Result<TimeSplit, Error> {
-    if !(test_share > 0.0 && test_share < 1.0) {
-        let expected = "a number between 0 and 1, without either";
-        return Err(AssemblyError::SplitShare { part: TEST, found: test_share, expected }.into());
-    }
+    check_test_share(test_share)?;
     check_calibration_share(calibration_share, test_share)?;
     let dates = Dates::of(set)?;
     let test_from = dates.latest(None, test_share).ok_or(AssemblyError::EmptyPart { part: TEST })?;
@@ -83,8 +81,7 @@ fn check_calibration_share(share: f64, test_share: f64) -> Result<(), AssemblyEr
     if share >= 0.0 && share + test_share < 1.0 {
         return Ok(());
     }
-    let expected = "at least 0, and less than 1 together with the test share";
-    Err(AssemblyError::SplitShare { part: CALIBRATION, found: share, expected })
+    Err(AssemblyError::CalibrationShare { found: share })
 }
 
 /// Rows by observation date.

@@ -36,7 +36,7 @@ fn a_file_that_is_not_there_or_not_a_file() {
     let error = read(&absent, &churn()).expect_err("refused").to_string();
     assert_eq!(error, format!("there is no file {absent:?}"));
     let error = read(folder.path(), &churn()).expect_err("refused").to_string();
-    assert_eq!(error, format!("{:?} is a directory; expected a CSV file", folder.path()));
+    assert_eq!(error, format!("{:?} is a directory; expected a file", folder.path()));
 }
 
 #[test]
