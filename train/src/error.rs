@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use churn_model::fit::FitError;
+use churn_training_data::AssemblyError;
 
 /// What can go wrong in a run.
 #[derive(Debug, thiserror::Error)]
@@ -199,7 +200,7 @@ impl Error {
         }
     }
 
-    /// The message and its sources in one line.
+    /// The message and its sources in one line, and the option that mends it, where a library can only say what to do.
     pub fn line(&self) -> String {
         let mut line = self.to_string();
         let mut source = std::error::Error::source(self);
@@ -208,6 +209,39 @@ impl Error {
             line.push_str(&error.to_string());
             source = error.source();
         }
+        if let Some(option) = self.option() {
+            line.push_str("; the option is ");
+            line.push_str(&option);
+        }
         line
+    }
+
+    fn option(&self) -> Option<String> {
+        let Self::Data(churn_training_data::Error::Assembly(error)) = self else { return None };
+        match error {
+            AssemblyError::UnsureEnd { after_last, .. } | AssemblyError::EndBeyondLog { after_last, .. } => {
+                Some(format!("--log-end {after_last}"))
+            }
+            AssemblyError::LongLog { .. } => Some("--log-end DATE".to_owned()),
+            AssemblyError::Digest { .. } => Some("--table FILE".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use churn_events::ObservationDate;
+
+    use super::*;
+
+    #[test]
+    fn what_a_library_asks_for_is_named_as_an_option() {
+        let (end, last) = (ObservationDate::from_days(90), ObservationDate::from_days(59));
+        let error = AssemblyError::EndBeyondLog { end, last, after_last: last.plus_days(1) };
+        assert!(!error.to_string().contains("--"), "{error}");
+        let line = Error::Data(error.into()).line();
+        assert!(line.ends_with("the missing events; the option is --log-end 1970-03-02"), "{line}");
+        assert!(!Error::Data(AssemblyError::EmptyLog.into()).line().contains("option"));
     }
 }

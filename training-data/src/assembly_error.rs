@@ -147,8 +147,8 @@ pub enum AssemblyError {
     #[error(
         "the log goes on as usual to {last}, and after that holds only {n_after} more, the last (id {id:?}, tenant \
          {tenant:?}) received at {received_at}: labels up to then cannot be known; when these times are wrong or events \
-         are missing, give the end of the log (--log-end {after_last}), and when the log does end with these events, \
-         the day after the last"
+         are missing, give {after_last} as the end of the log, and when the log does end with these events, the day \
+         after the last"
     )]
     UnsureEnd {
         /// The last day with as many events as are usual in the log.
@@ -167,8 +167,8 @@ pub enum AssemblyError {
     /// The end that was given lies where the log holds no events.
     #[error(
         "the log is said to end on {end}, and the last event before that was received on {last}: whatever happened in \
-         between is not in it, so its labels cannot be known; give the end of what is there (--log-end {after_last}), \
-         or the missing events"
+         between is not in it, so its labels cannot be known; give the end of what is there, {after_last}, or the \
+         missing events"
     )]
     EndBeyondLog {
         /// The end that was given.
@@ -402,7 +402,7 @@ pub enum AssemblyError {
     /// The rows do not say what was written.
     #[error(
         "training set {path:?}: its rows have the digest {found}, and {expected} was written; a value was changed since \
-         then, so write the set anew, or read a CSV file that was changed on purpose as a table (--table)"
+         then, so write the set anew, or read a CSV file that was changed on purpose as a table"
     )]
     Digest {
         /// The file.

@@ -167,7 +167,7 @@ fn one_event_from_the_far_future_never_moves_the_end_of_the_log() {
                 "{refused}"
             );
             assert!(refused.contains("(id \"77777\", tenant \"acme\") received at "), "{refused}");
-            assert!(refused.contains("--log-end 2024-06-26"), "{refused}");
+            assert!(refused.contains("give 2024-06-26 as the end of the log"), "{refused}");
 
             let given = assemble(&facts, &plan(), Some(day(300))).expect("has both labels");
             assert_eq!(given.report.n_after_end, 1);
