@@ -25,13 +25,13 @@ pub(crate) fn bagging(
     test: &Rows,
 ) -> Result<Option<BaggingFacts>, Error> {
     let forest = candidates.iter().find(|candidate| candidate.algorithm == Algorithm::RandomForest);
-    let Some((candidate, ModelKind::Forest(model))) = forest.map(|candidate| (candidate, &candidate.kind)) else {
+    let Some(Candidate { kind: ModelKind::Forest(model), min_leaf: Some(min_leaf), honest_raw_scores, .. }) = forest
+    else {
         return Ok(None);
     };
     let evaluate_error = |source| Error::Evaluate { what: "out-of-bag scores".to_owned(), source };
     let fit_error = |source: FitError| Error::Fit { what: "a forest on bags of observations".to_owned(), source };
-    let min_leaf = candidate.hyperparameters["min_leaf"].as_u64().and_then(|leaf| u32::try_from(leaf).ok());
-    let by_tenant = bag(model, min_leaf.unwrap_or(1), &candidate.honest_raw_scores, fit, test);
+    let by_tenant = bag(model, *min_leaf, honest_raw_scores, fit, test);
 
     let alone = fit.without_groups();
     let observations = alone.observations(schema).map_err(fit_error)?;

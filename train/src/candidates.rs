@@ -35,6 +35,8 @@ pub(crate) struct Candidate {
     pub(crate) criterion: &'static str,
     /// Hyperparameters as used, by name.
     pub(crate) hyperparameters: BTreeMap<String, Value>,
+    /// The leaf size that a forest was fitted with, given or chosen.
+    pub(crate) min_leaf: Option<u32>,
     /// What happened on the way.
     pub(crate) notes: Vec<String>,
     /// What a user of the model has to know, should it be kept.
@@ -106,6 +108,7 @@ struct Fitted {
     honest_raw_scores: Vec<f64>,
     criterion: &'static str,
     hyperparameters: Vec<(&'static str, Value)>,
+    min_leaf: Option<u32>,
     notes: Vec<String>,
     caveats: Vec<String>,
 }
@@ -137,7 +140,8 @@ fn fit(
         Algorithm::LinearLearner => fit_linear(config, observations, &progress),
     };
     bar.finish_and_clear();
-    let Fitted { kind, honest_raw_scores, criterion, hyperparameters, notes, caveats } = fitted.map_err(fit_error)?;
+    let Fitted { kind, honest_raw_scores, criterion, hyperparameters, min_leaf, notes, caveats } =
+        fitted.map_err(fit_error)?;
     let scale = kind.raw_scale();
     let learner = config.calibration.learner();
     let honest_log_loss = learner.log_loss(scale, &honest_raw_scores, observations).map_err(fit_error)?;
@@ -151,6 +155,7 @@ fn fit(
         honest_log_loss,
         criterion,
         hyperparameters: hyperparameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        min_leaf,
         notes,
         caveats,
         fit_seconds: started.elapsed().as_secs_f64(),
@@ -206,6 +211,7 @@ fn fit_forest(
             ("min_leaf", json!(fitted.min_leaf)),
             ("features_per_split", json!(fitted.features_per_split)),
         ],
+        min_leaf: Some(fitted.min_leaf),
         notes,
         caveats: Vec::new(),
     })
@@ -246,6 +252,7 @@ fn fit_tree(
             ("min_leaf", json!(learner.min_leaf)),
             ("complexity", json!(fitted.complexity)),
         ],
+        min_leaf: None,
         notes,
         caveats: Vec::new(),
     })
@@ -282,6 +289,7 @@ fn fit_linear(
         honest_raw_scores: fitted.out_of_fold,
         criterion: "cross-validated",
         hyperparameters: vec![("penalty", json!(fitted.penalty)), ("l1_ratio", json!(learner.l1_ratio))],
+        min_leaf: None,
         notes,
         caveats,
     })
