@@ -198,7 +198,7 @@ fn log_and_plan(card: &mut Card, over_time: &OverTime) {
         told::parts(&over_time.dates).iter().map(|span| {
             vec![
                 format!("{}: {} ({})", told::part_word(span.part), span.days(), counted(span.n_dates, "date", "dates")),
-                count(span.n_at_risk),
+                count(span.n_observed),
                 or_dash(span.n_churned.map(|n_churned| n_churned as f64), |n_churned| decimals(n_churned, 0)),
                 or_dash(span.base_rate(), percent),
             ]

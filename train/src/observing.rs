@@ -23,7 +23,7 @@ pub(crate) fn date_facts(observed: &Observed, parts: &Parts) -> Vec<DateFacts> {
     let facts = |cohort: &Cohort| DateFacts {
         date: cohort.date(),
         part: if cohort.n_labelled() == 0 { Part::Censored } else { part(parts, cohort.date()) },
-        n_at_risk: (cohort.n_labelled() + cohort.n_censored) as usize,
+        n_observed: (cohort.n_labelled() + cohort.n_censored) as usize,
         n_churned: cohort.n_churned as usize,
         n_too_young: cohort.n_too_young as usize,
         n_cancelled_in_gap: cohort.n_cancelled_in_gap as usize,

@@ -109,8 +109,8 @@ pub struct DateFacts {
     pub date: ObservationDate,
     /// What its observations were used for.
     pub part: Part,
-    /// Tenants at risk that were observed.
-    pub n_at_risk: usize,
+    /// Tenants that were observed: those at risk but for those that cancelled inside the gap.
+    pub n_observed: usize,
     /// Of these, the ones that churned in the label horizon; 0 where censored.
     pub n_churned: usize,
     /// Tenants left out because they were too young.

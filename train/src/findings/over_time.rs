@@ -27,8 +27,8 @@ pub(crate) struct PartSpan {
     pub(crate) last: ObservationDate,
     /// Number of dates.
     pub(crate) n_dates: usize,
-    /// Tenants at risk that were observed, over all dates.
-    pub(crate) n_at_risk: usize,
+    /// Tenants that were observed, over all dates.
+    pub(crate) n_observed: usize,
     /// Of these, the ones that churned; `None` where nobody knows yet.
     pub(crate) n_churned: Option<usize>,
 }
@@ -36,7 +36,7 @@ pub(crate) struct PartSpan {
 impl PartSpan {
     /// Share that churned, where that is known of anybody.
     pub(crate) fn base_rate(&self) -> Option<f64> {
-        self.n_churned.filter(|_| self.n_at_risk > 0).map(|n_churned| n_churned as f64 / self.n_at_risk as f64)
+        self.n_churned.filter(|_| self.n_observed > 0).map(|n_churned| n_churned as f64 / self.n_observed as f64)
     }
 
     /// From the first to the last date.
@@ -52,7 +52,7 @@ pub(crate) fn parts(dates: &[DateFacts]) -> Vec<PartSpan> {
         first: dates[0].date,
         last: dates[dates.len() - 1].date,
         n_dates: dates.len(),
-        n_at_risk: dates.iter().map(|date| date.n_at_risk).sum(),
+        n_observed: dates.iter().map(|date| date.n_observed).sum(),
         n_churned: (dates[0].part != Part::Censored).then(|| dates.iter().map(|date| date.n_churned).sum()),
     });
     parts.collect()
@@ -77,7 +77,7 @@ pub(crate) fn is_labelled(date: &DateFacts) -> bool {
 
 /// Observations that have a label.
 pub(crate) fn n_labelled(dates: &[DateFacts]) -> usize {
-    dates.iter().filter(|date| is_labelled(date)).map(|date| date.n_at_risk).sum()
+    dates.iter().filter(|date| is_labelled(date)).map(|date| date.n_observed).sum()
 }
 
 /// Share that churned of all observations with a label.
@@ -186,8 +186,8 @@ pub(crate) fn cut(over_time: &OverTime) -> &'static str {
 /// How much churn there was, date by date.
 pub(crate) fn base_rates(dates: &[DateFacts]) -> String {
     let Some(mean) = base_rate(dates) else { return "No observation has a label.".to_owned() };
-    let labelled = || dates.iter().filter(|date| is_labelled(date) && date.n_at_risk > 0);
-    let share = |date: &DateFacts| date.n_churned as f64 / date.n_at_risk as f64;
+    let labelled = || dates.iter().filter(|date| is_labelled(date) && date.n_observed > 0);
+    let share = |date: &DateFacts| date.n_churned as f64 / date.n_observed as f64;
     let (n, n_dates) = (count(n_labelled(dates)), labelled().count());
     let (Some(least), Some(most)) = (
         labelled().min_by(|a, b| share(a).total_cmp(&share(b))),
@@ -353,9 +353,9 @@ mod tests {
     use super::*;
     use crate::config::Algorithm;
 
-    fn date(day: i32, part: Part, n_at_risk: usize, n_churned: usize) -> DateFacts {
+    fn date(day: i32, part: Part, n_observed: usize, n_churned: usize) -> DateFacts {
         let date = ObservationDate::from_days(day);
-        DateFacts { date, part, n_at_risk, n_churned, n_too_young: 0, n_cancelled_in_gap: 0 }
+        DateFacts { date, part, n_observed, n_churned, n_too_young: 0, n_cancelled_in_gap: 0 }
     }
 
     fn week(week: i32, churners: f64, stayers: f64) -> StudyWeek {

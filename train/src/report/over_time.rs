@@ -69,15 +69,15 @@ fn dates(over_time: &OverTime) -> Markup {
     let body = html! {
         tbody {
             @for date in &over_time.dates {
-                @let is_known = told::is_labelled(date) && date.n_at_risk > 0;
+                @let is_known = told::is_labelled(date) && date.n_observed > 0;
                 tr {
                     th scope="row" class="short" { (date.date) }
                     td class="word" { (told::part_word(date.part)) }
-                    td { (count(date.n_at_risk)) }
+                    td { (count(date.n_observed)) }
                     @if is_known {
-                        @let (low, high) = wilson(date.n_churned, date.n_at_risk);
+                        @let (low, high) = wilson(date.n_churned, date.n_observed);
                         td { (count(date.n_churned)) }
-                        td { (percent(date.n_churned as f64 / date.n_at_risk as f64)) }
+                        td { (percent(date.n_churned as f64 / date.n_observed as f64)) }
                         td class="quiet" { (range(100.0 * low, 100.0 * high, 1)) "\u{a0}%" }
                     } @else {
                         td { "–" } td { "–" } td { "–" }

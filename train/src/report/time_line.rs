@@ -105,15 +105,15 @@ fn part(over_time: &OverTime, row: &Row, at: impl Fn(ObservationDate) -> f64) ->
 /// Share that churned, date by date.
 pub(super) fn base_rate_plot(over_time: &OverTime) -> Markup {
     let labelled: Vec<&DateFacts> =
-        over_time.dates.iter().filter(|date| is_labelled(date) && date.n_at_risk > 0).collect();
+        over_time.dates.iter().filter(|date| is_labelled(date) && date.n_observed > 0).collect();
     let Some(mean) = base_rate(&over_time.dates) else { return Markup::default() };
-    let most = labelled.iter().map(|date| wilson(date.n_churned, date.n_at_risk).1).fold(0.01, f64::max);
+    let most = labelled.iter().map(|date| wilson(date.n_churned, date.n_observed).1).fold(0.01, f64::max);
     // Rates lie around their mean, so its name would stand on them.
     let name = format!("Churned in the label horizon (dashed: mean {})", percent(mean));
     let plot = Plot { x: axis(over_time), y: Axis::share_up_to(&name, most) };
     let x = |date: &DateFacts| f64::from(date.date.days());
     let points: Vec<(f64, f64)> =
-        labelled.iter().map(|date| (x(date), date.n_churned as f64 / date.n_at_risk as f64)).collect();
+        labelled.iter().map(|date| (x(date), date.n_churned as f64 / date.n_observed as f64)).collect();
     let marks = html! {
         @if let Some(test) = over_time.dates.iter().find(|date| date.part == Part::Test) {
             @let from = x(test) - 0.5 * f64::from(over_time.plan.every_days);
@@ -122,7 +122,7 @@ pub(super) fn base_rate_plot(over_time: &OverTime) -> Markup {
         }
         (plot.line("reference", &[(plot.x.start(), mean), (plot.x.end(), mean)]))
         @for date in &labelled {
-            @let (low, high) = wilson(date.n_churned, date.n_at_risk);
+            @let (low, high) = wilson(date.n_churned, date.n_observed);
             (plot.upright("interval pale", x(date), low, high))
         }
         (plot.line("model", &points))
@@ -135,13 +135,13 @@ pub(super) fn base_rate_plot(over_time: &OverTime) -> Markup {
 /// Tenants observed, date by date.
 pub(super) fn cohorts(over_time: &OverTime) -> Markup {
     let dates = &over_time.dates;
-    let most = dates.iter().map(|date| date.n_at_risk).max().unwrap_or_default();
+    let most = dates.iter().map(|date| date.n_observed).max().unwrap_or_default();
     let plot = Plot { x: axis(over_time), y: Axis::over("Tenants observed", 0.0, 1.1 * most.max(1) as f64, value) };
     let half = 0.36 * f64::from(over_time.plan.every_days);
     let x = |date: ObservationDate| f64::from(date.days());
     let too_young: usize = dates.iter().map(|date| date.n_too_young).sum();
     let in_gap: usize = dates.iter().map(|date| date.n_cancelled_in_gap).sum();
-    let n_censored: usize = dates.iter().filter(|date| !is_labelled(date)).map(|date| date.n_at_risk).sum();
+    let n_censored: usize = dates.iter().filter(|date| !is_labelled(date)).map(|date| date.n_observed).sum();
     let without = if n_censored > 0 {
         format!(" and {} without, because the log ends before their label horizons do", count(n_censored))
     } else {
@@ -157,13 +157,13 @@ pub(super) fn cohorts(over_time: &OverTime) -> Markup {
     let marks = html! {
         @for date in dates {
             @let range = (x(date.date) - half, x(date.date) + half);
-            (plot.bar(class(date.part), range, (0.0, date.n_at_risk as f64)))
+            (plot.bar(class(date.part), range, (0.0, date.n_observed as f64)))
         }
         @for span in parts(dates) {
             @let (from, to) = (x(span.first) - half, x(span.last) + half);
             @let name = part_word(span.part);
             @let highest = dates.iter().filter(|date| (span.first..=span.last).contains(&date.date))
-                .map(|date| date.n_at_risk).max().unwrap_or_default();
+                .map(|date| date.n_observed).max().unwrap_or_default();
             @if plot.width(from, to) >= text_width(name) - 4.0 {
                 (plot.label("quiet", (from, highest as f64), Side::Right, (0.0, -6.0), name))
             }

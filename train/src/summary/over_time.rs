@@ -107,7 +107,7 @@ fn part_rows(dates: &[DateFacts]) -> Vec<Vec<String>> {
             part_word(span.part).to_owned(),
             span.days(),
             span.n_dates.to_string(),
-            span.n_at_risk.to_string(),
+            span.n_observed.to_string(),
             span.n_churned.map_or_else(String::new, |n_churned| n_churned.to_string()),
             span.base_rate().map_or_else(String::new, |rate| format!("{rate:.4}")),
         ]
@@ -172,7 +172,7 @@ mod tests {
         let date = |i| DateFacts {
             date: day(28 * i),
             part: Part::Test,
-            n_at_risk: 10,
+            n_observed: 10,
             n_churned: 1,
             n_too_young: 0,
             n_cancelled_in_gap: 0,

@@ -79,13 +79,13 @@ fn dates() -> Vec<DateFacts> {
         _ => Part::Censored,
     });
     let date = |(i, part): (i32, Part)| {
-        let n_at_risk = 1_050 + 14 * i as usize + (20.0 * dice.roll()) as usize;
+        let n_observed = 1_050 + 14 * i as usize + (20.0 * dice.roll()) as usize;
         let churned = 0.06 + 0.012 * (f64::from(i) / 3.0).sin() + 0.008 * dice.roll();
         DateFacts {
             date: ObservationDate::from_days(START + 88 + EVERY * i),
             part,
-            n_at_risk,
-            n_churned: if part == Part::Censored { 0 } else { (churned * n_at_risk as f64) as usize },
+            n_observed,
+            n_churned: if part == Part::Censored { 0 } else { (churned * n_observed as f64) as usize },
             n_too_young: 31,
             n_cancelled_in_gap: 12,
         }
