@@ -245,6 +245,13 @@ fn interleaved_garbage_is_set_aside_byte_for_byte() {
     assert_eq!((report.malformed, report.first_malformed.len()), (10, 3));
     assert!(report.to_string().contains("log:2: line: is not JSON: expected value at byte 1"), "{report}");
 
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the log and the dead letters");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&dead_letters), mode(&path), "readable by whom the user allows");
+    }
     let letters = std::fs::read_to_string(&dead_letters).unwrap();
     let letters: Vec<Value> = letters.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(letters.len(), expected.len());

@@ -3,14 +3,13 @@ use std::path::Path;
 
 use churn_events::{DAY_MS, Money, ObservationDate};
 use rayon::prelude::*;
-use tempfile::NamedTempFile;
 
 use crate::Error;
 use crate::record::{Change, Record, What};
 use crate::run::Run;
 use crate::scenario::{Parameters, Scenario};
 use crate::world::Setting;
-use crate::write::persist;
+use crate::write::WholeFile;
 
 /// Days of log before the date of the table, a few more than its longest window.
 const DAYS_BEFORE: u32 = 98;
@@ -40,8 +39,7 @@ pub fn write_table(path: &Path, rows: u32, seed: u64, date: ObservationDate) -> 
         parameters: Parameters { there_at_start: 1.0, ..Parameters::of(Scenario::Steady) },
     };
     let wrap = |source| Error::Write { path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = BufWriter::new(NamedTempFile::with_prefix_in(".table-", folder).map_err(wrap)?);
+    let mut file = BufWriter::new(WholeFile::create(path)?);
     file.write_all(b"Company,Industry,Revenue,Employees,#job30,#job90,MonthlyCharge,TotalCharge,Churn\n")
         .map_err(wrap)?;
     let mut n_written = 0;
@@ -56,8 +54,7 @@ pub fn write_table(path: &Path, rows: u32, seed: u64, date: ObservationDate) -> 
             n_written += 1;
         }
     }
-    let file = file.into_inner().map_err(|error| wrap(error.into_error()))?;
-    persist(file, path)
+    file.into_inner().map_err(|error| wrap(error.into_error()))?.finish()
 }
 
 /// A tenant's row without its name; `None` when it is no longer there on the date.

@@ -10,8 +10,8 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
-use tempfile::NamedTempFile;
 
+use super::whole_file::WholeFile;
 use crate::Error;
 use crate::record::{Record, Texts};
 use crate::slices::Slices;
@@ -42,10 +42,10 @@ const SCHEMA: &str = "message events {
 /// Events in a row group.
 const GROUP: usize = 262_144;
 
-pub(super) struct ColumnFile(SerializedFileWriter<NamedTempFile>);
+pub(super) struct ColumnFile(SerializedFileWriter<WholeFile>);
 
 impl ColumnFile {
-    pub(super) fn begin(file: NamedTempFile, path: &Path) -> Result<Self, Error> {
+    pub(super) fn begin(file: WholeFile, path: &Path) -> Result<Self, Error> {
         let wrap = |source| Error::WriteParquet { path: path.to_owned(), source };
         let schema = Arc::new(parse_message_type(SCHEMA).map_err(wrap)?);
         let properties = WriterProperties::builder()
@@ -88,7 +88,7 @@ impl ColumnFile {
         Ok(())
     }
 
-    pub(super) fn finish(self, path: &Path) -> Result<NamedTempFile, Error> {
+    pub(super) fn finish(self, path: &Path) -> Result<WholeFile, Error> {
         self.0.into_inner().map_err(|source| Error::WriteParquet { path: path.to_owned(), source })
     }
 }
@@ -113,7 +113,7 @@ impl<T> Column<T> {
 }
 
 fn column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, NamedTempFile>,
+    group: &mut SerializedRowGroupWriter<'_, WholeFile>,
     column: &Column<T::T>,
 ) -> Result<(), ParquetError> {
     if let Some(mut writer) = group.next_column()? {

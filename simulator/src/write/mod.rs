@@ -3,7 +3,8 @@
 mod columns;
 mod months;
 mod truth;
+mod whole_file;
 
-pub(crate) use months::persist;
 pub use months::{Format, WrittenLog, write_log};
 pub use truth::{TruthPlan, write_truth};
+pub(crate) use whole_file::WholeFile;

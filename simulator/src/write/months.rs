@@ -6,9 +6,9 @@ use std::str::FromStr;
 use churn_events::{DAY_MS, encode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use tempfile::NamedTempFile;
 
 use super::columns::ColumnFile;
+use super::whole_file::WholeFile;
 use crate::record::Record;
 use crate::slices::Slices;
 use crate::{Error, World};
@@ -133,16 +133,14 @@ struct Month {
 }
 
 enum Sink {
-    Lines { file: BufWriter<NamedTempFile>, is_gzip: bool },
+    Lines { file: BufWriter<WholeFile>, is_gzip: bool },
     Columns(ColumnFile),
 }
 
 impl Month {
     fn begin(name: (i32, u32), folder: &Path, format: Format) -> Result<Self, Error> {
         let path = folder.join(format!("events-{:04}-{:02}.{format}", name.0, name.1));
-        let file = NamedTempFile::with_prefix_in(".events-", folder)
-            // Without the temporary name, which helps nobody.
-            .map_err(|source| Error::Write { path: path.clone(), source: source.kind().into() })?;
+        let file = WholeFile::create(&path)?;
         let sink = match format {
             Format::Parquet => Sink::Columns(ColumnFile::begin(file, &path)?),
             _ => {
@@ -172,23 +170,10 @@ impl Month {
                 .map_err(|error| Error::Write { path: self.path.clone(), source: error.into_error() })?,
             Sink::Columns(file) => file.finish(&self.path)?,
         };
-        persist(file, &self.path)?;
+        file.finish()?;
         report.files.push(self.path);
         Ok(())
     }
-}
-
-/// Gives a complete file its name.
-pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<(), Error> {
-    let wrap = |source| Error::Write { path: path.to_owned(), source };
-    // What a umask leaves of 666, as any other new file has; temporary files are for their owner alone.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(wrap)?;
-    }
-    file.persist(path).map_err(|error| wrap(error.error))?;
-    Ok(())
 }
 
 fn gzip(words: &[u8]) -> Vec<u8> {

@@ -3,9 +3,8 @@ use std::path::Path;
 
 use churn_events::ObservationDate;
 use rayon::prelude::*;
-use tempfile::NamedTempFile;
 
-use super::months::persist;
+use super::whole_file::WholeFile;
 use crate::{Error, World};
 
 /// Tenants whose lines are held at once.
@@ -42,8 +41,7 @@ pub fn write_truth(world: &World, path: &Path, plan: &TruthPlan) -> Result<u64, 
             return Err(Error::OutOfRange { option, found: found.into(), least: 1, most: 3660 });
         }
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = BufWriter::new(NamedTempFile::with_prefix_in(".truth-", folder).map_err(wrap)?);
+    let mut file = BufWriter::new(WholeFile::create(path)?);
     file.write_all(b"tenant,date,churn_probability,health\n").map_err(wrap)?;
     let (start, end, every) = (world.start().days(), world.end().days(), plan.every_days as i32);
     let first = (start + every - 1).div_euclid(every) * every;
@@ -71,7 +69,6 @@ pub fn write_truth(world: &World, path: &Path, plan: &TruthPlan) -> Result<u64, 
             file.write_all(lines.as_bytes()).map_err(wrap)?;
         }
     }
-    let file = file.into_inner().map_err(|error| wrap(error.into_error()))?;
-    persist(file, path)?;
+    file.into_inner().map_err(|error| wrap(error.into_error()))?.finish()?;
     Ok(n_rows)
 }
