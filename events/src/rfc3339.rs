@@ -178,7 +178,7 @@ pub(crate) fn beginning(text: &str) -> String {
 ///
 /// # Source
 /// Howard Hinnant, chrono-Compatible Low-Level Date Algorithms, `civil_from_days`.
-fn civil(days: i64) -> (i64, u32, u32) {
+pub(crate) fn civil(days: i64) -> (i64, u32, u32) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

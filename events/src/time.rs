@@ -1,3 +1,5 @@
+use crate::rfc3339::civil;
+
 /// Milliseconds in a day.
 pub const DAY_MS: i64 = 86_400_000;
 
@@ -44,8 +46,36 @@ impl ObservationDate {
         Timestamp(self.0 as i64 * DAY_MS)
     }
 
+    /// The calendar year and the month, from 1, that it lies in.
+    pub fn year_month(self) -> (i32, u32) {
+        let (year, month, _) = civil(self.0.into());
+        (year as i32, month)
+    }
+
     /// The date so many days later, or earlier when negative.
     pub const fn plus_days(self, days: i32) -> Self {
         Self(self.0 + days)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_fall_into_their_months() {
+        for (days, month) in [
+            (-1, (1969, 12)),
+            (0, (1970, 1)),
+            (59, (1970, 3)),
+            (19_723, (2024, 1)),
+            (19_782, (2024, 2)),
+            (19_783, (2024, 3)),
+        ] {
+            assert_eq!(ObservationDate::from_days(days).year_month(), month, "day {days}");
+        }
+        for days in [i32::MIN, i32::MAX] {
+            assert!((1..=12).contains(&ObservationDate::from_days(days).year_month().1));
+        }
     }
 }

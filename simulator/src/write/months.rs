@@ -3,7 +3,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use churn_events::{DAY_MS, encode};
+use churn_events::{Timestamp, encode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -111,19 +111,7 @@ fn log_in(folder: &Path) -> std::io::Result<Option<String>> {
 
 /// Year and month in which a record was received.
 fn month_of(record: &Record) -> (i32, u32) {
-    civil_month(record.received.div_euclid(DAY_MS))
-}
-
-/// Year and month of a day since 1970 (Howard Hinnant's `civil_from_days`).
-fn civil_month(days: i64) -> (i32, u32) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    ((year_of_era + era * 400 + i64::from(month <= 2)) as i32, month as u32)
+    Timestamp::from_millis(record.received).date().year_month()
 }
 
 struct Month {
@@ -180,19 +168,4 @@ fn gzip(words: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(words.len() / 5), Compression::fast());
     encoder.write_all(words).expect("this cannot fail because a vector takes all");
     encoder.finish().expect("this cannot fail because a vector takes all")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_fall_into_their_months() {
-        for (days, month) in
-            [(0, (1970, 1)), (59, (1970, 3)), (19_723, (2024, 1)), (19_782, (2024, 2)), (19_783, (2024, 3))]
-        {
-            assert_eq!(civil_month(days), month, "day {days}");
-        }
-        assert_eq!(civil_month(-1), (1969, 12));
-    }
 }

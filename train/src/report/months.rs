@@ -38,12 +38,12 @@ pub(super) fn axis(name: &str, first: ObservationDate, last: ObservationDate) ->
 /// The first days of months, with year and month (from 0).
 fn months(first: ObservationDate, last: ObservationDate) -> Vec<(ObservationDate, usize, usize)> {
     let days = (first.days()..=last.days()).map(ObservationDate::from_days);
+    let begins = |&date: &ObservationDate| date.year_month() != date.plus_days(-1).year_month();
     let month = |date: ObservationDate| {
-        let text = date.to_string();
-        let (year, month) = text.strip_suffix("-01")?.rsplit_once('-')?;
-        Some((date, year.parse().ok()?, month.parse::<usize>().ok()?.checked_sub(1)?))
+        let (year, month) = date.year_month();
+        Some((date, usize::try_from(year).ok()?, month as usize - 1))
     };
-    days.filter_map(month).collect()
+    days.filter(begins).filter_map(month).collect()
 }
 
 #[cfg(test)]
