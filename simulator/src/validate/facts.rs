@@ -98,17 +98,18 @@ impl Facts {
             let left = cancelled.iter().copied().find(|day| *day >= created);
             let (from, to) = (created.max(start), left.unwrap_or(end));
             for (week, count) in weekly.iter_mut().enumerate() {
-                let monday = first_week + 7 * week as i32;
-                if from <= monday && monday + 7 <= to {
-                    let days = (monday - start) as usize..(monday - start + 7) as usize;
+                let first_day = first_week + 7 * week as i32;
+                if from <= first_day && first_day + 7 <= to {
+                    let days = (first_day - start) as usize..(first_day - start + 7) as usize;
                     *count = Some(usage[days].iter().sum::<u32>() as f32);
                 }
             }
             churn_weeks.extend(left.map(|day| ((day - first_week).max(0) / 7) as usize));
-            let logs: Vec<f64> = weekly.iter().flatten().map(|count: &f32| f64::from(*count).ln_1p()).collect();
-            if logs.len() >= 40 && logs.iter().sum::<f64>() / logs.len() as f64 > 3.0 {
-                self.autocorrelation.push(autocorrelation(&logs));
-            }
+        }
+        // Once for a tenant, however often it came back.
+        let logs: Vec<f64> = weekly.iter().flatten().map(|count: &f32| f64::from(*count).ln_1p()).collect();
+        if logs.len() >= 40 && logs.iter().sum::<f64>() / logs.len() as f64 > 3.0 {
+            self.autocorrelation.push(autocorrelation(&logs));
         }
         self.weekly.push((tenant, weekly, churn_weeks));
     }
