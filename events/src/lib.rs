@@ -21,6 +21,8 @@ mod money;
 mod rfc3339;
 mod schemas;
 mod time;
+#[cfg(feature = "whole-file")]
+mod whole_file;
 
 #[doc(hidden)]
 pub use decode::decode_all_ways;
@@ -40,3 +42,5 @@ pub use money::Money;
 pub use rfc3339::TimeError;
 pub use schemas::{EventSchema, event_schemas};
 pub use time::{DAY_MS, ObservationDate, Timestamp};
+#[cfg(feature = "whole-file")]
+pub use whole_file::WholeFile;

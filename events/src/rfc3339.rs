@@ -3,6 +3,7 @@
 //! Nearly every time in a log is written `2026-03-01T12:30:45Z` or `2026-03-01T12:30:45.123Z`. These are read by position,
 //! in a few nanoseconds; everything else that RFC 3339 allows goes through `jiff`, which is also the slow twin in the tests.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -145,13 +146,19 @@ fn days(year: u32, month: u32, day: u32) -> Option<i32> {
 
 /// Any form that RFC 3339 allows.
 pub(crate) fn parse_any(text: &str) -> Result<Timestamp, TimeError> {
-    // jiff reads more than RFC 3339: dates without dashes, times without minutes, names of zones in brackets.
-    let plain = text.len() <= 40 && text.len() >= 19 && !text.contains('[') && text.as_bytes()[4] == b'-';
-    let time = match text.parse::<jiff::Timestamp>() {
+    let short = with_short_fraction(text);
+    // jiff reads more than RFC 3339: dates without dashes, times without minutes, names of zones in brackets, and offsets
+    // of a day and more.
+    let plain = short.len() <= 40
+        && short.len() >= 19
+        && !short.contains('[')
+        && short.as_bytes()[4] == b'-'
+        && offset_hour(&short).is_none_or(|hour| hour <= *b"23");
+    let time = match short.parse::<jiff::Timestamp>() {
         Ok(time) if plain => time,
         _ => {
             let found = beginning(text);
-            return Err(match text.parse::<jiff::civil::DateTime>() {
+            return Err(match short.parse::<jiff::civil::DateTime>() {
                 Ok(_) if plain => TimeError::NoZone { found },
                 _ => TimeError::NotATime { found },
             });
@@ -163,6 +170,23 @@ pub(crate) fn parse_any(text: &str) -> Result<Timestamp, TimeError> {
         return Err(TimeError::OutOfRange { found: beginning(text) });
     }
     Ok(Timestamp::from_millis(millis))
+}
+
+/// The text without the digits of a second's fraction that are beyond nanoseconds, which jiff does not read.
+fn with_short_fraction(text: &str) -> Cow<'_, str> {
+    const MOST: usize = 9;
+    let Some((time, rest)) = text.split_once('.') else { return Cow::Borrowed(text) };
+    match rest.bytes().take_while(u8::is_ascii_digit).count() {
+        n_digits if n_digits > MOST => Cow::Owned(format!("{time}.{}{}", &rest[..MOST], &rest[n_digits..])),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// The two characters after the sign of an offset.
+fn offset_hour(text: &str) -> Option<[u8; 2]> {
+    let zone = text.as_bytes().get(19..)?;
+    let sign = zone.iter().position(|byte| matches!(byte, b'+' | b'-'))?;
+    zone[sign + 1..].first_chunk().copied()
 }
 
 /// The start of a text of any length, for a message.
@@ -282,13 +306,28 @@ mod tests {
         assert_eq!(millis("1970-01-01T01:00:00+01:00"), 0);
         assert_eq!(millis("1970-01-01t00:00:01.5z"), 1500);
         assert_eq!(millis("2026-03-01 00:00:00.123456789-00:30"), millis("2026-03-01T00:30:00.123Z"));
+        assert_eq!(
+            millis("2026-03-01T00:00:00.1239999999999999999999999999999999999999Z"),
+            millis("2026-03-01T00:00:00.123Z")
+        );
+        assert_eq!(millis("2026-03-01T00:00:00.0000000001+23:59"), millis("2026-02-28T00:01:00Z"));
         assert_eq!(Timestamp::from_millis(1).to_string(), "1970-01-01T00:00:00.001Z");
         assert_eq!(Timestamp::from_millis(-1).to_string(), "1969-12-31T23:59:59.999Z");
     }
 
     #[test]
+    fn offsets_of_a_day_and_more_are_refused() {
+        for offset in ["+24:00", "-24:00", "+25:00", "+23:60", "-99:00"] {
+            for fraction in ["", ".5", ".1234567890123"] {
+                let text = format!("2026-03-01T00:00:00{fraction}{offset}");
+                assert_eq!(Timestamp::parse(&text), Err(TimeError::NotATime { found: text.clone() }), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn a_time_without_zone_is_refused_for_that() {
-        for text in ["2026-03-01T12:30:45", "2026-03-01 12:30:45.5"] {
+        for text in ["2026-03-01T12:30:45", "2026-03-01 12:30:45.5", "2026-03-01T12:30:45.0123456789"] {
             assert_eq!(Timestamp::parse(text), Err(TimeError::NoZone { found: text.into() }));
         }
     }

@@ -1,9 +1,10 @@
 //! Feature stores in files. `docs/state-format.md` specifies the bytes.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use churn_events::WholeFile;
 use sha2::{Digest, Sha256};
 
 use crate::store::{EventCounts, FeatureStore, StoreOptions, state_numbers};
@@ -124,17 +125,9 @@ impl FeatureStore {
     }
 
     fn replace_file(&self, path: &Path) -> std::io::Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        // A file in a folder of its own, because a temporary file would stay readable by its owner only.
-        let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(folder)?;
-        let partial_path = partial.path().join("snapshot");
-        let mut out = BufWriter::with_capacity(1 << 16, File::create(&partial_path)?);
+        let mut out = BufWriter::with_capacity(1 << 16, WholeFile::create(path)?);
         self.write_to(&mut out)?;
-        out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&partial_path, path)
+        out.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()
     }
 
     fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {

@@ -75,7 +75,7 @@ fn usage_slope(seen: &Observed) -> f64 {
 pub(crate) const USAGE_Z_7: Definition = Definition {
     number: 48,
     name: "usage_z_7",
-    definition: "(x - m) / sqrt(s2 + m + 1), x = L+J of 7 d, m and s2 mean and variance of the 11 weeks of tenure before",
+    definition: "(x - m) / sqrt(s2 + m + 1), x = L+J of 7 d, m and s2 mean and sample variance of the 11 weeks of tenure before",
     unit: Some("sd"),
     lookback_days: Some(84),
     missing_when: "tenure under 35 days",

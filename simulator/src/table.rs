@@ -1,7 +1,7 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use churn_events::{DAY_MS, Money, ObservationDate};
+use churn_events::{DAY_MS, Money, ObservationDate, WholeFile};
 use rayon::prelude::*;
 
 use crate::Error;
@@ -9,7 +9,6 @@ use crate::record::{Change, Record, What};
 use crate::run::Run;
 use crate::scenario::{Parameters, Scenario};
 use crate::world::Setting;
-use crate::write::WholeFile;
 
 /// Days of log before the date of the table, a few more than its longest window.
 const DAYS_BEFORE: u32 = 98;
@@ -39,7 +38,7 @@ pub fn write_table(path: &Path, rows: u32, seed: u64, date: ObservationDate) -> 
         parameters: Parameters { there_at_start: 1.0, ..Parameters::of(Scenario::Steady) },
     };
     let wrap = |source| Error::Write { path: path.to_owned(), source };
-    let mut file = BufWriter::new(WholeFile::create(path)?);
+    let mut file = BufWriter::new(WholeFile::create(path).map_err(wrap)?);
     file.write_all(b"Company,Industry,Revenue,Employees,#job30,#job90,MonthlyCharge,TotalCharge,Churn\n")
         .map_err(wrap)?;
     let mut n_written = 0;
@@ -54,7 +53,7 @@ pub fn write_table(path: &Path, rows: u32, seed: u64, date: ObservationDate) -> 
             n_written += 1;
         }
     }
-    file.into_inner().map_err(|error| wrap(error.into_error()))?.finish()
+    file.into_inner().map_err(|error| wrap(error.into_error()))?.finish().map_err(wrap)
 }
 
 /// A tenant's row without its name; `None` when it is no longer there on the date.

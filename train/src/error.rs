@@ -222,7 +222,7 @@ impl Error {
             AssemblyError::UnsureEnd { after_last, .. } | AssemblyError::EndBeyondLog { after_last, .. } => {
                 Some(format!("--log-end {after_last}"))
             }
-            AssemblyError::LongLog { .. } => Some("--log-end DATE".to_owned()),
+            AssemblyError::LongLog { .. } | AssemblyError::EndBeforeLog { .. } => Some("--log-end DATE".to_owned()),
             AssemblyError::Digest { .. } => Some("--table FILE".to_owned()),
             _ => None,
         }

@@ -98,6 +98,9 @@ impl Assembler {
         let Some(start) = report.first_received().map(Timestamp::date) else {
             return Err(AssemblyError::EmptyLog.into());
         };
+        if let Some(end) = context.end.filter(|&end| end <= start) {
+            return Err(AssemblyError::EndBeforeLog { end, first: start }.into());
+        }
         let end = end_of(&shards, context.end)?;
         if i64::from(end.days()) - i64::from(start.days()) > i64::from(MOST_DAYS) {
             return Err(AssemblyError::LongLog { start, end, most_years: MOST_DAYS / 366 }.into());

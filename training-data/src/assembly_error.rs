@@ -178,6 +178,17 @@ pub enum AssemblyError {
         /// The day after that.
         after_last: ObservationDate,
     },
+    /// The end that was given leaves nothing of the log.
+    #[error(
+        "the log is said to end on {end}, and its first event was received on {first}: nothing is before the end; give \
+         the day after the last one that is complete"
+    )]
+    EndBeforeLog {
+        /// The end that was given.
+        end: ObservationDate,
+        /// Day of the first event.
+        first: ObservationDate,
+    },
     /// The features of an observation cannot be read.
     #[error("cannot read the features of tenant {tenant:?} on {date}")]
     Features {

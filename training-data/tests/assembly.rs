@@ -190,6 +190,10 @@ fn an_end_beyond_the_log_is_refused_and_makes_nobody_stay() {
         ),
         "{refused}"
     );
+    for before in [-1000, 0] {
+        let refused = message(assemble(&facts, &plan(), Some(day(before))));
+        assert!(refused.contains("its first event was received on 2023-08-31"), "{refused}");
+    }
     let mut far = facts;
     far.push(fact("acme", 900, What::Job));
     assert!(matches!(

@@ -1,23 +1,19 @@
 //! The file of lines that are no events, so that nothing is lost.
 
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use tempfile::TempDir;
 
 use super::Fault;
-use crate::Error;
+use crate::{Error, WholeFile};
 
 /// Writes dead letters beside their file, which appears when all are on the disk.
 pub(super) struct DeadLetters {
     path: PathBuf,
-    file: BufWriter<File>,
-    /// Where the file grows. In a folder of its own, because a temporary file would stay readable by its owner only.
-    partial: TempDir,
+    file: BufWriter<WholeFile>,
 }
 
 /// One line of the file.
@@ -40,16 +36,9 @@ struct DeadLetter<'a> {
 
 impl DeadLetters {
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let begin = || -> io::Result<_> {
-            let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(folder)?;
-            Ok((File::create(in_partial(&partial))?, partial))
-        };
-        match begin() {
-            Ok((file, partial)) => Ok(Self { path: path.to_owned(), file: BufWriter::new(file), partial }),
-            // Without the temporary name, which helps nobody.
-            Err(source) => Err(Error::DeadLetters { path: path.to_owned(), source: source.kind().into() }),
-        }
+        let file = WholeFile::create(path);
+        let file = file.map_err(|source| Error::DeadLetters { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
     }
 
     pub(super) fn write(&mut self, source: &str, fault: &Fault<'_>) -> Result<(), Error> {
@@ -69,17 +58,12 @@ impl DeadLetters {
 
     /// Puts the file in its place.
     pub(super) fn finish(self) -> Result<(), Error> {
-        let Self { path, file, partial } = self;
-        let file = file.into_inner().map_err(io::IntoInnerError::into_error);
-        let placed = file.and_then(|file| file.sync_all()).and_then(|()| fs::rename(in_partial(&partial), &path));
+        let Self { path, file } = self;
+        let placed = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(WholeFile::finish);
         placed.map_err(|source| Error::DeadLetters { path, source })
     }
 
     fn error(&self, source: io::Error) -> Error {
         Error::DeadLetters { path: self.path.clone(), source }
     }
-}
-
-fn in_partial(partial: &TempDir) -> PathBuf {
-    partial.path().join("dead-letters")
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use churn_events::{EventKind, JobStatus};
+use churn_events::{EventKind, JobStatus, WholeFile};
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
@@ -11,7 +11,6 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
-use super::whole_file::WholeFile;
 use crate::Error;
 use crate::record::{Record, Texts};
 use crate::slices::Slices;

@@ -3,8 +3,6 @@
 mod columns;
 mod months;
 mod truth;
-mod whole_file;
 
 pub use months::{Format, WrittenLog, write_log};
 pub use truth::{TruthPlan, write_truth};
-pub(crate) use whole_file::WholeFile;

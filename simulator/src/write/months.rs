@@ -3,12 +3,11 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use churn_events::{Timestamp, encode};
+use churn_events::{Timestamp, WholeFile, encode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::columns::ColumnFile;
-use super::whole_file::WholeFile;
 use crate::record::Record;
 use crate::slices::Slices;
 use crate::{Error, World};
@@ -128,7 +127,7 @@ enum Sink {
 impl Month {
     fn begin(name: (i32, u32), folder: &Path, format: Format) -> Result<Self, Error> {
         let path = folder.join(format!("events-{:04}-{:02}.{format}", name.0, name.1));
-        let file = WholeFile::create(&path)?;
+        let file = WholeFile::create(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
         let sink = match format {
             Format::Parquet => Sink::Columns(ColumnFile::begin(file, &path)?),
             _ => {
@@ -152,13 +151,12 @@ impl Month {
     }
 
     fn finish(self, report: &mut WrittenLog) -> Result<(), Error> {
+        let wrap = |source| Error::Write { path: self.path.clone(), source };
         let file = match self.sink {
-            Sink::Lines { file, .. } => file
-                .into_inner()
-                .map_err(|error| Error::Write { path: self.path.clone(), source: error.into_error() })?,
+            Sink::Lines { file, .. } => file.into_inner().map_err(|error| wrap(error.into_error()))?,
             Sink::Columns(file) => file.finish(&self.path)?,
         };
-        file.finish()?;
+        file.finish().map_err(wrap)?;
         report.files.push(self.path);
         Ok(())
     }

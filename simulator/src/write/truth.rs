@@ -1,10 +1,9 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use churn_events::ObservationDate;
+use churn_events::{ObservationDate, WholeFile};
 use rayon::prelude::*;
 
-use super::whole_file::WholeFile;
 use crate::{Error, World};
 
 /// Tenants whose lines are held at once.
@@ -41,7 +40,7 @@ pub fn write_truth(world: &World, path: &Path, plan: &TruthPlan) -> Result<u64, 
             return Err(Error::OutOfRange { option, found: found.into(), least: 1, most: 3660 });
         }
     }
-    let mut file = BufWriter::new(WholeFile::create(path)?);
+    let mut file = BufWriter::new(WholeFile::create(path).map_err(wrap)?);
     file.write_all(b"tenant,date,churn_probability,health\n").map_err(wrap)?;
     let (start, end, every) = (world.start().days(), world.end().days(), plan.every_days as i32);
     let first = (start + every - 1).div_euclid(every) * every;
@@ -69,6 +68,6 @@ pub fn write_truth(world: &World, path: &Path, plan: &TruthPlan) -> Result<u64, 
             file.write_all(lines.as_bytes()).map_err(wrap)?;
         }
     }
-    file.into_inner().map_err(|error| wrap(error.into_error()))?.finish()?;
+    file.into_inner().map_err(|error| wrap(error.into_error()))?.finish().map_err(wrap)?;
     Ok(n_rows)
 }

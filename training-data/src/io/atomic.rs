@@ -1,66 +1,39 @@
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use churn_events::WholeFile;
 
 use crate::{AssemblyError, Error};
 
 /// A file that gets its name only when it is whole; dropped before that, it leaves nothing behind.
 pub(super) struct Partial {
     path: PathBuf,
-    temporary: PathBuf,
-    file: Option<BufWriter<File>>,
+    file: BufWriter<WholeFile>,
 }
 
 impl Partial {
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         if path.is_dir() {
             return Err(Error::Directory { path: path.to_owned() });
         }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        // Short whatever the target's name, and no two writers share one.
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let temporary = folder.join(format!(".training-set-{}-{number}.tmp", std::process::id()));
-        let file = File::create(&temporary).map_err(|source| failed(path, source))?;
-        Ok(Self { path: path.to_owned(), temporary, file: Some(BufWriter::new(file)) })
+        let file = WholeFile::create(path).map_err(|source| failed(path, source))?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
     }
 
     /// Puts the bytes on the disk and gives the file its name.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
-        let name = |file: Option<BufWriter<File>>| {
-            if let Some(file) = file {
-                file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-            }
-            fs::rename(&self.temporary, &self.path)
-        };
-        let file = self.file.take();
-        name(file).map_err(|source| {
-            drop(fs::remove_file(&self.temporary));
-            failed(&self.path, source)
-        })
+    pub(super) fn finish(self) -> Result<(), Error> {
+        let placed = self.file.into_inner().map_err(io::IntoInnerError::into_error).and_then(WholeFile::finish);
+        placed.map_err(|source| failed(&self.path, source))
     }
 }
 
 impl Write for Partial {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.as_mut().map_or(Ok(0), |file| file.write(bytes))
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), Write::flush)
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // Nothing more can be done when this fails too; the error that led here says what to mend.
-        if self.file.take().is_some() {
-            drop(fs::remove_file(&self.temporary));
-        }
+        self.file.flush()
     }
 }
 
