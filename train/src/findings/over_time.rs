@@ -90,8 +90,7 @@ pub(crate) fn base_rate(dates: &[DateFacts]) -> Option<f64> {
 /// What was in the log and what was not used of it.
 pub(crate) fn log(log: &LogFacts) -> String {
     let n = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX));
-    let left_out: Vec<String> =
-        log.left_out.iter().map(|(why, left_out)| format!("{} {why}", n(*left_out))).collect();
+    let left_out: Vec<String> = log.left_out.iter().map(|(why, left_out)| format!("{} {why}", n(*left_out))).collect();
     let used = if left_out.is_empty() {
         "every event was used".to_owned()
     } else {
