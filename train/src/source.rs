@@ -155,6 +155,13 @@ fn print_cautions(console: &Console, report: &AssemblyReport) {
         let n = report.n_out_of_order;
         console.line(format!("  caution: {n} events stood in the log after an observation that came later"));
     }
+    if report.n_passed_over > 0 {
+        let n = report.n_passed_over;
+        console.line(format!(
+            "  caution: {n} observations could not be made, because an event received after them stands in the log before \
+             their tenant's earlier ones; sort each tenant's events by the time received"
+        ));
+    }
     if report.n_industry_left_out > 0 {
         let n = report.n_industry_left_out;
         console

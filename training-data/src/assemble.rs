@@ -113,6 +113,7 @@ impl Assembler {
         if let Some(failure) = shards.iter_mut().find_map(Shard::take_failure) {
             return Err(failure.into());
         }
+        report.n_passed_over = shards.iter().map(|shard| shard.n_passed_over(first, end, plan)).sum();
 
         let gathered = Gathered::of(&shards, plan, first, end);
         gathered.check(plan, &report, start, end)?;
@@ -282,6 +283,7 @@ impl<'a> Gathered<'a> {
             n_too_young: sum(|cohort| cohort.n_too_young),
             n_inactive: sum(|cohort| cohort.n_inactive),
             n_cancelled_in_gap: sum(|cohort| cohort.n_cancelled_in_gap),
+            n_passed_over: report.n_passed_over,
         }
     }
 }

@@ -84,8 +84,16 @@ pub enum AssemblyError {
     /// There are observation dates with label horizons, and nobody at risk on any of them.
     #[error(
         "none of {n_tenants} tenants was at risk on an observation date from {first} to {last} ({n_too_young} times \
-         too young, {n_inactive} times without a job in the lookback, {n_cancelled_in_gap} times cancelled in the gap); \
-         lower the minimum tenure or the gap, or look at what the log holds"
+         too young, {n_inactive} times without a job in the lookback, {n_cancelled_in_gap} times cancelled in the gap); {}",
+        if *.n_passed_over > 0 {
+            format!(
+                "{} observations could not be made because an event received later stands in the log before the \
+                 tenant's earlier ones: sort each tenant's events by the time received",
+                .n_passed_over
+            )
+        } else {
+            "lower the minimum tenure or the gap, or look at what the log holds".to_owned()
+        }
     )]
     NobodyAtRisk {
         /// First observation date.
@@ -100,6 +108,8 @@ pub enum AssemblyError {
         n_inactive: u64,
         /// How often a tenant cancelled in the gap.
         n_cancelled_in_gap: u64,
+        /// How often a tenant was at risk on a date that was passed over, because its events are out of order.
+        n_passed_over: u64,
     },
     /// Nobody churned.
     #[error(
