@@ -188,6 +188,22 @@ pub enum AssemblyError {
         /// The day after that.
         after_last: ObservationDate,
     },
+    /// Days without events in the middle of a log that has them every day, as when a file of it is missing.
+    #[error(
+        "the log holds hardly any event received from {from} to {last} ({days} days), and as many as usual before and \
+         after: whatever happened on these days is not in it, so their labels cannot be known; give the missing events, \
+         or {from} as the end of the log, or {first_after} as the first observation date"
+    )]
+    GapInLog {
+        /// First day of the gap.
+        from: ObservationDate,
+        /// Last day of the gap.
+        last: ObservationDate,
+        /// Days of the gap.
+        days: i32,
+        /// The first date whose lookback begins after the gap.
+        first_after: ObservationDate,
+    },
     /// The features of an observation cannot be read.
     #[error("cannot read the features of tenant {tenant:?} on {date}")]
     Features {
