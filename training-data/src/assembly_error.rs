@@ -425,15 +425,28 @@ pub enum AssemblyError {
         /// Censored rows that were written.
         expected_censored: usize,
     },
-    /// The rows do not say what was written.
+    /// The label is not the one of the plan.
     #[error(
-        "training set {path:?}: its rows have the digest {found}, and {expected} was written; a value was changed since \
-         then, so write the set anew, or read a CSV file that was changed on purpose as a table"
+        "{path:?} says the label {found:?}, and by its plan it is {expected:?}; one of them was changed since it was \
+         written, so write the set anew"
+    )]
+    LabelOfPlan {
+        /// The file.
+        path: PathBuf,
+        /// What the description says.
+        found: String,
+        /// What the plan says.
+        expected: String,
+    },
+    /// The rows or their description do not say what was written.
+    #[error(
+        "training set {path:?}: its rows and their description have the digest {found}, and {expected} was written; a \
+         value was changed since then, so write the set anew, or read a CSV file that was changed on purpose as a table"
     )]
     Digest {
         /// The file.
         path: PathBuf,
-        /// SHA-256 of the rows.
+        /// SHA-256 of the rows and their description.
         found: String,
         /// What the description says.
         expected: String,
