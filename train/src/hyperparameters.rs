@@ -1,9 +1,12 @@
 //! `hyperparameters.json` and plans: options as the keys of a JSON object.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::Error;
@@ -16,7 +19,8 @@ use crate::command_line::parse;
 /// what was read come all arguments, those from the files among them.
 ///
 /// # Errors
-/// When the command line cannot be used, or a file cannot be read, is no JSON object, or has a key that is no option.
+/// When the command line cannot be used, or a file cannot be read, is no JSON object, or has a key that is no option or is
+/// there twice.
 pub(crate) fn parse_with_files<T: CommandFactory + FromArgMatches>(
     args: impl IntoIterator<Item = OsString>,
     files: impl Fn(&T) -> Vec<(PathBuf, Command)>,
@@ -43,11 +47,15 @@ pub(crate) fn parse_with_files<T: CommandFactory + FromArgMatches>(
 fn flags_of_file(path: &Path, options: &Command, given: &[OsString]) -> Result<Vec<OsString>, Error> {
     let fail = |problem: String| Error::Hyperparameters { path: path.to_owned(), problem };
     let text = std::fs::read(path).map_err(|source| Error::ReadFile { path: path.to_owned(), source })?;
-    let object: serde_json::Map<String, Value> =
+    let Object(entries) =
         serde_json::from_slice(&text).map_err(|error| fail(format!("expected a JSON object: {error}")))?;
     let mut flags = Vec::new();
-    for (key, value) in object {
+    let mut names = HashSet::new();
+    for (key, value) in entries {
         let name = key.replace('_', "-");
+        if !names.insert(name.clone()) {
+            return Err(fail(format!("{key} is there twice; give it once")));
+        }
         let is_named = |arg: &&Arg| arg.get_long() == Some(name.as_str()) && !FILES.contains(&name.as_str());
         let Some(arg) = options.get_arguments().find(is_named) else {
             return Err(fail(unknown(&key, options)));
@@ -69,6 +77,31 @@ fn flags_of_file(path: &Path, options: &Command, given: &[OsString]) -> Result<V
         }
     }
     Ok(flags)
+}
+
+/// A JSON object with all its entries in order, also those whose key was there before.
+struct Object(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Object;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Object(entries))
+            }
+        }
+        deserializer.deserialize_map(Entries)
+    }
 }
 
 /// What is wrong with a key that is no option; a plan has so few that all of them are named.

@@ -33,7 +33,8 @@ pub struct PlanOptions {
     /// Days that a tenant has to be there before it is observed
     #[arg(long, value_name = "DAYS", default_value_t = ObservationPlan::default().min_tenure_days, help_heading = "Observation plan")]
     pub min_tenure: u32,
-    /// First observation date, as 2026-01-01 [default: as early as features can be known]
+    /// First observation date, as 2026-01-01, or the next day that begins a week of the grid (a Thursday) [default: as
+    /// early as features can be known]
     #[arg(long, value_name = "DATE", help_heading = "Observation plan")]
     pub from: Option<ObservationDate>,
     /// Last observation date [default: the end of the log]

@@ -120,7 +120,7 @@ pub(crate) fn observe(
         return Err(Error::BrokenLog { path: broken.file.clone() });
     }
     let assembled = assembler.finish()?;
-    print_cautions(console, &assembled.report);
+    print_cautions(console, &assembled.plan, &assembled.report);
     Ok(Assembly { assembled, source: name_of_all(&files), unread: unread(&report), world: None })
 }
 
@@ -150,10 +150,26 @@ fn name_of_all(paths: &[PathBuf]) -> String {
 }
 
 /// Says what in the log may not be as its owner thinks.
-fn print_cautions(console: &Console, report: &AssemblyReport) {
+fn print_cautions(console: &Console, plan: &ObservationPlan, report: &AssemblyReport) {
+    if let (Some(first), Some(received)) = (plan.first, report.first_received()) {
+        let (covered, lookback) = (received.date().plus_days(plan.lookback_days as i32), plan.lookback_days);
+        if first < covered {
+            console.line(format!(
+                "  caution: observations before {covered} look back {lookback} days to where the log has not begun; their \
+                 features know too little"
+            ));
+        }
+    }
     if report.n_out_of_order > 0 {
         let n = report.n_out_of_order;
         console.line(format!("  caution: {n} events stood in the log after an observation that came later"));
+    }
+    if report.n_passed_over > 0 {
+        let n = report.n_passed_over;
+        console.line(format!(
+            "  caution: {n} observations could not be made, because an event received after them stands in the log before \
+             their tenant's earlier ones; sort each tenant's events by the time received"
+        ));
     }
     if report.n_industry_left_out > 0 {
         let n = report.n_industry_left_out;

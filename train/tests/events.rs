@@ -265,6 +265,11 @@ fn options_that_would_do_harm_or_nothing_are_refused_before_the_work() {
     std::fs::create_dir(desk.path("folder.csv")).expect("makes a folder");
     let said = desk.run(TRAIN, "--plan plan.json").failed(2);
     assert!(said.contains(r#"no option of the observation plan is called "horizont""#), "{said}");
+    for (plan, key) in [(r#"{"gap": 7, "gap": 9}"#, "gap"), (r#"{"min_tenure": 7, "min-tenure": 9}"#, "min-tenure")] {
+        std::fs::write(desk.path("plan.json"), plan).expect("writes");
+        let said = desk.run(TRAIN, "--plan plan.json").failed(2);
+        assert!(said.contains(&format!("{key} is there twice; give it once")), "{said}");
+    }
     assert!(said.contains("every, lookback, gap, horizon, min_tenure, from, to, half_life"), "{said}");
     for (words, code, part) in [
         ("--calibration-share 0.8", 2, "--calibration-share must be at least 0, and less than 1 together with"),

@@ -10,6 +10,7 @@ use crate::assembled::Unlabelled;
 use crate::label::Fate;
 use crate::log_end::ReceivedDays;
 use crate::observer::Observer;
+use crate::plan::later;
 use crate::set::LabelledRows;
 use crate::shard::{Context, MOST_DAYS, NO_INDUSTRY, Shard};
 use crate::{Assembled, AssemblyError, AssemblyReport, Cohort, Error, EventStudy, Keys, ObservationPlan, TrainingSet};
@@ -87,8 +88,8 @@ impl Assembler {
     /// The observations of the log.
     ///
     /// # Errors
-    /// When the log is empty or too short for one label horizon, when its events do not reach up to its end, or its
-    /// observations have only one label.
+    /// When the log is empty or too short for one label horizon, when its events do not reach up to its end or days are
+    /// missing in between, or its observations have only one label.
     pub fn finish(self) -> Result<Assembled, Error> {
         let Self { context, schema, mut shards, .. } = self;
         let plan = &context.plan;
@@ -101,12 +102,14 @@ impl Assembler {
         if let Some(end) = context.end.filter(|&end| end <= start) {
             return Err(AssemblyError::EndBeforeLog { end, first: start }.into());
         }
-        let end = end_of(&shards, context.end)?;
+        let days = ReceivedDays::of(shards.iter().map(Shard::received));
+        let end = end_of(&days, &shards, context.end)?;
         if i64::from(end.days()) - i64::from(start.days()) > i64::from(MOST_DAYS) {
             return Err(AssemblyError::LongLog { start, end, most_years: MOST_DAYS / 366 }.into());
         }
         let first = plan.first.unwrap_or(start.plus_days(plan.lookback_days as i32));
         (report.first_day, report.end_day) = (first.days(), end.days());
+        check_gaps(&days, plan, &report)?;
 
         let close = |shard: &mut Shard| shard.close(end, &context);
         #[cfg(feature = "rayon")]
@@ -116,6 +119,7 @@ impl Assembler {
         if let Some(failure) = shards.iter_mut().find_map(Shard::take_failure) {
             return Err(failure.into());
         }
+        report.n_passed_over = shards.iter().map(|shard| shard.n_passed_over(first, end, plan)).sum();
 
         let gathered = Gathered::of(&shards, plan, first, end);
         gathered.check(plan, &report, start, end)?;
@@ -142,8 +146,11 @@ impl Assembler {
 }
 
 /// Where the log ends, once its events are known to reach up to there.
-fn end_of(shards: &[Shard], given: Option<ObservationDate>) -> Result<ObservationDate, AssemblyError> {
-    let days = ReceivedDays::of(shards.iter().map(Shard::received));
+fn end_of(
+    days: &ReceivedDays,
+    shards: &[Shard],
+    given: Option<ObservationDate>,
+) -> Result<ObservationDate, AssemblyError> {
     if let Some(end) = given {
         return match days.silence_before(end) {
             Some(last) => Err(AssemblyError::EndBeyondLog { end, last, after_last: last.plus_days(1) }),
@@ -158,6 +165,23 @@ fn end_of(shards: &[Shard], given: Option<ObservationDate>) -> Result<Observatio
             Err(AssemblyError::UnsureEnd { last, n_after, received_at, tenant, id, after_last })
         }
         None => Ok(received_at.date()),
+    }
+}
+
+/// Refuses a log in which days are missing that an observation looks at, or its label.
+fn check_gaps(days: &ReceivedDays, plan: &ObservationPlan, report: &AssemblyReport) -> Result<(), AssemblyError> {
+    let lookback = plan.lookback_days as i32;
+    let horizon_end = plan.last.map(|last| later(last, plan.embargo_days()));
+    let end = horizon_end.map_or(report.end(), |horizon_end| horizon_end.min(report.end()));
+    let seen = report.first_date().plus_days(-lookback)..end;
+    match days.up_to(report.end()).gap_in(seen, report.n_tenants) {
+        Some(gap) => Err(AssemblyError::GapInLog {
+            from: gap.start,
+            last: gap.end.plus_days(-1),
+            days: gap.end.days() - gap.start.days(),
+            first_after: gap.end.plus_days(lookback),
+        }),
+        None => Ok(()),
     }
 }
 
@@ -285,6 +309,7 @@ impl<'a> Gathered<'a> {
             n_too_young: sum(|cohort| cohort.n_too_young),
             n_inactive: sum(|cohort| cohort.n_inactive),
             n_cancelled_in_gap: sum(|cohort| cohort.n_cancelled_in_gap),
+            n_passed_over: report.n_passed_over,
         }
     }
 }

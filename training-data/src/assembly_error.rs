@@ -84,8 +84,16 @@ pub enum AssemblyError {
     /// There are observation dates with label horizons, and nobody at risk on any of them.
     #[error(
         "none of {n_tenants} tenants was at risk on an observation date from {first} to {last} ({n_too_young} times \
-         too young, {n_inactive} times without a job in the lookback, {n_cancelled_in_gap} times cancelled in the gap); \
-         lower the minimum tenure or the gap, or look at what the log holds"
+         too young, {n_inactive} times without a job in the lookback, {n_cancelled_in_gap} times cancelled in the gap); {}",
+        if *.n_passed_over > 0 {
+            format!(
+                "{} observations could not be made because an event received later stands in the log before the \
+                 tenant's earlier ones: sort each tenant's events by the time received",
+                .n_passed_over
+            )
+        } else {
+            "lower the minimum tenure or the gap, or look at what the log holds".to_owned()
+        }
     )]
     NobodyAtRisk {
         /// First observation date.
@@ -100,6 +108,8 @@ pub enum AssemblyError {
         n_inactive: u64,
         /// How often a tenant cancelled in the gap.
         n_cancelled_in_gap: u64,
+        /// How often a tenant was at risk on a date that was passed over, because its events are out of order.
+        n_passed_over: u64,
     },
     /// Nobody churned.
     #[error(
@@ -188,6 +198,22 @@ pub enum AssemblyError {
         end: ObservationDate,
         /// Day of the first event.
         first: ObservationDate,
+    },
+    /// Days without events in the middle of a log that has them every day, as when a file of it is missing.
+    #[error(
+        "the log holds hardly any event received from {from} to {last} ({days} days), and as many as usual before and \
+         after: whatever happened on these days is not in it, so their labels cannot be known; give the missing events, \
+         or {from} as the end of the log, or {first_after} as the first observation date"
+    )]
+    GapInLog {
+        /// First day of the gap.
+        from: ObservationDate,
+        /// Last day of the gap.
+        last: ObservationDate,
+        /// Days of the gap.
+        days: i32,
+        /// The first date whose lookback begins after the gap.
+        first_after: ObservationDate,
     },
     /// The features of an observation cannot be read.
     #[error("cannot read the features of tenant {tenant:?} on {date}")]
@@ -410,15 +436,28 @@ pub enum AssemblyError {
         /// Censored rows that were written.
         expected_censored: usize,
     },
-    /// The rows do not say what was written.
+    /// The label is not the one of the plan.
     #[error(
-        "training set {path:?}: its rows have the digest {found}, and {expected} was written; a value was changed since \
-         then, so write the set anew, or read a CSV file that was changed on purpose as a table"
+        "{path:?} says the label {found:?}, and by its plan it is {expected:?}; one of them was changed since it was \
+         written, so write the set anew"
+    )]
+    LabelOfPlan {
+        /// The file.
+        path: PathBuf,
+        /// What the description says.
+        found: String,
+        /// What the plan says.
+        expected: String,
+    },
+    /// The rows or their description do not say what was written.
+    #[error(
+        "training set {path:?}: its rows and their description have the digest {found}, and {expected} was written; a \
+         value was changed since then, so write the set anew, or read a CSV file that was changed on purpose as a table"
     )]
     Digest {
         /// The file.
         path: PathBuf,
-        /// SHA-256 of the rows.
+        /// SHA-256 of the rows and their description.
         found: String,
         /// What the description says.
         expected: String,

@@ -10,7 +10,13 @@ pub(crate) struct Observer {
     pub(crate) state: TenantState,
     pub(crate) label: LabelTracker,
     pub(crate) usage: WeeklyUsage,
-    /// The next observation date; everything before it has been emitted.
+    /// Whether the state has taken in an event.
+    pub(crate) has_state: bool,
+    /// The first day on which an event was known, wherever it stands in the log.
+    pub(crate) first_known: ObservationDate,
+    /// The first observation date that could be emitted.
+    pub(crate) first: ObservationDate,
+    /// The next observation date; everything from the first one up to it has been emitted.
     pub(crate) next: ObservationDate,
     /// The last observation date that was emitted.
     pub(crate) emitted: Option<ObservationDate>,
@@ -22,9 +28,17 @@ impl Observer {
             state: TenantState::new(),
             label: LabelTracker::default(),
             usage: WeeklyUsage::default(),
+            has_state: false,
+            first_known: next,
+            first: next,
             next,
             emitted: None,
         }
+    }
+
+    /// Sets the first observation date, before the state takes in its first event.
+    pub(crate) fn start(&mut self, first: ObservationDate) {
+        (self.first, self.next) = (first, first);
     }
 
     /// Whether an observation has been emitted that would know the event, had it come in its place.
@@ -34,6 +48,7 @@ impl Observer {
 
     /// Takes in an event; every observation date up to its arrival has been emitted.
     pub(crate) fn apply(&mut self, event: &Event<'_>, options: &StateOptions) -> Applied {
+        self.has_state = true;
         let applied = self.state.apply(event, options);
         let at = options.occurred_at(event);
         self.label.apply(event, at, matches!(applied, Applied::Late | Applied::Dropped));

@@ -18,6 +18,9 @@ pub struct AssemblyReport {
     /// Events that stand in the log after an observation of their tenant and were received before it. That observation
     /// does not know them; later ones do.
     pub n_out_of_order: u64,
+    /// Observations that could not be made: of tenants at risk, on dates that were passed over because an event received
+    /// later stands in the log before those from then.
+    pub n_passed_over: u64,
     /// Events received at or after the end that was given for the log. They count in labels and in no feature.
     pub n_after_end: u64,
     /// Labelled rows whose industry is beyond the most levels that a category may have, and counts as missing.
@@ -65,6 +68,7 @@ impl AssemblyReport {
         self.n_held_back += other.n_held_back;
         self.n_dropped += other.n_dropped;
         self.n_out_of_order += other.n_out_of_order;
+        self.n_passed_over += other.n_passed_over;
         self.n_after_end += other.n_after_end;
         self.n_industry_left_out += other.n_industry_left_out;
         self.received_ms = match (self.received_ms, other.received_ms) {

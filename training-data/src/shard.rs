@@ -87,9 +87,10 @@ impl Shard {
         };
         self.received.count(event, position);
         let observer = &mut self.observers[position as usize];
-        if observer.emitted.is_none() && first_date < observer.next {
-            // An event received before those that stand before it.
-            observer.next = observer.next.min(context.plan.grid_from(first_date));
+        if !observer.has_state {
+            // Until now there were events only from after the end of the log. Once the state has taken one in, its clock
+            // has passed all earlier dates, and they stay passed over.
+            observer.start(observer.next.min(context.plan.grid_from(first_date)));
         }
         let end = context.end.unwrap_or_else(|| observer.next.plus_days(MOST_DAYS));
         if event.received_at >= end.start() {
@@ -98,6 +99,8 @@ impl Shard {
             return;
         }
         self.emit(position, event.received_at.date(), context);
+        let first_known = &mut self.observers[position as usize].first_known;
+        *first_known = (*first_known).min(first_date);
         let observer = &mut self.observers[position as usize];
         self.report.n_out_of_order += u64::from(observer.is_out_of_order(event));
         let applied = observer.apply(event, &context.plan.state);
@@ -138,6 +141,21 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// How often a tenant was at risk, by everything in the log, on a date from `first` on that was passed over because an
+    /// event received later stands in the log before those from then.
+    pub(crate) fn n_passed_over(&self, first: ObservationDate, end: ObservationDate, plan: &ObservationPlan) -> u64 {
+        let mut n = 0;
+        for observer in &self.observers {
+            let until = observer.first.min(end.plus_days(1));
+            let mut date = plan.grid_from(observer.first_known.max(first));
+            while date < until && !plan.is_past_last(date) {
+                n += u64::from(observer.label.standing(date, plan) == Standing::AtRisk);
+                date = plan.next_on_grid(date);
+            }
+        }
+        n
     }
 
     /// Why an observation could not be made, where one could not.

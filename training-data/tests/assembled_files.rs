@@ -116,6 +116,62 @@ fn a_value_that_was_changed_is_never_read() {
     }
     fs::write(&path, &text).expect("writes");
     assert!(Assembled::read(&path).is_ok());
+
+    let beside = folder.path().join("set.csv.json");
+    let json = fs::read_to_string(&beside).expect("is there");
+    let described = |from: &str, to: &str| {
+        let changed = json.replacen(from, to, 1);
+        assert_ne!(changed, json, "{from} is there");
+        fs::write(&beside, changed).expect("writes");
+        message(&path)
+    };
+    // The label in words and the plan hold each other; what they do not say, the digest does.
+    for (from, to) in [
+        ("\"horizon_days\": 60", "\"horizon_days\": 1"),
+        ("\"gap_days\": 14", "\"gap_days\": 0"),
+        ("\"rule\": \"cancelled\"", "\"rule\": \"usage\""),
+        ("\"label\": \"cancelled", "\"label\": \"left"),
+    ] {
+        let refused = described(from, to);
+        assert!(refused.contains("and by its plan it is"), "{to}: {refused}");
+    }
+    for (from, to) in [
+        ("\"every_days\": 28", "\"every_days\": 7"),
+        ("\"min_tenure_days\": 28", "\"min_tenure_days\": 0"),
+        ("\"max_users\": 1048576", "\"max_users\": 7"),
+        ("\"max_users\": 1048576", "\"max_users\": 1048576, \"max_teams\": 7"),
+        ("\"missing_when\": \"unknown\"", "\"missing_when\": \"never\""),
+        ("\"kind\": \"numeric\"", "\"kind\": \"numeric\", \"note\": \"mine\""),
+        ("\"n_late\": 0", "\"n_late\": 3"),
+        ("\"n_churned\": ", "\"n_churned\": 1"),
+    ] {
+        let refused = described(from, to);
+        assert!(refused.contains("a value was changed since then"), "{to}: {refused}");
+    }
+    let unknown = described("\"n_labelled\"", "\"n_unlabelled\": 3,\n  \"n_labelled\"");
+    assert!(unknown.contains("unknown field `n_unlabelled`"), "{unknown}");
+    let twice = described("\"gap_days\": 14", "\"gap_days\": 14, \"gap_days\": 14");
+    assert!(twice.contains("duplicate field `gap_days`"), "{twice}");
+    // Laid out otherwise it says the same.
+    fs::write(&beside, json.replace("\n  ", " ")).expect("writes");
+    assert!(Assembled::read(&path).is_ok());
+}
+
+#[test]
+fn a_description_that_was_changed_in_a_parquet_file_is_never_read() {
+    let folder = tempfile::tempdir().expect("can be made");
+    let path = folder.path().join("set.parquet");
+    world(None, 0).write(&path).expect("writes");
+    let bytes = fs::read(&path).expect("is there");
+    // Of the same length, so that the file stays whole.
+    for (from, to) in [("\"horizon_days\": 60", "\"horizon_days\": 10"), ("\"every_days\": 28", "\"every_days\": 35")] {
+        let place = bytes.windows(from.len()).position(|window| window == from.as_bytes()).expect("is there");
+        let mut changed = bytes.clone();
+        changed[place..place + to.len()].copy_from_slice(to.as_bytes());
+        fs::write(&path, changed).expect("writes");
+        let refused = message(&path);
+        assert!(refused.contains("changed since"), "{to}: {refused}");
+    }
 }
 
 #[test]

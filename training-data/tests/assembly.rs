@@ -225,6 +225,65 @@ fn an_event_out_of_order_is_late_by_its_own_times_only() {
 }
 
 #[test]
+fn a_tenant_whose_log_begins_with_a_later_event_is_observed_from_then_on() {
+    let mut facts = in_received_order(long_log());
+    let in_order = assemble(&facts, &plan(), None).expect("has both labels");
+    assert_eq!(in_order.report.n_passed_over, 0);
+    // An event of day 100 to 101 at the top of the log; day 112 is the next to be observed.
+    let place = facts.iter().position(|fact| fact.tenant == "acme" && fact.received > 100 * 1440).expect("is there");
+    let moved = facts.remove(place);
+    facts.insert(0, moved);
+    let moved = assemble(&facts, &plan(), None).expect("has both labels");
+    let mut expected = rows(&in_order);
+    expected.retain(|(tenant, day, _)| tenant != "acme" || *day > 100);
+    assert_eq!(rows(&moved), expected);
+    assert_eq!(moved.report.n_passed_over, (rows(&in_order).len() - expected.len()) as u64);
+    assert!(moved.report.n_passed_over > 0);
+
+    let backwards: Vec<Fact> = facts.into_iter().rev().collect();
+    let backwards = message(assemble(&backwards, &plan(), None));
+    assert!(backwards.ends_with("sort each tenant's events by the time received"), "{backwards}");
+}
+
+#[test]
+fn a_log_in_which_days_are_missing_is_refused() {
+    let mut facts = Vec::new();
+    for number in 0..12 {
+        let name = format!("tenant {number}");
+        facts.push(fact(&name, 0, What::Created));
+        let last = if number % 3 == 0 { 100 + 25 * number } else { 500 };
+        facts.extend(jobs(&name, 1, last, 1));
+        if last < 500 {
+            facts.push(fact(&name, last, What::Cancelled));
+        }
+    }
+    let facts = in_received_order(facts);
+    let usage = ObservationPlan { rule: LabelRule::Usage, ..plan() };
+    let without = |from: i64, to: i64| -> Vec<Fact> {
+        facts.iter().filter(|fact| !(from..to).contains(&(fact.received / 1440))).cloned().collect()
+    };
+    assert!(assemble(&facts, &usage, None).is_ok());
+    assert!(assemble(&without(200, 212), &usage, None).is_ok(), "closed for twelve days");
+    let hole = without(200, 260);
+    let Err(Error::Assembly(AssemblyError::GapInLog { from, last, days, first_after })) = assemble(&hole, &usage, None)
+    else {
+        panic!("a gap")
+    };
+    assert_eq!((from, last, days, first_after), (day(200), day(259), 60, day(350)));
+    assert!(assemble(&hole, &plan(), None).is_err(), "cancellations on these days are not known either");
+    // What the message names helps.
+    assert!(assemble(&hole, &usage, Some(from)).is_ok());
+    let after = assemble(&hole, &ObservationPlan { first: Some(first_after), ..usage.clone() }, None);
+    assert!(matches!(after, Ok(_) | Err(Error::Assembly(AssemblyError::NoChurn { .. }))));
+    assert!(assemble(&hole, &ObservationPlan { last: Some(day(168)), ..usage.clone() }, None).is_ok());
+    // A few tenants may be silent together.
+    let few: Vec<Fact> =
+        hole.into_iter().filter(|fact| fact.tenant.len() == 8).take_while(|fact| fact.received < 400 * 1440).collect();
+    let few: Vec<Fact> = few.into_iter().filter(|fact| fact.tenant != "tenant 9").collect();
+    assert!(assemble(&few, &usage, None).is_ok());
+}
+
+#[test]
 fn an_event_out_of_order_never_reaches_an_observation_made_before() {
     let mut facts = vec![
         fact("acme", 0, What::Created),

@@ -55,16 +55,17 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The digest of all rows, by which a value that was changed after they were written is found. It is of what the rows
-/// say, whatever the file's form: SHA-256 of each tenant with its length, date, label, weight and features in turn.
-pub(super) fn digest_of(assembled: &Assembled) -> String {
+/// The digest of all rows and of what is said about them, by which a value that was changed after they were written is
+/// found. It is of what the rows say, whatever the file's form: SHA-256 of each tenant with its length, date, label,
+/// weight and features in turn, and then of the description.
+pub(super) fn digest_of(assembled: &Assembled, description: &str) -> String {
     let (rows, n_features) = (Rows(assembled), assembled.labelled.schema().len());
     let mut digest = Digest::default();
     for row in 0..rows.len() {
         digest.add(rows.key(row), rows.label(row), rows.weight(row));
         (0..n_features).for_each(|position| digest.add_value(rows.feature(row, position)));
     }
-    digest.finish()
+    digest.finish(description)
 }
 
 #[derive(Default)]
@@ -83,7 +84,8 @@ impl Digest {
         self.0.update(value.filter(|value| !value.is_nan()).unwrap_or(f32::NAN).to_bits().to_le_bytes());
     }
 
-    fn finish(self) -> String {
+    fn finish(mut self, description: &str) -> String {
+        self.0.update(description);
         self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
@@ -110,15 +112,15 @@ pub(super) struct Read {
 }
 
 impl Read {
-    /// The digest of the rows as they were read.
-    fn digest(&self, n_features: usize) -> String {
+    /// The digest of the rows as they were read, and of their description.
+    fn digest(&self, n_features: usize, description: &str) -> String {
         let mut digest = Digest::default();
         for (row, tenant) in self.tenants.iter().enumerate() {
             let weight = self.weights.get(row).copied().flatten();
             digest.add((tenant, self.dates[row]), self.labels[row], weight);
             self.features[row * n_features..][..n_features].iter().for_each(|value| digest.add_value(Some(*value)));
         }
-        digest.finish()
+        digest.finish(description)
     }
 
     /// Puts the rows together with what is said about them.
@@ -138,7 +140,7 @@ impl Read {
             }
             .into());
         }
-        let found = self.digest(description.schema.len());
+        let found = self.digest(description.schema.len(), &description.canonical);
         if found != description.digest {
             return Err(AssemblyError::Digest { path: path.to_owned(), found, expected: description.digest }.into());
         }
