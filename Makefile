@@ -36,7 +36,7 @@ peers:
 peers-features:
 	benches/peers/features.sh
 
-# Compares all windows with brute force on two real logs: make real-logs DATA=folder
+# Compares all windows with brute force on two real logs, and trains on one: make real-logs DATA=folder
 real-logs:
 	CHURN_REAL_LOGS=$(abspath $(DATA)) cargo test -p churn-train --test real_logs -- --ignored --nocapture
 
