@@ -11,10 +11,19 @@ use crate::procedure::Procedure;
 use crate::rows::Rows;
 
 /// Churned observations below which a date is neither fitted up to nor tested on.
-const FEW_CHURNED: usize = 30;
+pub(crate) const FEW_CHURNED: usize = 30;
+
+/// The dates that were tested, and how many could not be.
+#[derive(Debug, Default)]
+pub(crate) struct Backtest {
+    /// One step per date tested.
+    pub(crate) steps: Vec<BacktestFacts>,
+    /// Labelled dates with fewer than [`FEW_CHURNED`] churned observations to fit on, or to test on.
+    pub(crate) n_left_out: usize,
+}
 
 /// Tests each date by a model of what had been known before it: observations whose label horizons had ended by then. A
-/// date before which too little was known is left out.
+/// date before which, or on which, too few churned is left out and counted.
 ///
 /// `truth` gives the true churn probabilities of some observations, where the world is simulated.
 ///
@@ -26,11 +35,12 @@ pub(crate) fn backtest(
     plan: &ObservationPlan,
     truth: impl Fn(&[usize]) -> Option<Vec<f64>>,
     console: &Console,
-) -> Result<Vec<BacktestFacts>, Error> {
+) -> Result<Backtest, Error> {
     let mut dates: Vec<ObservationDate> = set.keys().dates().unwrap_or_default().to_vec();
     dates.sort_unstable();
     dates.dedup();
-    let mut found = Vec::new();
+    let n_dates = dates.len();
+    let mut steps = Vec::new();
     for date in dates {
         let split = match time_split_at(set, plan, date..date.plus_days(1), procedure.config.calibration_share) {
             Ok(split) => split,
@@ -45,7 +55,7 @@ pub(crate) fn backtest(
         let fitted = procedure.fit(&fit, calibration.as_ref(), console, Some(&format!("backtest {date}")))?;
         let (_, metrics) = procedure.test(fitted.kept(), &test)?;
         let oracle = truth(&split.test).and_then(|truth| roc_auc(&truth, &test.labels).ok());
-        found.push(BacktestFacts {
+        steps.push(BacktestFacts {
             date,
             n_fit: fit.len(),
             algorithm: fitted.kept().algorithm,
@@ -53,7 +63,7 @@ pub(crate) fn backtest(
             oracle_roc_auc: oracle,
         });
     }
-    Ok(found)
+    Ok(Backtest { n_left_out: n_dates - steps.len(), steps })
 }
 
 /// Whether a date cannot be split because there is too little before it, or on it.

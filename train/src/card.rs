@@ -6,7 +6,7 @@ use churn_model::evaluate::{Importance, MeanChange, Metrics};
 
 use crate::commands;
 use crate::findings::{self, GAINS_SHARES, gain_at, over_time as told};
-use crate::numbers::{count, counted, decimals, or_dash, percent, sentence, setting};
+use crate::numbers::{self, count, counted, decimals, or_dash, percent, sentence, setting};
 use crate::outcome::{Outcome, Segment};
 use crate::over_time::OverTime;
 
@@ -159,12 +159,15 @@ fn segments(card: &mut Card, segments: &[Segment]) {
                 count(segment.n),
                 count(segment.n_churned) + if segment.is_small() { " (few)" } else { "" },
                 percent(segment.mean_score),
-                or_dash(segment.roc_auc, |auc| decimals(auc, 3)),
+                or_dash(segment.firm_roc_auc(), |auc| decimals(auc, 3)),
             ]
         }),
     );
     if segments.iter().any(Segment::is_small) {
-        card.paragraph(&format!("Few: fewer than {} churned, nothing firm can be said.", Segment::FEW_CHURNED));
+        card.paragraph(&format!(
+            "Few: fewer than {} churned, nothing firm can be said, and no ROC-AUC is given.",
+            Segment::FEW_CHURNED
+        ));
     }
 }
 
@@ -228,6 +231,9 @@ fn yardsticks(card: &mut Card, outcome: &Outcome, over_time: &OverTime) {
     if let Some(sentence) = told::backtest(&over_time.backtest) {
         card.heading("Backtest");
         card.paragraph(&sentence);
+        if let Some(left_out) = told::backtest_left_out(over_time) {
+            card.paragraph(&numbers::sentence(&left_out));
+        }
         card.table(
             &["Date tested on, learner", "Fitted on", "Tested on", "ROC-AUC", "Best possible", "Log loss"],
             over_time.backtest.iter().map(|step| {

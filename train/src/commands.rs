@@ -2,7 +2,7 @@
 
 use churn_training_data::Role;
 
-use crate::{MODEL_FILE, Outcome};
+use crate::Outcome;
 
 /// The command that repeats the run, where it is known how it was started.
 pub(crate) fn repeat(outcome: &Outcome) -> Option<String> {
@@ -11,10 +11,18 @@ pub(crate) fn repeat(outcome: &Outcome) -> Option<String> {
     Some(format!("cargo run --release --bin train{}{behind}", if behind.is_empty() { "" } else { " --" }))
 }
 
-/// The command that scores a new table.
-pub(crate) fn score(outcome: &Outcome) -> String {
-    let id = flag(outcome, &Role::Id, "--id");
-    format!("cargo run --release --bin score -- --model {MODEL_FILE} --table new.csv{id}")
+/// What scores a new table, or the tenants of a newer log, by the model file at this path: one command a line.
+pub(crate) fn score(outcome: &Outcome, model_file: &str) -> Vec<String> {
+    let score = |table: &str, id: &str| {
+        format!("cargo run --release --bin score -- --model {} --table {table}{id}", quoted(model_file))
+    };
+    if outcome.over_time.is_none() {
+        return vec![score("new.csv", &flag(outcome, &Role::Id, "--id"))];
+    }
+    vec![
+        "cargo run --release --bin assemble -- --events newer.jsonl.gz --out today.csv --from DATE".to_owned(),
+        score("today.csv", " --id tenant,observation_date"),
+    ]
 }
 
 /// Scores rows in Rust.

@@ -11,6 +11,7 @@ use churn_simulator::WorldOptions;
 use churn_training_data::ObservationPlan;
 
 use crate::Error;
+use crate::backtest::FEW_CHURNED;
 use crate::command_line::{command, given};
 use crate::event_options::EventOptions;
 use crate::hyperparameters::parse_with_files;
@@ -78,8 +79,11 @@ pub struct TrainConfig {
     /// Cross-validate on the folds of a CSV file with the columns row and fold, too
     #[arg(long, value_name = "FILE")]
     pub folds: Option<PathBuf>,
-    /// Fit and test again for every observation date, each time on what had been known before it
-    #[arg(long, conflicts_with = "table")]
+    /// Fit and test again for every observation date, each time on what had been known before it.
+    #[arg(long, conflicts_with = "table", help = format!(
+        "Fit and test again for every observation date, each time on what had been known before it; dates with fewer \
+         than {FEW_CHURNED} churned observations on them or known before them are left out"
+    ))]
     pub backtest: bool,
     /// Share of the rows held out for the test (of a log, the latest dates); the model file is fitted on others
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]

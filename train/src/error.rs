@@ -62,6 +62,18 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A table to score is Parquet.
+    #[error("{path:?} is Parquet; score takes CSV: write it with assemble --out set.csv")]
+    ParquetTable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What assemble has written was given as a log.
+    #[error("{path:?} holds observations that assemble has written, and no events; give it behind --observations")]
+    ObservationsAsLog {
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder was named as a log and holds none.
     #[error(
         "no log of events in folder {path:?}, which holds {n_others} other things; expected files named *.jsonl, \
@@ -166,6 +178,12 @@ pub enum Error {
     /// The model file cannot be read.
     #[error(transparent)]
     ReadModel(#[from] churn_model::ReadError),
+    /// What is to be the model file is another kind of file.
+    #[error("model file {path:?} is no model file; name the model.safetensors of a run folder, which train writes")]
+    NoModelFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// The model file cannot be written.
     #[error(transparent)]
     WriteModel(#[from] churn_model::WriteError),

@@ -1,7 +1,5 @@
 //! What to observe: a log of events or a simulated world.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use churn_events::ObservationDate;
@@ -9,6 +7,7 @@ use churn_simulator::WorldOptions;
 use clap::Args;
 
 use crate::Error;
+use crate::file_kind::FileKind;
 
 /// Options about events, shared by the programs that assemble a training set.
 #[derive(Debug, Clone, Args)]
@@ -38,9 +37,6 @@ pub struct EventOptions {
 /// How the names of a folder's logs end.
 const LOG_ENDINGS: [&str; 3] = [".jsonl", ".jsonl.gz", ".jsonl.zst"];
 
-/// What a Parquet file begins with.
-const PARQUET_MAGIC: &[u8; 4] = b"PAR1";
-
 impl EventOptions {
     /// The files of the log, folders replaced by the logs in them, sorted by name.
     ///
@@ -55,15 +51,15 @@ impl EventOptions {
                 files.push(path.clone());
             }
         }
-        // Other files that cannot be opened are the reader's to name.
-        let is_parquet = |path: &&PathBuf| {
-            let mut magic = [0; 4];
-            File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *PARQUET_MAGIC
-        };
-        match files.iter().find(is_parquet) {
-            Some(path) => Err(Error::ParquetLog { path: path.clone() }),
-            None => Ok(files),
+        for path in &files {
+            match FileKind::of(path) {
+                FileKind::Parquet => return Err(Error::ParquetLog { path: path.clone() }),
+                FileKind::Observations => return Err(Error::ObservationsAsLog { path: path.clone() }),
+                // Files that cannot be opened are the reader's to name.
+                FileKind::ModelFile | FileKind::Other | FileKind::Unknown => {}
+            }
         }
+        Ok(files)
     }
 
     /// Refuses an output, or dead letters, that would replace one of the files of the log or cannot be written, before

@@ -37,8 +37,8 @@ pub(crate) fn label(outcome: &Outcome) -> String {
 }
 
 /// What the command that repeats the run promises.
-pub(crate) const REPEATABLE: &str = "Run it in the folder that the run was started in, because files are named as they \
-    were then. The same data, flags and seed give the same model file, byte for byte.";
+pub(crate) const REPEATABLE: &str = "Files are named as they were in the folder that the run was started in; cargo works in \
+    the project's folder, and elsewhere the program itself begins the line: train and the same options. The same data, flags and seed give the same model file, byte for byte.";
 
 /// Number of columns that the model reads.
 pub(crate) fn n_features(outcome: &Outcome) -> usize {
@@ -127,11 +127,11 @@ fn found_at(gains: &[GainsPoint], share: f64) -> f64 {
 pub(crate) fn headline(outcome: &Outcome) -> String {
     let top = gain_at(outcome, 0.1);
     format!(
-        "Of the 10\u{a0}% of {} with the highest scores, {} churned; that is {} times the base rate of {}.",
+        "Of the tenth of {} with the highest scores, {} churned: {} times as many as among all, of whom {} churned.",
         rows(outcome),
-        round_percent(top.churned_share()),
+        percent(top.churned_share()),
         decimals(top.lift, 1),
-        round_percent(outcome.test.metrics.base_rate),
+        percent(outcome.test.metrics.base_rate),
     )
 }
 
@@ -159,9 +159,9 @@ pub(crate) fn choice(outcome: &Outcome) -> String {
 pub(crate) fn against_baseline(outcome: &Outcome) -> String {
     let (model, single) = (&outcome.test.metrics, &outcome.baseline.test);
     let verdict = if model.roc_auc_low > single.roc_auc {
-        "the model is clearly better"
+        "the model is better, and all of its interval lies above that"
     } else if model.roc_auc > single.roc_auc {
-        "the model is better, but not by more than chance could explain"
+        "the model is better, but its interval reaches down to that"
     } else {
         "the model is no better"
     };
@@ -195,7 +195,7 @@ pub(crate) fn calibration(outcome: &Outcome) -> String {
 /// What turns raw scores into scores.
 pub(crate) fn calibrator(calibrator: &Calibrator) -> String {
     match calibrator {
-        Calibrator::Identity => "No calibrator: the raw score is used as it is.".to_owned(),
+        Calibrator::Identity => "No calibrator was added: raw scores are probabilities already.".to_owned(),
         Calibrator::Logistic { slope, intercept } => {
             let (slope, intercept) = (decimals(*slope, 3), decimals(*intercept, 3));
             format!("Logistic calibrator: log-odds times {slope}, moved by {intercept}.")
@@ -281,7 +281,7 @@ pub(crate) fn profit(outcome: &Outcome) -> String {
     };
     format!(
         "A campaign at the threshold would have earned {} per tenant, contacted or not; the best that any number of \
-         contacts could have earned on the test split is {}, by contacting {}.",
+         contacts could have earned on the test split, at the mean acceptance, is {}, by contacting {}.",
         decimals(here.profit_per_tenant, 2),
         decimals(best.profit_per_tenant, 2),
         if best.contacted_share > 0.0 { round_percent(best.contacted_share) } else { "nobody".to_owned() },

@@ -15,6 +15,7 @@ mod cross_validation;
 mod error;
 mod evaluation;
 mod event_options;
+mod file_kind;
 mod findings;
 mod hyperparameters;
 mod numbers;

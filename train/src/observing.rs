@@ -6,7 +6,7 @@ use churn_model::evaluate::{ColumnGroup, EvaluateError, Importance, Metrics};
 use churn_training_data::Cohort;
 
 use crate::Error;
-use crate::backtest::backtest;
+use crate::backtest::{Backtest, backtest};
 use crate::bagging::bagging;
 use crate::config::TrainConfig;
 use crate::console::Console;
@@ -76,6 +76,11 @@ impl Observing<'_> {
         let Self { config, loaded, observed, .. } = self;
         let (set, schema) = (&loaded.set, loaded.set.schema());
         let procedure = Procedure { config, schema };
+        let backtest = if config.backtest {
+            backtest(&procedure, set, &observed.plan, |rows| self.truth(rows), console)?
+        } else {
+            Backtest::default()
+        };
         Ok(OverTime {
             log: observed.log.clone(),
             plan: observed.plan.clone(),
@@ -86,11 +91,8 @@ impl Observing<'_> {
             original: original(config, schema, self.fit, self.calibration, self.test, console)?,
             bagging: bagging(config, schema, &self.fitted.candidates, self.fit, self.test)?,
             families: self.families()?,
-            backtest: if config.backtest {
-                backtest(&procedure, set, &observed.plan, |rows| self.truth(rows), console)?
-            } else {
-                Vec::new()
-            },
+            backtest: backtest.steps,
+            backtest_left_out: backtest.n_left_out,
             n_scored: observed.censored.latest().count(),
         })
     }

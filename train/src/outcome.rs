@@ -177,4 +177,9 @@ impl Segment {
     pub fn is_small(&self) -> bool {
         self.n_churned < Self::FEW_CHURNED
     }
+
+    /// ROC-AUC, where there are enough churned observations for it to mean something.
+    pub(crate) fn firm_roc_auc(&self) -> Option<f64> {
+        self.roc_auc.filter(|_| !self.is_small())
+    }
 }

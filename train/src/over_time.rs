@@ -32,6 +32,8 @@ pub struct OverTime {
     pub families: Vec<Importance>,
     /// Fit and test repeated while the observation date moves, where asked for.
     pub backtest: Vec<BacktestFacts>,
+    /// Dates that the backtest left out, because too few churned before them or on them; 0 where none was asked for.
+    pub backtest_left_out: usize,
     /// How many tenants were scored as of the last observation date.
     pub n_scored: usize,
 }

@@ -19,19 +19,19 @@ pub struct PlanOptions {
     #[arg(long, default_value = LabelRule::Cancelled.word(), value_parser = rules(), help_heading = "Observation plan")]
     pub rule: LabelRule,
     /// Days from one observation date to the next; whole weeks keep weekdays alike
-    #[arg(long, value_name = "DAYS", default_value_t = ObservationPlan::default().every_days, help_heading = "Observation plan")]
+    #[arg(long, value_name = "DAYS", default_value_t = ObservationPlan::default().every_days, value_parser = whole_days, help_heading = "Observation plan")]
     pub every: u32,
     /// Days before the observation date that features may see, up to 90; features that look further back are left out
-    #[arg(long, value_name = "DAYS", default_value_t = ObservationPlan::default().lookback_days, help_heading = "Observation plan")]
+    #[arg(long, value_name = "DAYS", default_value_t = ObservationPlan::default().lookback_days, value_parser = whole_days, help_heading = "Observation plan")]
     pub lookback: u32,
     /// Days left after the observation date so that somebody can act
-    #[arg(long, value_name = "DAYS", default_value_t = ObservationPlan::default().gap_days, help_heading = "Observation plan")]
+    #[arg(long, value_name = "DAYS", default_value_t = ObservationPlan::default().gap_days, value_parser = whole_days, help_heading = "Observation plan")]
     pub gap: u32,
     /// Days in which churn is looked for, behind the gap
-    #[arg(long, value_name = "DAYS", default_value_t = ObservationPlan::default().horizon_days, help_heading = "Observation plan")]
+    #[arg(long, value_name = "DAYS", default_value_t = ObservationPlan::default().horizon_days, value_parser = whole_days, help_heading = "Observation plan")]
     pub horizon: u32,
     /// Days that a tenant has to be there before it is observed
-    #[arg(long, value_name = "DAYS", default_value_t = ObservationPlan::default().min_tenure_days, help_heading = "Observation plan")]
+    #[arg(long, value_name = "DAYS", default_value_t = ObservationPlan::default().min_tenure_days, value_parser = whole_days, help_heading = "Observation plan")]
     pub min_tenure: u32,
     /// First observation date, as 2026-01-01, or the next day that begins a week of the grid (a Thursday) [default: as
     /// early as features can be known]
@@ -41,8 +41,13 @@ pub struct PlanOptions {
     #[arg(long, value_name = "DATE", help_heading = "Observation plan")]
     pub to: Option<ObservationDate>,
     /// Days after which an observation counts half in fitting [default: all count alike]
-    #[arg(long, value_name = "DAYS", help_heading = "Observation plan")]
+    #[arg(long, value_name = "DAYS", value_parser = whole_days, help_heading = "Observation plan")]
     pub half_life: Option<u32>,
+}
+
+/// A number of days as text.
+fn whole_days(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a whole number of days, 0 or more".to_owned())
 }
 
 /// The words for the label rules.

@@ -109,7 +109,8 @@ impl RunFolder {
 }
 
 const OUT_OF_FOLD_FILE: &str = "oof.csv";
-const SCORES_FILE: &str = "scores.csv";
+/// Name of the file with a score for every tenant at risk today.
+pub(crate) const SCORES_FILE: &str = "scores.csv";
 
 /// The files that not every run writes.
 const NOT_ALWAYS: [&str; 2] = [OUT_OF_FOLD_FILE, SCORES_FILE];

@@ -1,5 +1,6 @@
 //! Scores for new rows, by a model file.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -8,18 +9,19 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 
 use churn_model::Model;
-use churn_training_data::{ScoringOptions, ScoringTable, read_features};
+use churn_training_data::{Keys, ScoringOptions, ScoringTable, read_features};
 
 use crate::Error;
 use crate::command_line::parse;
 use crate::console::Console;
 use crate::evaluation::score_all;
+use crate::file_kind::FileKind;
 use crate::run_folder::{Csv, digit, number};
 use crate::whole_files::write_together;
 
 /// Scores the rows of a table by a model file; columns are matched by name.
 ///
-/// Writes CSV with the columns id (or row), score and decision to standard output, or to --out. What was missing or
+/// Writes CSV with the columns id (or row, or the names of several ids), score and decision to standard output, or to --out. What was missing or
 /// unknown is told on standard error.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "score", version, max_term_width = 110)]
@@ -30,9 +32,9 @@ pub struct ScoreConfig {
     /// Table to score: CSV, or CSV in gzip
     #[arg(long, value_name = "FILE")]
     pub table: PathBuf,
-    /// Column that names the rows
-    #[arg(long, value_name = "COLUMN")]
-    pub id: Option<String>,
+    /// Column that names the rows; may be repeated, or hold a comma-separated list, and then keeps its name in the scores
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub id: Vec<String>,
     /// The table has no header: columns stand in the order of the model's schema, behind the label if there is one more
     #[arg(long)]
     pub no_header: bool,
@@ -65,17 +67,36 @@ pub struct Scored {
 /// # Errors
 /// When the model file or the table cannot be used, or the scores cannot be written.
 pub fn score(config: &ScoreConfig, console: &Console) -> Result<Scored, Error> {
-    let model = Model::read(&config.model)?;
-    let options = ScoringOptions { id: config.id.clone(), header: !config.no_header, label: None };
-    let table = read_features(&config.table, model.schema(), &options)?;
+    let model = Model::read(&config.model).map_err(|error| match FileKind::of(&config.model) {
+        FileKind::ModelFile | FileKind::Unknown => Error::ReadModel(error),
+        _ => Error::NoModelFile { path: config.model.clone() },
+    })?;
+    if FileKind::of(&config.table) == FileKind::Parquet {
+        return Err(Error::ParquetTable { path: config.table.clone() });
+    }
+    let read = |id: Option<&String>| {
+        let options = ScoringOptions { id: id.cloned(), header: !config.no_header, label: None };
+        read_features(&config.table, model.schema(), &options)
+    };
+    let table = read(config.id.first())?;
+    // A table has one column of keys, so it is read once more for each further one.
+    let further = config.id.iter().skip(1).map(|id| read(Some(id))).collect::<Result<Vec<_>, _>>()?;
     let scores = score_all(table.features(), |rows| model.scores(rows));
 
-    let mut csv = Csv::new(&[if table.keys().are_ids() { "id" } else { "row" }, "score", "decision"]);
+    let keys: Vec<&Keys> = [&table].into_iter().chain(&further).map(ScoringTable::keys).collect();
+    let key_names: Vec<&str> = match config.id.as_slice() {
+        [] => vec!["row"],
+        [_] => vec!["id"],
+        several => several.iter().map(String::as_str).collect(),
+    };
+    let mut csv = Csv::new(&[key_names.as_slice(), &["score", "decision"]].concat());
     for (row, &score) in scores.iter().enumerate() {
-        csv.row(&[&table.keys().get(row), &number(score), digit(model.decide(score))]);
+        let keys: Vec<Cow<'_, str>> = keys.iter().map(|keys| keys.get(row)).collect();
+        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        csv.row(&[keys.as_slice(), &[&number(score), digit(model.decide(score))]].concat());
     }
     write(config.out.as_deref(), &csv.bytes())?;
-    tell(console, &model, &table, &scores);
+    tell(console, &model, &table, &scores, &config.id);
     Ok(Scored { table, scores })
 }
 
@@ -104,7 +125,7 @@ fn write_to_standard_output(bytes: &[u8]) -> Result<(), Error> {
     }
 }
 
-fn tell(console: &Console, model: &Model, table: &ScoringTable, scores: &[f64]) {
+fn tell(console: &Console, model: &Model, table: &ScoringTable, scores: &[f64], ids: &[String]) {
     let n_decided = scores.iter().filter(|&&score| model.decide(score)).count();
     let at = model.threshold().score;
     console.line(format!("{} rows scored; {n_decided} at or above {at:.4}", table.n_rows()));
@@ -121,7 +142,9 @@ fn tell(console: &Console, model: &Model, table: &ScoringTable, scores: &[f64]) 
             ));
         }
     }
-    if !table.ignored_columns().is_empty() {
-        console.line(format!("  not read by the model: {}", table.ignored_columns().join(", ")));
+    let ignored: Vec<&str> =
+        table.ignored_columns().iter().map(String::as_str).filter(|name| !ids.iter().any(|id| id == name)).collect();
+    if !ignored.is_empty() {
+        console.line(format!("  not read by the model: {}", ignored.join(", ")));
     }
 }

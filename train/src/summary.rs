@@ -8,9 +8,11 @@ use churn_model::Campaign;
 use churn_model::evaluate::{Importance, Metrics};
 use churn_training_data::{ColumnSummary, Role, TrainingSet, ValueSummary};
 
+use crate::commands;
 use crate::config::Algorithm;
 use crate::console::Console;
 use crate::outcome::{CandidateOutcome, CrossValidation, Outcome, Split};
+use crate::run_folder::SCORES_FILE;
 
 pub(crate) use over_time::{print_assembled, print_observed, print_over_time};
 
@@ -170,7 +172,15 @@ pub(crate) fn print_results(console: &Console, outcome: &Outcome, folder: &Path)
     }
     outcome.caveats.iter().for_each(|caveat| console.line(format!("  caution: {caveat}")));
     console.line(format!("\nmodel file {}", folder.join(crate::MODEL_FILE).display()));
+    console.line(format!("model card {}", folder.join("model-card.md").display()));
     console.line(format!("report     {}", folder.join("report.html").display()));
+    if outcome.over_time.is_some() {
+        let scores = folder.join(SCORES_FILE);
+        console.line(format!("scores of the tenants at risk today: {}, highest first", scores.display()));
+    }
+    console.line("\nnext, to score others, in the project's folder:");
+    let model_file = folder.join(crate::MODEL_FILE).display().to_string();
+    commands::score(outcome, &model_file).iter().for_each(|command| console.line(format!("  {command}")));
 }
 
 /// Churned rows below which a model or a test says little.

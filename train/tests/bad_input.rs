@@ -48,6 +48,17 @@ fn gzip(text: &[u8], n_bytes: usize) -> Vec<u8> {
 }
 
 #[test]
+fn observations_given_as_a_log_are_told_from_events() {
+    let desk = Desk::new().with("set.csv", "tenant,observation_date,churned\na,2026-01-01,1\n");
+    assert_eq!(
+        fails(&desk, TRAIN, "--events set.csv", 1),
+        r#""set.csv" holds observations that assemble has written, and no events; give it behind --observations"#
+    );
+    let line = fails(&desk, TRAIN, "--horizon abc", 2);
+    assert!(line.contains("'abc' for '--horizon <DAYS>': expected a whole number of days"), "{line}");
+}
+
+#[test]
 fn a_table_without_rows_is_empty() {
     assert_eq!(refused("", "--label churn"), r#""t.csv" is empty; expected a header and one row per observation"#);
     let header_only = r#""t.csv" has a header and no rows; expected one row per observation"#;
@@ -387,6 +398,11 @@ fn tables_and_places_that_cannot_be_scored_are_named() {
     assert_eq!(score("--table absent.csv"), r#"there is no file "absent.csv""#);
     assert_eq!(score("--table run"), r#""run" is a directory; expected a file"#);
     assert_eq!(score("--table empty.csv"), r#""empty.csv" is empty; expected a header and one row per observation"#);
+    let desk_parquet = desk_with_model().with("set.parquet", b"PAR1 and so on");
+    assert_eq!(
+        fails(&desk_parquet, SCORE, "--model run/model.safetensors --table set.parquet", 1),
+        r#""set.parquet" is Parquet; score takes CSV: write it with assemble --out set.csv"#
+    );
     assert_eq!(
         score("--table t.csv --id name"),
         "--id \"name\": \"t.csv\" has no such column; its columns are \
@@ -422,7 +438,10 @@ fn a_model_file_that_was_cut_or_changed_anywhere_scores_nothing() {
         assert!(line.starts_with(r#"model file "m.safetensors" "#), "byte {at}: {line}");
     }
     let line = score(tenants(60).into_bytes());
-    assert!(line.ends_with("it is no model file"), "{line}");
+    assert_eq!(
+        line,
+        r#"model file "m.safetensors" is no model file; name the model.safetensors of a run folder, which train writes"#
+    );
     let line = fails(&desk, SCORE, "--model absent --table t.csv", 1);
     assert!(line.starts_with(r#"model file "absent" cannot be read: "#), "{line}");
     let line = fails(&desk, SCORE, "--model run --table t.csv", 1);

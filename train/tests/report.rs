@@ -198,7 +198,7 @@ fn a_log_with_times_puts_time_on_the_page() {
         "Fitted anew for each of 7 observation dates",
         "By family",
         "labelled observations",
-        "Of the 10\u{a0}% of observations",
+        "Of the tenth of observations",
     ] {
         assert!(page.contains(words) || page.contains(&words.replace("&#39;", "'")), "{words}");
     }

@@ -272,6 +272,23 @@ fn columns_are_matched_by_name_whatever_their_order() {
 }
 
 #[test]
+fn several_ids_stand_under_their_own_names_in_the_scores() {
+    let desk = desk();
+    desk.train(&format!("{TENANTS} --algorithm linear-learner --out run"));
+    for words in ["--id tenant --id plan", "--id tenant,plan"] {
+        let score = format!("--model run/model.safetensors --table t.csv {words} --out o.csv");
+        let ended = desk.run(desk::SCORE, &score);
+        ended.succeeded();
+        assert!(desk.read("o.csv").starts_with("tenant,plan,score,decision\n"), "{}", desk.read("o.csv"));
+        let (scores, table) = (desk.rows("o.csv"), desk.rows("t.csv"));
+        assert_eq!(scores.len(), table.len());
+        for (score, row) in scores.iter().zip(&table) {
+            assert_eq!((&score["tenant"], &score["plan"]), (&row["tenant"], &row["plan"]));
+        }
+    }
+}
+
+#[test]
 fn what_was_missing_or_never_seen_is_counted_and_scored_as_missing() {
     let desk = desk();
     desk.train(&format!("{TENANTS} --out run"));

@@ -3,6 +3,7 @@
 use churn_events::ObservationDate;
 use churn_training_data::ObservationPlan;
 
+use crate::backtest::FEW_CHURNED;
 use crate::numbers::{count, counted, decimals, percent, round_percent, sentence};
 use crate::outcome::Outcome;
 use crate::over_time::{
@@ -208,7 +209,7 @@ pub(crate) fn base_rates(dates: &[DateFacts]) -> String {
 }
 
 /// The first week from which churners stay clearly below stayers.
-pub(crate) fn gap_opens(study: &[StudyWeek]) -> Option<&StudyWeek> {
+pub(crate) fn lines_part(study: &[StudyWeek]) -> Option<&StudyWeek> {
     let n_open = study.iter().rev().take_while(|week| week.churners < (1.0 - CLEARLY_BELOW) * week.stayers).count();
     study.get(study.len() - n_open)
 }
@@ -224,7 +225,7 @@ pub(crate) fn event_study(study: &[StudyWeek]) -> Option<String> {
     );
     let n = study.iter().map(|week| week.n_churners).max().unwrap_or_default();
     let of = counted(n, "churner is", "churners are");
-    Some(match gap_opens(study) {
+    Some(match lines_part(study) {
         None => format!(
             "Usage gives no warning: churners do not stay more than {} below stayers; {levels}. {of} compared.",
             round_percent(CLEARLY_BELOW)
@@ -270,9 +271,9 @@ pub(crate) fn oracle(outcome: &Outcome, oracle: &OracleFacts) -> String {
 pub(crate) fn original(outcome: &Outcome, original: &OriginalFacts) -> String {
     let (model, other) = (&outcome.test.metrics, &original.test);
     let verdict = if model.roc_auc_low > other.roc_auc {
-        "the full model is clearly better"
+        "the full model is better, and all of its interval lies above that"
     } else if model.roc_auc > other.roc_auc {
-        "the full model is better, but not by more than chance could explain"
+        "the full model is better, but its interval reaches down to that"
     } else {
         "the full model is no better"
     };
@@ -344,6 +345,18 @@ pub(crate) fn backtest(backtest: &[BacktestFacts]) -> Option<String> {
     ))
 }
 
+/// The dates that a backtest could not test, as a clause with the reason and what helps; `None` where there are none.
+pub(crate) fn backtest_left_out(over_time: &OverTime) -> Option<String> {
+    let (tested, left_out) = (over_time.backtest.len(), over_time.backtest_left_out);
+    (left_out > 0).then(|| {
+        format!(
+            "backtest: {tested} of {} dates; the others have fewer than {FEW_CHURNED} churned observations on them, or \
+             before them with labels known by then; more tenants, a longer log or a longer label horizon gives more",
+            tested + left_out,
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use churn_model::Campaign;
@@ -389,10 +402,10 @@ mod tests {
     }
 
     #[test]
-    fn the_gap_opens_at_the_first_week_from_which_it_stays_open() {
+    fn the_lines_part_at_the_first_week_from_which_it_stays_open() {
         let study =
             [week(-4, 0.8, 1.0), week(-3, 1.0, 1.0), week(-2, 0.94, 1.0), week(-1, 0.8, 1.0), week(0, 0.5, 1.0)];
-        assert_eq!(gap_opens(&study).map(|week| week.week), Some(-2));
+        assert_eq!(lines_part(&study).map(|week| week.week), Some(-2));
         let text = event_study(&study).unwrap();
         assert!(
             text.starts_with("Starting 2 weeks before the churn, churners stay more than 5\u{a0}% below"),
@@ -406,7 +419,7 @@ mod tests {
         let text = event_study(&[week(-1, 1.0, 1.0), week(0, 0.97, 1.0)]).unwrap();
         assert!(text.starts_with("Usage gives no warning"), "{text}");
         assert_eq!(event_study(&[]), None);
-        assert_eq!(gap_opens(&[]), None);
+        assert_eq!(lines_part(&[]), None);
         let nan = event_study(&[week(0, f64::NAN, f64::NAN)]).unwrap();
         assert!(!nan.contains("NaN"), "{nan}");
     }

@@ -50,18 +50,18 @@ pub(super) fn precision_recall(outcome: &Outcome) -> Markup {
         reached = point.recall;
     }
     let end = precision_axis_end(&points);
+    let base = format!("base rate {}", round_percent(metrics.base_rate));
     let plot = Plot {
         x: Axis::share("recall: of churn, found"),
-        y: Axis::share_up_to("Precision: of those called, churned", end),
+        // Precision falls to the base rate, so its name would stand on one of the two lines.
+        y: Axis::share_up_to(&format!("Precision: of those called, churned (dashed: {base})"), end),
     };
-    let base = format!("base rate {}", round_percent(metrics.base_rate));
     let area = format!("PR-AUC {}", decimals(metrics.pr_auc, 3));
     let cut = if end < 1.0 { " The axis ends early: precision at the lowest recalls may lie above it." } else { "" };
     let message =
         format!("{area}: the mean precision over all recalls. Scores without any information reach the {base}.{cut}");
     let marks = html! {
         (plot.line("reference", &[(0.0, metrics.base_rate), (1.0, metrics.base_rate)]))
-        (plot.label("quiet", (0.0, metrics.base_rate), Side::Right, (6.0, 15.0), &base))
         (plot.line("model", &points))
         (plot.label("model", (1.0, plot.y.end()), Side::Left, (4.0, 14.0), &area))
         @if let (Some(precision), Some(recall)) = (confusion.precision(), confusion.recall()) {
@@ -141,33 +141,61 @@ pub(super) fn wilson(n_churned: usize, n: usize) -> (f64, f64) {
 /// Profit against tenants contacted.
 pub(super) fn profit_plot(outcome: &Outcome) -> Markup {
     let points: Vec<_> = outcome.test.profit.iter().map(|p| (p.contacted_share, p.profit_per_tenant)).collect();
-    let (low, high) =
-        points.iter().fold((0.0_f64, 0.0_f64), |(low, high), point| (low.min(point.1), high.max(point.1)));
+    let best = best_profit(&outcome.test.profit).map(|best| (best.contacted_share, best.profit_per_tenant));
+    let here = profit_at_threshold(outcome).map(|here| (here.contacted_share, here.profit_per_tenant));
+    let floor = profit_floor(&points, [best, here].into_iter().flatten());
+    let drawn = above(&points, floor);
+    let end = if drawn.len() < points.len() { drawn.last().map_or(1.0, |last| last.0) } else { 1.0 };
+    let (low, high) = drawn.iter().fold((0.0_f64, 0.0_f64), |(low, high), point| (low.min(point.1), high.max(point.1)));
     // The first few contacts may lose a little, which is not worth a step of the axis; a label needs room above zero.
     let low = if -low < 0.03 * high { 0.0 } else { low };
     let high = high.max(-0.1 * low);
     let plot = Plot {
-        x: Axis::share("contacted, highest scores first"),
+        x: Axis::share_up_to("contacted, highest scores first", end.max(0.001)),
         y: Axis::over("Profit per tenant", low, high, value),
     };
-    let best = best_profit(&outcome.test.profit).map(|best| (best.contacted_share, best.profit_per_tenant));
-    let here = profit_at_threshold(outcome).map(|here| (here.contacted_share, here.profit_per_tenant));
+    // The two points often stand close together, so their names stand one below the other, in the corner that the curve
+    // is away from.
+    let side = if best.is_some_and(|best| best.0 > 0.6 * plot.x.end()) { Side::Right } else { Side::Left };
+    let corner = (if side == Side::Left { plot.x.end() } else { plot.x.start() }, plot.y.end());
+    let name = if here == best { "● threshold and best" } else { "● best" };
     let marks = html! {
-        // The two points often stand close together: one label goes above the curve, one to the foot of a line.
-        @if let Some((x, y)) = here.filter(|_| here != best) {
-            @let foot = if y > 0.0 { 0.0 } else { plot.y.start() };
-            (plot.upright("drop", x, foot, y))
-            (plot.label("threshold", (x, foot), Side::Right, (6.0, -7.0), &format!("threshold {}", decimals(y, 2))))
-        }
-        (plot.line("model", &points))
+        (plot.line("model", &drawn))
         @if let Some(best) = best {
-            @let name = if here == Some(best) { "threshold and best" } else { "best" };
             (plot.dot("model", best))
-            (plot.label("model", best, Side::Right, (4.0, -10.0), &format!("{name} {}", decimals(best.1, 2))))
+            (plot.label("model", corner, side, (4.0, 6.0), &format!("{name} {}", decimals(best.1, 2))))
         }
-        @if let Some(here) = here { (plot.dot("threshold", here)) }
+        @if let Some(here) = here {
+            (plot.dot("threshold", here))
+            @if Some(here) != best {
+                (plot.label("threshold", corner, side, (4.0, 24.0), &format!("○ threshold {}", decimals(here.1, 2))))
+            }
+        }
     };
-    plot.figure("profit", "Profit of a campaign", &profit(outcome), &marks)
+    let cut =
+        if drawn.len() < points.len() { " The axes end where contacts cost more than the best earns." } else { "" };
+    plot.figure("profit", "Profit of a campaign", &(profit(outcome) + cut), &marks)
+}
+
+/// The loss at which the curve is cut, so that it does not flatten what can be earned; nothing is cut where no contact
+/// pays.
+fn profit_floor(points: &[(f64, f64)], shown: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let most = points.iter().map(|point| point.1).fold(0.0, f64::max);
+    if most > 0.0 { shown.map(|point| point.1).fold(-most, f64::min) } else { f64::NEG_INFINITY }
+}
+
+/// The curve up to where it falls below the floor for good.
+fn above(points: &[(f64, f64)], floor: f64) -> Vec<(f64, f64)> {
+    let n = points.iter().rposition(|point| point.1 >= floor).map_or(points.len(), |last| last + 1);
+    let mut drawn = points[..n].to_vec();
+    if let (Some(&last), Some(&next)) = (drawn.last(), points.get(n)) {
+        // The crossing itself, unless it is the last point, whose place would otherwise hide that something was cut.
+        let part = (last.1 - floor) / (last.1 - next.1);
+        if n + 1 < points.len() && part.is_finite() {
+            drawn.push((last.0 + part * (next.0 - last.0), floor));
+        }
+    }
+    drawn
 }
 
 /// Scores of those who churned above the axis, of those who stayed below it.
@@ -221,5 +249,15 @@ mod tests {
         // statsmodels.stats.proportion.proportion_confint(3, 20, method="wilson")
         let (low, high) = wilson(3, 20);
         assert!((low - 0.052_369).abs() < 1e-5 && (high - 0.360_418).abs() < 1e-5, "{low} {high}");
+    }
+
+    #[test]
+    fn a_curve_is_cut_where_it_falls_below_the_floor_for_good() {
+        let points = [(0.0, 0.0), (0.1, -3.0), (0.2, 2.0), (0.4, -2.0), (0.6, -4.0), (1.0, -9.0)];
+        let floor = profit_floor(&points, [(0.2, 2.0)].into_iter());
+        assert_eq!(floor, -2.0);
+        assert_eq!(above(&points, floor), [&points[..4], &[(0.4, -2.0)]].concat());
+        assert_eq!(above(&points, -3.0).last(), Some(&(0.5, -3.0)), "between two points");
+        assert_eq!(above(&points, f64::NEG_INFINITY), points);
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn candidates(outcome: &Outcome) -> Markup {
         }
     };
     table(
-        "numbers",
+        "numbers tight",
         "The lowest honest log loss decides; everything right of it is measured on the test split",
         &headings(&names),
         &body,

@@ -11,6 +11,7 @@ mod time_line;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::MODEL_FILE;
 use crate::commands;
 use crate::findings;
 use crate::numbers::{count, counted, decimals, percent, range, sentence};
@@ -134,7 +135,7 @@ fn key_figures(outcome: &Outcome) -> Markup {
         (
             "Expected profit",
             decimals(metrics.empc, 2),
-            format!("per tenant (EMPC), {} contacted", percent(metrics.empc_fraction)),
+            format!("per tenant (EMPC), {} contacted on average", percent(metrics.empc_fraction)),
         ),
     ];
     let content = html! {
@@ -259,8 +260,8 @@ fn caveats(outcome: &Outcome) -> Markup {
 
 fn using(outcome: &Outcome) -> Markup {
     let content = html! {
-        h3 { "Score a table" }
-        pre { (commands::score(outcome)) }
+        h3 { (if outcome.over_time.is_some() { "Score the tenants of a newer log" } else { "Score a table" }) }
+        pre { (commands::score(outcome, MODEL_FILE).join("\n")) }
         h3 { "Score in Rust" }
         pre { (commands::RUST) }
         @if let Some(command) = commands::repeat(outcome) {

@@ -10,7 +10,7 @@ use super::tables::Heading::{Numbers, Words};
 use super::tables::{headings, table};
 use super::{months, time_line};
 use crate::findings::{self, over_time as told};
-use crate::numbers::{count, decimals, or_dash, percent, range, value};
+use crate::numbers::{count, decimals, or_dash, percent, range, sentence, value};
 use crate::outcome::Outcome;
 use crate::over_time::{BacktestFacts, BagFacts, OverTime, StudyWeek};
 
@@ -99,7 +99,7 @@ pub(super) fn event_study(outcome: &Outcome) -> Markup {
     let Some(message) = told::event_study(study) else { return Markup::default() };
     let lead = "Weekly logins and jobs of tenants that churned, beside tenants like them that stayed: of about the same \
                 tenure and the same usage earlier on, seen in the same calendar weeks. 100\u{a0}% is a tenant's own mean \
-                of the first 12 of these 27 weeks, so tenants that grow rise above it; what warns is the gap between the \
+                of the first 12 of these 27 weeks, so tenants that grow rise above it; what warns is the distance between the \
                 two lines.";
     let content = html! { div class="charts" { (study_plot(study, &message)) (study_table(study)) } };
     section("event-study", "Before they leave", lead, &content)
@@ -136,9 +136,9 @@ fn study_plot(study: &[StudyWeek], message: &str) -> Markup {
     let (stayers_at, stayers_place) = beside(&stayers, !is_churners_above);
     let marks = html! {
         (plot.line("reference", &[(plot.x.start(), 1.0), (plot.x.end(), 1.0)]))
-        @if let Some(opens) = told::gap_opens(study) {
+        @if let Some(opens) = told::lines_part(study) {
             (plot.upright("drop", week(opens), plot.y.start(), opens.stayers))
-            (plot.label("quiet", (week(opens), plot.y.start()), Side::Left, (6.0, -8.0), "the gap opens"))
+            (plot.label("quiet", (week(opens), plot.y.start()), Side::Left, (6.0, -8.0), "the lines part"))
         }
         (plot.line("stayed", &stayers))
         (plot.line("churned", &churners))
@@ -272,15 +272,15 @@ pub(super) fn bagging(outcome: &Outcome) -> Markup {
 
 /// The procedure repeated while the observation date moves.
 pub(super) fn backtest(outcome: &Outcome) -> Markup {
-    let Some(steps) = outcome.over_time.as_ref().map(|over_time| &over_time.backtest) else {
-        return Markup::default();
-    };
+    let Some(over_time) = &outcome.over_time else { return Markup::default() };
+    let steps = &over_time.backtest;
     let Some(message) = told::backtest(steps) else { return Markup::default() };
     let lead = "Fitting, choosing and calibrating are repeated as if each date were today. How far the dates lie apart \
                 shows how much a test of a few dates can tell.";
     let content = html! {
         div class="charts" { (backtest_plot(steps, &message)) }
         (backtest_table(steps))
+        @if let Some(left_out) = told::backtest_left_out(over_time) { p class="quiet" { (sentence(&left_out)) } }
     };
     section("backtest", "Backtest", lead, &content)
 }

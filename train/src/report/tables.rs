@@ -224,6 +224,9 @@ pub(super) fn segments(outcome: &Outcome) -> Markup {
         Numbers("ROC-AUC"),
         Numbers("At or above threshold"),
     ];
+    // A badge on nearly every row would tell nothing.
+    let n_small = outcome.segments.iter().filter(|part| part.is_small()).count();
+    let are_mostly_small = 2 * n_small > outcome.segments.len();
     let intervals = || outcome.segments.iter().filter(|part| part.n > 0).map(|part| wilson(part.n_churned, part.n).1);
     let most = outcome.segments.iter().map(|part| part.mean_score).chain(intervals()).fold(0.01, f64::max).min(1.0);
     let body = html! {
@@ -234,7 +237,7 @@ pub(super) fn segments(outcome: &Outcome) -> Markup {
                     tr class=[part.is_small().then_some("small")] {
                         th scope="row" {
                             (part.part)
-                            @if part.is_small() { " " span class="badge few" { "few churned" } }
+                            @if part.is_small() && !are_mostly_small { " " span class="badge few" { "few churned" } }
                         }
                         td { (count(part.n)) }
                         td { (count(part.n_churned)) }
@@ -245,16 +248,24 @@ pub(super) fn segments(outcome: &Outcome) -> Markup {
                                 (interval_cell((0.0, most), wilson(part.n_churned, part.n), part.mean_score))
                             }
                         }
-                        td { (or_dash(part.roc_auc, |auc| decimals(auc, 3))) }
+                        td { (or_dash(part.firm_roc_auc(), |auc| decimals(auc, 3))) }
                         td { (percent(part.decided_share)) }
                     }
                 }
             }
         }
     };
-    let note = format!("few churned: fewer than {} churned, nothing firm can be said", Segment::FEW_CHURNED);
+    let few = Segment::FEW_CHURNED;
+    let note = if are_mostly_small {
+        format!(
+            "In {n_small} of {} parts, in grey, fewer than {few} churned: nothing firm can be said of them",
+            outcome.segments.len()
+        )
+    } else {
+        format!("few churned: fewer than {few} churned, nothing firm can be said")
+    };
     html! {
         (table("numbers", "Segments of the test split", &headings(&names), &body))
-        @if outcome.segments.iter().any(Segment::is_small) { p class="quiet" { (note) "." } }
+        @if outcome.segments.iter().any(Segment::is_small) { p class="quiet" { (note) ", and no ROC-AUC is given." } }
     }
 }

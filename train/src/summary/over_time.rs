@@ -4,7 +4,7 @@ use churn_model::evaluate::Metrics;
 use churn_training_data::{Assembled, Cohort, ColumnSummary, ObservationPlan, Role};
 
 use crate::console::Console;
-use crate::findings::over_time::{part_word, parts};
+use crate::findings::over_time::{backtest_left_out, part_word, parts};
 use crate::numbers::percent;
 use crate::over_time::{BacktestFacts, BagFacts, DateFacts, LogFacts, OverTime, Part, SplitKind};
 use crate::source::Assembly;
@@ -78,7 +78,7 @@ pub(crate) fn print_over_time(console: &Console, over_time: &OverTime, test: &Me
     }
     if let Some(original) = &over_time.original {
         console.line(format!(
-            "  original  {:.4}  with the original system's {} columns alone ({}), {:.4} with all",
+            "  original  {:.4}  with the {} columns of the original system alone ({}), {:.4} with all",
             original.test.roc_auc,
             original.features.len(),
             original.algorithm.name(),
@@ -96,6 +96,10 @@ pub(crate) fn print_over_time(console: &Console, over_time: &OverTime, test: &Me
         line("by row", &bagging.by_row);
     }
     print_backtest(console, &over_time.backtest);
+    // Where no date could be tested, that is a caution.
+    if let Some(left_out) = backtest_left_out(over_time).filter(|_| !over_time.backtest.is_empty()) {
+        console.line(format!("  {left_out}"));
+    }
 }
 
 fn part_rows(dates: &[DateFacts]) -> Vec<Vec<String>> {
@@ -157,6 +161,9 @@ pub(super) fn caveats(over_time: &OverTime) -> Vec<String> {
         }
         SplitKind::Time => {}
     }
+    if over_time.backtest.is_empty() {
+        caveats.extend(backtest_left_out(over_time));
+    }
     caveats
 }
 
@@ -188,6 +195,7 @@ mod tests {
             bagging: None,
             families: Vec::new(),
             backtest: Vec::new(),
+            backtest_left_out: 0,
             n_scored: 0,
         }
     }
@@ -197,6 +205,14 @@ mod tests {
         assert!(caveats(&over_time(SplitKind::Time, 3)).is_empty());
         assert!(caveats(&over_time(SplitKind::Time, 1))[0].contains("one observation date only"));
         assert!(caveats(&over_time(SplitKind::Tenants, 3))[0].contains("other tenants on the same dates"));
+    }
+
+    #[test]
+    fn a_backtest_that_tested_nothing_is_a_caveat_with_its_reason() {
+        let facts = OverTime { backtest_left_out: 7, ..over_time(SplitKind::Time, 3) };
+        let caveats = caveats(&facts);
+        assert!(caveats[0].starts_with("backtest: 0 of 7 dates; the others have fewer than 30 churned"), "{caveats:?}");
+        assert!(caveats[0].contains("more tenants"), "says what helps: {caveats:?}");
     }
 
     #[test]

@@ -59,6 +59,7 @@ fn over_time(n_test: usize, reached: f64) -> OverTime {
         bagging: Some(BaggingFacts { by_tenant: bag(20, 0.812, reached), by_row: bag(2, 0.901, reached - 0.007) }),
         families: families(),
         backtest: (0..7).map(backtest).collect(),
+        backtest_left_out: 4,
         n_scored: 1_322,
     }
 }
