@@ -21,6 +21,22 @@ pub(crate) const MAX_LEVEL_SETS: usize = 1 << 24;
 /// Rows that one tree is walked for at a time: few enough for their features to stay in the second-level cache.
 const BLOCK_ROWS: usize = 512;
 
+/// Partial sums of a raw score: the leaf value of tree `t` goes to sum `t % LANES`. Fixed, so that kernels that walk as
+/// many trees side by side add in the same order as the plain walk.
+pub(crate) const LANES: usize = 16;
+
+/// The total of the partial sums, halves added to halves.
+pub(crate) fn reduce(mut sums: [f64; LANES]) -> f64 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            sums[lane] += sums[lane + width];
+        }
+        width /= 2;
+    }
+    sums[0]
+}
+
 /// In place of a feature, marks a leaf.
 pub(crate) const LEAF: u16 = u16::MAX;
 
@@ -110,6 +126,16 @@ pub enum Combine {
         /// Log-odds before any tree is asked.
         base: f64,
     },
+}
+
+impl Combine {
+    /// The raw score, of the sum of the leaf values reached.
+    pub(crate) fn of_sum(self, sum: f64, n_trees: usize) -> f64 {
+        match self {
+            Self::MeanShare => sum / n_trees as f64,
+            Self::SumLogOdds { base } => base + sum,
+        }
+    }
 }
 
 /// What can be wrong with the trees that a forest is made of.
@@ -363,7 +389,11 @@ impl ForestModel {
     /// O(trees x depth); no allocation.
     pub fn raw_score(&self, row: &[f32]) -> f64 {
         assert_eq!(row.len(), self.n_features(), "a feature vector has one value per feature");
-        self.combined((0..self.n_trees()).fold(0.0, |sum, tree| sum + f64::from(self.leaf_value(tree, row))))
+        let mut sums = [0.0; LANES];
+        for tree in 0..self.n_trees() {
+            sums[tree % LANES] += f64::from(self.leaf_value(tree, row));
+        }
+        self.combine.of_sum(reduce(sums), self.n_trees())
     }
 
     /// The raw scores of many feature vectors, bit for bit those of [`raw_score`](Self::raw_score).
@@ -377,23 +407,17 @@ impl ForestModel {
     pub fn raw_scores(&self, rows: &[f32]) -> Vec<f64> {
         let width = self.n_features();
         assert_eq!(rows.len() % width, 0, "rows hold one value per feature each");
-        let mut scores = vec![0.0; rows.len() / width];
-        for (rows, scores) in rows.chunks(BLOCK_ROWS * width).zip(scores.chunks_mut(BLOCK_ROWS)) {
+        let mut scores = Vec::with_capacity(rows.len() / width);
+        for rows in rows.chunks(BLOCK_ROWS * width) {
+            let mut sums = vec![[0.0; LANES]; rows.len() / width];
             for tree in 0..self.n_trees() {
-                for (row, score) in rows.chunks_exact(width).zip(&mut *scores) {
-                    *score += f64::from(self.leaf_value(tree, row));
+                for (row, sums) in rows.chunks_exact(width).zip(&mut sums) {
+                    sums[tree % LANES] += f64::from(self.leaf_value(tree, row));
                 }
             }
+            scores.extend(sums.into_iter().map(|sums| self.combine.of_sum(reduce(sums), self.n_trees())));
         }
-        scores.iter_mut().for_each(|sum| *sum = self.combined(*sum));
         scores
-    }
-
-    fn combined(&self, sum: f64) -> f64 {
-        match self.combine {
-            Combine::MeanShare => sum / self.n_trees() as f64,
-            Combine::SumLogOdds { base } => base + sum,
-        }
     }
 
     fn leaf_value(&self, tree: usize, row: &[f32]) -> f32 {

@@ -40,6 +40,7 @@ mod linfa_traits;
 mod model;
 mod reference;
 mod rules;
+mod scorer;
 mod threshold;
 
 pub use calibrator::{Calibrator, CalibratorError, RawScale};
@@ -56,4 +57,5 @@ pub use import::LinfaLogistic;
 pub use linear::{LinearModel, Standardised, Term, TermError};
 pub use model::{Model, ModelError, ModelKind};
 pub use reference::ReferenceHistogram;
+pub use scorer::{Kernel, Scorer};
 pub use threshold::{Campaign, CampaignError, Threshold, ThresholdRule};

@@ -1,0 +1,172 @@
+//! Scores rows with our forest, in a process of its own, and prints what that took as one line of JSON.
+//!
+//! ```text
+//! cargo run --release -p churn-benches --bin score_case -- --folder target/score --trees 100 --depth 12
+//! ```
+//!
+//! The table and the model file are left in the folder, for `peers/score.py`.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use churn_benches::{N_FEATURES, Part, Table, cpu_seconds, forest_model, write_table};
+use churn_model::{Kernel, Model, ModelKind, Scorer};
+use clap::Parser;
+use rayon::ThreadPoolBuilder;
+use serde::Serialize;
+
+/// Scores rows with our forest and prints times as one line of JSON.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Folder that everything is written to
+    #[arg(long)]
+    folder: PathBuf,
+    /// Trees of the forest
+    #[arg(long, default_value_t = 100)]
+    trees: usize,
+    /// Splits between a root and its leaves, at most
+    #[arg(long, default_value_t = 12)]
+    depth: u32,
+    /// Observations to fit on
+    #[arg(long, default_value_t = 100_000)]
+    rows: usize,
+    /// Rows to score
+    #[arg(long, default_value_t = 100_000)]
+    score: usize,
+    /// Seed of the table and of the learner
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// What one kernel takes per row, in microseconds of processor time unless said otherwise.
+#[derive(Debug, Default, Serialize)]
+struct KernelReport {
+    /// One row per call, hot caches; the median of many rounds.
+    single_us: f64,
+    /// One row per call, everything out of the caches; wall time, median.
+    cold_us: f64,
+    /// A decision at the threshold that 5 % of rows reach.
+    decide_us: f64,
+    /// A batch on one thread, and its wall time on two.
+    batch_us: f64,
+    batch_2_wall_us: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    n_nodes: usize,
+    model_bytes_per_node: f64,
+    scorer_bytes_per_node: f64,
+    /// The plain walk of the model, one row per call.
+    plain_us: f64,
+    /// Reading the file, making the scorer, scoring one row: wall milliseconds, median.
+    load_ms: f64,
+    /// Share of the trees that decisions asked.
+    asked: f64,
+    kernels: BTreeMap<String, KernelReport>,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args = Args::parse();
+    let fit = Table::generate(Part::Fit, args.rows, args.seed);
+    let test = Table::generate(Part::Test, args.score, args.seed);
+    write_table(&args.folder, Part::Fit, &fit)?;
+    write_table(&args.folder, Part::Test, &test)?;
+    let model = forest_model(&fit, args.trees, args.depth, args.seed)?;
+    let file = args.folder.join("model.safetensors");
+    model.write(&file)?;
+    let rows = test.features.as_slice().ok_or("a table is row-major")?;
+    let ModelKind::Forest(forest) = model.kind() else { return Err("no forest".into()) };
+
+    let scorer = Scorer::new(&model);
+    let mut scores = scorer.score_batch(rows);
+    for (row, score) in rows.chunks_exact(N_FEATURES).zip(&scores).step_by(97) {
+        assert_eq!(model.score(row).to_bits(), score.to_bits(), "fast and plain scores differ");
+    }
+    scores.sort_by(f64::total_cmp);
+    let threshold = scores[scores.len() * 95 / 100];
+    let asked = rows.chunks_exact(N_FEATURES).take(2_000).map(|row| scorer.decide_counted(row, threshold).1);
+    let asked = asked.sum::<usize>() as f64 / (2_000 * args.trees) as f64;
+
+    let mut kernels = BTreeMap::new();
+    for kernel in Kernel::available() {
+        let scorer = Scorer::with_kernel(&model, kernel);
+        kernels.insert(format!("{:?}", scorer.kernel()).to_lowercase(), kernel_report(&scorer, rows, threshold)?);
+    }
+    let report = Report {
+        n_nodes: forest.n_nodes(),
+        model_bytes_per_node: std::fs::metadata(&file)?.len() as f64 / forest.n_nodes() as f64,
+        scorer_bytes_per_node: scorer.n_bytes() as f64 / forest.n_nodes() as f64,
+        plain_us: per_row(rows, |row| model.score(row)),
+        load_ms: median((0..15).map(|_| {
+            let start = Instant::now();
+            let model = Model::read(&file).expect("just written");
+            black_box(Scorer::new(&model).score(&rows[..N_FEATURES]));
+            1e3 * start.elapsed().as_secs_f64()
+        })),
+        asked,
+        kernels,
+    };
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}
+
+fn kernel_report(scorer: &Scorer, rows: &[f32], threshold: f64) -> Result<KernelReport, Box<dyn std::error::Error>> {
+    let n_rows = (rows.len() / N_FEATURES) as f64;
+    let mut scores = vec![0.0; rows.len() / N_FEATURES];
+    let mut batch = |n_threads: usize, clock: fn() -> f64| -> Result<f64, rayon::ThreadPoolBuildError> {
+        let pool = ThreadPoolBuilder::new().num_threads(n_threads).build()?;
+        Ok(median((0..5).map(|_| {
+            let start = clock();
+            pool.install(|| scorer.score_into(rows, &mut scores));
+            1e6 * (clock() - start) / n_rows
+        })))
+    };
+    let batch_us = batch(1, cpu_seconds)?;
+    let batch_2_wall_us = batch(2, wall_seconds)?;
+    Ok(KernelReport {
+        single_us: per_row(rows, |row| scorer.score(row)),
+        cold_us: cold(rows, |row| scorer.score(row)),
+        decide_us: per_row(rows, |row| f64::from(u8::from(scorer.decide_at(row, threshold)))),
+        batch_us,
+        batch_2_wall_us,
+    })
+}
+
+fn wall_seconds() -> f64 {
+    std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0.0, |elapsed| elapsed.as_secs_f64())
+}
+
+/// Microseconds of processor time per call: the median of rounds of 1,000 rows.
+fn per_row(rows: &[f32], score: impl Fn(&[f32]) -> f64) -> f64 {
+    const ROUND: usize = 1_000;
+    median(rows.chunks_exact(ROUND * N_FEATURES).take(50).map(|rows| {
+        let start = cpu_seconds();
+        for row in rows.chunks_exact(N_FEATURES) {
+            black_box(score(black_box(row)));
+        }
+        1e6 * (cpu_seconds() - start) / ROUND as f64
+    }))
+}
+
+/// Microseconds of one call after a walk through more memory than caches hold.
+fn cold(rows: &[f32], score: impl Fn(&[f32]) -> f64) -> f64 {
+    let mut other = vec![1_u8; 512 << 20];
+    median(rows.chunks_exact(N_FEATURES).take(60).map(|row| {
+        for byte in other.iter_mut().step_by(64) {
+            *byte = byte.wrapping_add(1);
+        }
+        let row = row.to_vec();
+        let start = Instant::now();
+        black_box(score(black_box(&row)));
+        1e6 * start.elapsed().as_secs_f64()
+    }))
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,171 @@
+//! From a feature vector to one byte per slot: where a value stands among the split values of its feature.
+
+use crate::forest::level_code;
+
+/// Room for the codes of a row; words name their slot in 8 bits.
+pub(super) const MAX_SLOTS: usize = 256;
+
+/// The code of a missing value where splits send it right; no bin of a word is as high.
+pub(super) const RIGHT: u8 = u8::MAX;
+
+/// Split values that one byte can tell apart, with [`RIGHT`] left over.
+pub(super) const MAX_CUTS: usize = 254;
+
+/// The codes of one row, one byte per slot, on whole cache lines.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Codes(pub(super) [u8; MAX_SLOTS]);
+
+impl Codes {
+    pub(super) const ZERO: Self = Self([0; MAX_SLOTS]);
+}
+
+/// Sixteen split values, which one comparison of vectors covers.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Cuts([f32; 16]);
+
+/// Up to [`MAX_CUTS`] split values of a number, and the slots that their code goes to.
+#[derive(Debug, Clone, Copy)]
+struct NumberColumn {
+    feature: u32,
+    /// Position of the pivots, every sixteenth split value; the split values themselves follow them.
+    pivots: u32,
+    /// Where missing values go right.
+    right_slot: u8,
+    /// Where missing values go left: their code is 0, as no split value is at or below them.
+    left_slot: u8,
+}
+
+/// A category, whose level code is its code.
+#[derive(Debug, Clone, Copy)]
+struct CategoryColumn {
+    feature: u32,
+    n_levels: u8,
+    slot: u8,
+}
+
+/// Turns feature vectors into codes.
+///
+/// A number goes right at a split value exactly when its code, the number of split values at or below it, exceeds the
+/// position of that split value.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Encoder {
+    numbers: Vec<NumberColumn>,
+    categories: Vec<CategoryColumn>,
+    cuts: Vec<Cuts>,
+    n_slots: usize,
+}
+
+/// The slots of a number's split values, [`MAX_CUTS`] to each.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NumberSlots {
+    cuts: Vec<f32>,
+    right: Vec<u8>,
+    left: Vec<u8>,
+}
+
+impl NumberSlots {
+    /// The slot and the bin that ask for `value < split_value`.
+    pub(super) fn question(&self, split_value: f32, missing_left: bool) -> (u8, u8) {
+        let position = self.cuts.partition_point(|&cut| cut < split_value);
+        let slots = if missing_left { &self.left } else { &self.right };
+        (slots[position / MAX_CUTS], (position % MAX_CUTS) as u8)
+    }
+}
+
+impl Encoder {
+    /// Number of slots; all lie below the code that is always 0, at [`pad_slot`](Self::pad_slot).
+    pub(super) fn n_slots(&self) -> usize {
+        self.n_slots
+    }
+
+    /// A slot whose code is 0 in every row.
+    pub(super) fn pad_slot(&self) -> u8 {
+        self.n_slots as u8
+    }
+
+    fn add_slot(&mut self) -> Option<u8> {
+        // One slot has to stay free for the pad.
+        let slot = u8::try_from(self.n_slots).ok().filter(|&slot| slot < UNUSED - 1)?;
+        self.n_slots += 1;
+        Some(slot)
+    }
+
+    /// Makes slots for a number with these split values, ascending and without equals; `None` when there is no room.
+    pub(super) fn add_number(&mut self, feature: usize, cuts: Vec<f32>, uses: [bool; 2]) -> Option<NumberSlots> {
+        let mut slots = NumberSlots::default();
+        for values in cuts.chunks(MAX_CUTS) {
+            let [right, left] = uses.map(|is_used| is_used.then(|| self.add_slot()));
+            // Nobody asks the slot that is not used; the other one's code may be written twice.
+            let (right, left) = match (right, left) {
+                (Some(right), Some(left)) => (right?, left?),
+                (Some(right), None) => (right?, UNUSED),
+                (None, Some(left)) => (UNUSED, left?),
+                (None, None) => return None,
+            };
+            slots.right.push(right);
+            slots.left.push(left);
+            let pivots = self.cuts.len() as u32;
+            // Below nothing, so that what fills up a line is never counted.
+            let mut every_sixteenth = [f32::NAN; 16];
+            let lines = values.chunks(16).map(|line| {
+                let mut filled = [f32::NAN; 16];
+                filled[..line.len()].copy_from_slice(line);
+                Cuts(filled)
+            });
+            let lines: Vec<Cuts> = lines.chain([Cuts([f32::NAN; 16])]).collect();
+            for (pivot, line) in every_sixteenth.iter_mut().zip(&lines) {
+                *pivot = line.0[15];
+            }
+            self.cuts.push(Cuts(every_sixteenth));
+            self.cuts.extend(lines);
+            self.numbers.push(NumberColumn { feature: feature as u32, pivots, right_slot: right, left_slot: left });
+        }
+        slots.cuts = cuts;
+        Some(slots)
+    }
+
+    /// Makes a slot for a category; `None` when there is no room. A missing level's code is [`RIGHT`].
+    pub(super) fn add_category(&mut self, feature: usize, n_levels: u8) -> Option<u8> {
+        let slot = self.add_slot()?;
+        self.categories.push(CategoryColumn { feature: feature as u32, n_levels, slot });
+        Some(slot)
+    }
+
+    /// Writes the codes of a row that is long enough for all features.
+    ///
+    /// # Cost
+    /// O(slots): two comparisons with sixteen split values each.
+    #[inline(always)]
+    pub(super) fn encode(&self, row: &[f32], codes: &mut Codes, count: impl Fn(&Cuts, f32) -> usize) {
+        for column in &self.numbers {
+            let value = row[column.feature as usize];
+            let pivots = column.pivots as usize;
+            let line = count(&self.cuts[pivots], value);
+            let code = (line * 16 + count(&self.cuts[pivots + 1 + line], value)) as u8;
+            codes.0[usize::from(column.left_slot)] = code;
+            codes.0[usize::from(column.right_slot)] = if value.is_nan() { RIGHT } else { code };
+        }
+        for column in &self.categories {
+            let code = level_code(row[column.feature as usize], column.n_levels);
+            codes.0[usize::from(column.slot)] = code.unwrap_or(RIGHT);
+        }
+    }
+}
+
+/// In place of a slot that nobody asks; the codes have room for it, and no word names it.
+const UNUSED: u8 = u8::MAX;
+
+impl Cuts {
+    /// How many of the split values are at or below the value.
+    #[inline(always)]
+    pub(super) fn count(&self, value: f32) -> usize {
+        self.0.iter().map(|&cut| usize::from(u8::from(cut <= value))).sum()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn values(&self) -> &[f32; 16] {
+        &self.0
+    }
+}

@@ -1,0 +1,164 @@
+//! The scorer's kernels against the plain walk, bit for bit.
+
+#[path = "../explain/forests.rs"]
+#[allow(dead_code, reason = "the tests of explanations use the rest")]
+mod forests;
+
+use churn_features::{Feature, FeatureSchema};
+use churn_model::{
+    Calibrator, Combine, ForestModel, Kernel, LinearModel, Model, ModelKind, Node, Scorer, SplitRule, Standardised,
+    Term, Tree,
+};
+use forests::{Dice, dice, model, schema};
+use proptest::prelude::*;
+
+/// A row with all that can stand in one.
+fn row(dice: &mut Dice, n_features: usize) -> Vec<f32> {
+    let mut row = dice.row(n_features);
+    for value in &mut row {
+        *value = match dice.below(20) {
+            0 => f32::INFINITY,
+            1 => f32::NEG_INFINITY,
+            2 => -0.0,
+            3 => -*value,
+            4 => *value + 0.5,
+            5 => f32::MAX,
+            6 => f32::MIN_POSITIVE,
+            _ => *value,
+        };
+    }
+    row
+}
+
+/// The forest with its split values moved apart, so that features have hundreds of them; some are infinite or a zero.
+fn scattered(dice: &mut Dice, forest: &ForestModel) -> ForestModel {
+    let trees: Vec<Tree> = forest
+        .trees()
+        .map(|mut tree| {
+            for node in &mut tree.nodes {
+                if let Node::Split { rule: SplitRule::Below(value), .. } = node {
+                    *value = match dice.below(40) {
+                        0 => f32::INFINITY,
+                        1 => f32::NEG_INFINITY,
+                        2 => -0.0,
+                        _ => *value + dice.share(),
+                    };
+                }
+            }
+            tree
+        })
+        .collect();
+    ForestModel::new(&schema(forest.n_features()), forest.combine(), &trees).expect("valid")
+}
+
+fn check(forest: &ForestModel, dice: &mut Dice, n_rows: usize) -> Result<(), TestCaseError> {
+    let n_features = forest.n_features();
+    let mut model = model(schema(n_features), ModelKind::Forest(forest.clone()));
+    if forest.combine() == Combine::MeanShare && dice.below(2) == 0 {
+        let calibrator = Calibrator::Isotonic { raw_scores: vec![0.2, 0.6], probabilities: vec![0.1, 0.9] };
+        let (threshold, references) = (model.threshold().clone(), model.references().to_vec());
+        let kind = model.kind().clone();
+        model = Model::new(schema(n_features), kind, calibrator, threshold, references, model.card().clone()).unwrap();
+    }
+    let rows: Vec<Vec<f32>> = (0..n_rows).map(|_| row(dice, n_features)).collect();
+    let all: Vec<f32> = rows.concat();
+    let expected: Vec<u64> = rows.iter().map(|row| model.score(row).to_bits()).collect();
+    for kernel in Kernel::available() {
+        let scorer = Scorer::with_kernel(&model, kernel);
+        let batch: Vec<u64> = scorer.score_batch(&all).into_iter().map(f64::to_bits).collect();
+        prop_assert_eq!(&batch, &expected, "batch, {:?}", scorer.kernel());
+        for (row, &expected) in rows.iter().zip(&expected) {
+            prop_assert_eq!(scorer.score(row).to_bits(), expected, "{:?} of {:?}", scorer.kernel(), row);
+            prop_assert_eq!(scorer.raw_score(row).to_bits(), forest.raw_score(row).to_bits());
+            let score = f64::from_bits(expected);
+            let near = [score, score.next_up(), score.next_down(), f64::from(dice.share()), 0.0, 1.0, f64::NAN];
+            for threshold in near {
+                prop_assert_eq!(scorer.decide_at(row, threshold), score >= threshold, "at {}", threshold);
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn all_kernels_score_as_the_plain_walk(
+        mut dice in dice(), n_features in 1_usize..60, n_trees in 1_usize..150, n_splits in 0_usize..300, depth in 1_usize..14,
+    ) {
+        let forest = dice.forest(n_features, n_trees, |dice| dice.tree(n_features, n_splits, depth, false));
+        check(&forest, &mut dice, 6)?;
+    }
+
+    #[test]
+    fn hundreds_of_split_values_per_feature_are_told_apart(
+        mut dice in dice(), n_features in 1_usize..30, n_splits in 300_usize..2000,
+    ) {
+        let forest = dice.forest(n_features, 5, |dice| dice.tree(n_features, n_splits, 20, false));
+        let forest = scattered(&mut dice, &forest);
+        check(&forest, &mut dice, 10)?;
+    }
+
+    #[test]
+    fn chains_and_more_features_than_slots_are_walked(
+        mut dice in dice(), n_features in 1_usize..700, length in 1_usize..200,
+    ) {
+        let forest = dice.forest(n_features, 40, |dice| {
+            let is_chain = dice.below(2) == 0;
+            dice.tree(n_features, length, 60, is_chain)
+        });
+        check(&forest, &mut dice, 4)?;
+    }
+}
+
+#[test]
+fn a_batch_on_all_cores_and_part_by_part_is_row_after_row() {
+    let mut dice = Dice::new(7);
+    // Over 1 MiB of words and values, so that a batch walks the forest in parts.
+    let forest = dice.forest(20, 100, |dice| dice.tree(20, 1_000, 14, false));
+    let model = model(schema(20), ModelKind::Forest(forest));
+    let rows: Vec<f32> = (0..1_000).flat_map(|_| row(&mut dice, 20)).collect();
+    let expected: Vec<f64> = rows.chunks(20).map(|row| model.score(row)).collect();
+    for kernel in Kernel::available() {
+        let scorer = Scorer::with_kernel(&model, kernel);
+        assert!(scorer.n_bytes() > 1 << 20);
+        assert_eq!(scorer.score_batch(&rows), expected);
+        assert_eq!(scorer.score_batch(&[]), [0.0; 0]);
+        let (mut asked, mut acted) = (0, 0);
+        for (row, score) in rows.chunks(20).zip(&expected) {
+            let (acts, n_asked) = scorer.decide_counted(row, 0.9);
+            assert_eq!(acts, *score >= 0.9);
+            (asked, acted) = (asked + n_asked, acted + usize::from(acts));
+        }
+        assert!(asked < 1_000 * 100, "no tree was spared: {asked}, {acted}");
+    }
+}
+
+#[test]
+fn a_linear_model_is_scored_as_by_itself() {
+    let schema = FeatureSchema::new(vec![Feature::numeric("x"), Feature::numeric("y")]).unwrap();
+    let part = |weight| Standardised { mean: 1.0, scale: 2.0, weight };
+    let term = |weight| Term::Numeric { value: part(weight), signed_log: Some(part(0.25)), missing_weight: -0.5 };
+    let linear = LinearModel::new(&schema, 0.125, vec![term(0.5), term(-2.0)]).unwrap();
+    let model = model(schema, ModelKind::Linear(linear));
+    let scorer = Scorer::new(&model);
+    for row in [[0.0, 3.0], [f32::NAN, -1.0], [f32::INFINITY, 2.0]] {
+        assert_eq!(scorer.score(&row).to_bits(), model.score(&row).to_bits());
+        assert_eq!(scorer.decide(&row), model.decide(model.score(&row)));
+    }
+}
+
+#[test]
+#[should_panic(expected = "one value per feature")]
+fn a_row_of_another_length_is_refused() {
+    let mut dice = Dice::new(1);
+    let forest = dice.forest(3, 2, |dice| dice.tree(3, 4, 3, false));
+    Scorer::new(&model(schema(3), ModelKind::Forest(forest))).score(&[0.0; 2]);
+}
+
+#[test]
+fn scorers_are_shared_by_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Scorer>();
+}
