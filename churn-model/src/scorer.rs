@@ -12,7 +12,7 @@
 //! step to its children. A split by category is a search in the runs of its level set, and a missing value is a code
 //! like any other, so that a kernel knows one question only. Leaf values stand apart, as only one per tree is read: eight bytes
 //! a node in all. The top four levels are complete and stand in two cache lines; below, the pairs that most observations
-//! visit are packed into lines of eight, which keeps a cold walk of twelve levels to about five lines.
+//! visit are packed into lines of eight, so that a walk touches few lines.
 //!
 //! **Kernels.** Chosen when the scorer is made: `avx512` (sixteen trees in the lanes of a vector, up to eight vectors,
 //! codes and top levels in registers, one gather per level) and `portable`. Forests that do not fit words (thousands of

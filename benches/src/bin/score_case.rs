@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -109,8 +110,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         asked,
         kernels,
     };
-    println!("{}", serde_json::to_string(&report)?);
-    Ok(())
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, &report)?;
+    Ok(writeln!(out)?)
 }
 
 fn kernel_report(scorer: &Scorer, rows: &[f32], threshold: f64) -> Result<KernelReport, Box<dyn std::error::Error>> {

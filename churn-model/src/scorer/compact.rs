@@ -78,7 +78,7 @@ impl CompactForest {
         };
         let mut words = Words { words: vec![pad; TOP_WORDS], values: vec![0.0; TOP_WORDS], pad };
         // The tree of those that are not there: its top levels go left to a leaf.
-        words.lay_out_top(0, &vec![None; 1 << TOP_LEVELS]);
+        words.lay_out_top(0, &[None; 1 << TOP_LEVELS]);
         let n_trees = forest.n_trees();
         for first in (0..n_trees).step_by(LANES) {
             let mut group = Group { roots: [1; LANES], depth: TOP_LEVELS as u32, bounds: [0.0; 2] };

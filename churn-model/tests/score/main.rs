@@ -56,9 +56,10 @@ fn check(forest: &ForestModel, dice: &mut Dice, n_rows: usize) -> Result<(), Tes
     let mut model = model(schema(n_features), ModelKind::Forest(forest.clone()));
     if forest.combine() == Combine::MeanShare && dice.below(2) == 0 {
         let calibrator = Calibrator::Isotonic { raw_scores: vec![0.2, 0.6], probabilities: vec![0.1, 0.9] };
-        let (threshold, references) = (model.threshold().clone(), model.references().to_vec());
+        let (threshold, references) = (*model.threshold(), model.references().to_vec());
         let kind = model.kind().clone();
-        model = Model::new(schema(n_features), kind, calibrator, threshold, references, model.card().clone()).unwrap();
+        model = Model::new(schema(n_features), kind, calibrator, threshold, references, model.card().clone())
+            .expect("fits");
     }
     let rows: Vec<Vec<f32>> = (0..n_rows).map(|_| row(dice, n_features)).collect();
     let all: Vec<f32> = rows.concat();
@@ -137,10 +138,10 @@ fn a_batch_on_all_cores_and_part_by_part_is_row_after_row() {
 
 #[test]
 fn a_linear_model_is_scored_as_by_itself() {
-    let schema = FeatureSchema::new(vec![Feature::numeric("x"), Feature::numeric("y")]).unwrap();
+    let schema = FeatureSchema::new(vec![Feature::numeric("x"), Feature::numeric("y")]).expect("valid");
     let part = |weight| Standardised { mean: 1.0, scale: 2.0, weight };
     let term = |weight| Term::Numeric { value: part(weight), signed_log: Some(part(0.25)), missing_weight: -0.5 };
-    let linear = LinearModel::new(&schema, 0.125, vec![term(0.5), term(-2.0)]).unwrap();
+    let linear = LinearModel::new(&schema, 0.125, vec![term(0.5), term(-2.0)]).expect("valid");
     let model = model(schema, ModelKind::Linear(linear));
     let scorer = Scorer::new(&model);
     for row in [[0.0, 3.0], [f32::NAN, -1.0], [f32::INFINITY, 2.0]] {
