@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use churn_model::{ImportError, Model};
+use churn_model::{ImportError, Kernel, Model, Scorer};
 
 /// One line of a golden table: features, and what the library gave for them.
 pub(crate) struct Golden {
@@ -41,6 +41,16 @@ fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
         // The script and the page beside the folders.
         path.is_dir() || path.extension().is_some_and(|found| found != "py" && found != "md")
     })
+}
+
+/// Every kernel scores these rows as the model does, bit for bit.
+pub(crate) fn check_kernels(model: &Model, rows: &[Golden]) {
+    for kernel in Kernel::available() {
+        let scorer = Scorer::with_kernel(model, kernel);
+        for Golden { row, .. } in rows {
+            assert_eq!(scorer.score(row).to_bits(), model.score(row).to_bits(), "{:?} at {row:?}", scorer.kernel());
+        }
+    }
 }
 
 pub(crate) fn name(path: &Path) -> &str {

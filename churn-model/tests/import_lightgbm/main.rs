@@ -10,7 +10,7 @@ use std::fs;
 use churn_features::{Feature, FeatureSchema};
 use churn_model::{ImportError, Model, ModelKind, Node};
 
-use import_files::{Golden, every_release, files, golden, name, told};
+use import_files::{Golden, check_kernels, every_release, files, golden, name, told};
 
 #[test]
 fn every_release_and_kind_of_model_scores_as_lightgbm_does() {
@@ -24,6 +24,7 @@ fn every_release_and_kind_of_model_scores_as_lightgbm_does() {
             _ => 1.0,
         };
         let is_number = ["regression.txt", "huber.txt", "regression_forest.txt"].contains(&name(&path));
+        check_kernels(&model, &golden(&path));
         for Golden { row, raw, predicted } in golden(&path) {
             let (found, score) = (forest.raw_score(&row), model.score(&row));
             assert!((found - raw * slope).abs() < 1e-6, "{path:?}: raw score {found} for {raw} at {row:?}");

@@ -10,7 +10,7 @@ use std::fs;
 use churn_features::{Feature, FeatureSchema};
 use churn_model::{Combine, ImportError, Model, ModelKind, Node};
 
-use import_files::{Golden, every_release, files, golden, name, told};
+use import_files::{Golden, check_kernels, every_release, files, golden, name, told};
 
 /// The margin as XGBoost adds it up: leaf after leaf, in f32.
 fn margin_in_f32(model: &Model, row: &[f32]) -> f32 {
@@ -28,6 +28,7 @@ fn every_release_and_kind_of_model_scores_as_xgboost_does() {
     for path in files("xgboost", "json", false) {
         let model = Model::from_xgboost_json(None, &fs::read(&path).expect("readable")).expect("imported");
         let is_regression = name(&path) == "squarederror.json";
+        check_kernels(&model, &golden(&path));
         for Golden { row, raw, predicted } in golden(&path) {
             let (found, score) = (model.kind().raw_score(&row), model.score(&row));
             assert!((found - raw).abs() < 1e-6, "{path:?}: raw score {found} for {raw} at {row:?}");
