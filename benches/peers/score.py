@@ -171,7 +171,7 @@ def main() -> None:
     print()
     for key in ("cold_us", "decide_us", "batch_2_wall_us"):
         print(f"{key}: " + ", ".join(f"{kernel} {mean(kernel, key):.2f}" for kernel in before["kernels"]))
-    for key in ("plain_us", "load_ms", "asked", "model_bytes_per_node", "scorer_bytes_per_node"):
+    for key in ("plain_us", "read_ms", "make_ms", "asked", "model_bytes_per_node", "scorer_bytes_per_node"):
         print(f"{key}: {statistics.mean(report[key] for report in reports):.3g}")
 
 
