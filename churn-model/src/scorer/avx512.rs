@@ -159,7 +159,7 @@ fn walk<const N: usize, const NARROW: bool>(
         let mut steps = _mm512_setzero_si512();
         for at in &mut at {
             // SAFETY: every position is that of a word: it starts at one, and a word's step leads to a pair of words of the
-            // same tree (`compact::Words::lay_out`), or nowhere.
+            // same tree, or nowhere (`CompactForest::new` checks it).
             let words = unsafe { _mm512_i32gather_epi32::<4>(*at, words) };
             let step = _mm512_srli_epi32::<16>(words);
             *at = stepped(_mm512_add_epi32(*at, step), goes_right::<NARROW>(words, low, high));

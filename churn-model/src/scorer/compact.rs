@@ -95,6 +95,16 @@ impl CompactForest {
         if words.words.len() > i32::MAX as usize {
             return None; // vector kernels take positions as signed numbers
         }
+        // Kernels read words and values without looking whether they are there; this keeps them inside whatever they are asked.
+        let n_words = words.words.len();
+        let stays_inside = |(at, word): (usize, &u32)| {
+            let goes_right = usize::from((word >> 8) as u8 != u8::MAX);
+            at + (word >> 16) as usize + goes_right < n_words
+        };
+        assert!(
+            words.words.iter().enumerate().all(stays_inside) && words.values.len() == n_words,
+            "steps lead to words of the same tree"
+        );
         compact.tops = compact.groups.iter().map(|group| GroupTop::new(group, &words.words)).collect();
         compact.lines =
             words.words.chunks_exact(LINE_WORDS).map(|line| Line(std::array::from_fn(|i| line[i]))).collect();

@@ -13,7 +13,7 @@ pub(super) fn add_groups(forest: &CompactForest, groups: &[Group], codes: &Codes
         for _ in 0..group.depth {
             for at in &mut at {
                 // SAFETY: every position is that of a word: it starts at one, and a word's step leads to a pair of words of
-                // the same tree (`compact::Words::lay_out`), or nowhere.
+                // the same tree, or nowhere (`CompactForest::new` checks it).
                 let word = unsafe { *words.add(*at as usize) };
                 let code = codes.0[(word & 0xff) as usize];
                 *at += (word >> 16) + u32::from(code > (word >> 8) as u8);
