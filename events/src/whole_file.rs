@@ -1,3 +1,5 @@
+//! Files that appear whole or not at all; every crate that writes files for keeps stands on `events`, so it is here.
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

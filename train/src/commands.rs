@@ -20,8 +20,8 @@ pub(crate) fn score(outcome: &Outcome, model_file: &str) -> Vec<String> {
         return vec![score("new.csv", &flag(outcome, &Role::Id, "--id"))];
     }
     vec![
-        "cargo run --release --bin assemble -- --events newer.jsonl.gz --out today.csv --from DATE".to_owned(),
-        score("today.csv", " --id tenant,observation_date"),
+        "cargo run --release --bin assemble -- --events newer.jsonl.gz --out newer.csv".to_owned(),
+        score("newer.csv", " --id tenant,observation_date"),
     ]
 }
 

@@ -75,6 +75,22 @@ fn observations_that_were_assembled_before_give_the_same_model() {
 }
 
 #[test]
+fn assembling_and_scoring_a_log_gives_the_tenants_of_today_the_scores_of_the_run() {
+    let desk = Desk::new();
+    desk.train(&format!("{WORLD} {SHORT} --out run"));
+    desk.run(ASSEMBLE, &format!("{WORLD} --out newer.csv")).succeeded();
+    let words = "--model run/model.safetensors --table newer.csv --id tenant,observation_date --out scored.csv";
+    desk.score(words).succeeded();
+    let mut expected = desk.rows("run/scores.csv");
+    let today = expected[0]["observation_date"].clone();
+    let mut found = desk.rows("scored.csv");
+    found.retain(|row| row["observation_date"] == today);
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn the_run_folder_holds_a_score_for_every_tenant_at_risk_today() {
     let desk = Desk::new();
     desk.train(&format!("{WORLD} {SHORT} --out run"));
