@@ -22,18 +22,19 @@ pub(super) fn is_available() -> bool {
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vbmi")
+        && is_x86_feature_detected!("popcnt")
 }
 
 /// Writes the codes of a row.
 ///
 /// # Safety
 /// The processor has the instructions of [`is_available`].
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 pub(super) unsafe fn encode(forest: &CompactForest, row: &[f32], codes: &mut Codes) {
     forest.encoder.encode(row, codes, |cuts, value| count(cuts, value));
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 #[inline]
 fn count(cuts: &Cuts, value: f32) -> usize {
     // SAFETY: an array of 16 f32 is as long as the vector; no alignment is asked for.
@@ -45,7 +46,7 @@ fn count(cuts: &Cuts, value: f32) -> usize {
 ///
 /// # Safety
 /// The processor has the instructions of [`is_available`], and the forest has at most [`MOST_SLOTS`] slots with the pad.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 pub(super) unsafe fn add_groups(
     forest: &CompactForest,
     groups: std::ops::Range<usize>,
@@ -89,7 +90,7 @@ pub(super) unsafe fn add_groups(
 }
 
 /// Whether each lane's word sends it right. Only the lower half of a word counts.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 #[inline]
 fn goes_right<const NARROW: bool>(words: __m512i, low: __m512i, high: __m512i) -> __mmask16 {
     let byte = _mm512_set1_epi32(0xff);
@@ -100,14 +101,14 @@ fn goes_right<const NARROW: bool>(words: __m512i, low: __m512i, high: __m512i) -
 }
 
 /// `base`, and one more in the lanes that go right.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 #[inline]
 fn stepped(base: __m512i, right: __mmask16) -> __m512i {
     _mm512_mask_add_epi32(base, right, base, _mm512_set1_epi32(1))
 }
 
 /// Where each lane stands below the top levels.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 #[inline]
 fn below_top<const NARROW: bool>(top: &GroupTop, low: __m512i, high: __m512i) -> __m512i {
     let lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -139,7 +140,7 @@ fn below_top<const NARROW: bool>(top: &GroupTop, low: __m512i, high: __m512i) ->
     _mm512_add_epi32(below, position)
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 #[inline]
 fn walk<const N: usize, const NARROW: bool>(
     forest: &CompactForest,
