@@ -28,6 +28,9 @@ mod wide;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
+use std::ops::Range;
+use std::slice::{from_mut, from_ref};
+
 use codes::{Codes, Cuts};
 use compact::CompactForest;
 use wide::WideForest;
@@ -175,7 +178,7 @@ impl Scorer {
             Engine::Compact(forest) => {
                 let mut codes = Codes::ZERO;
                 self.encode(forest, row, &mut codes);
-                self.add_groups(forest, 0..forest.groups.len(), &codes, &mut sums);
+                self.add_groups(forest, 0..forest.groups.len(), from_ref(&codes), from_mut(&mut sums));
             }
             Engine::Wide(forest) => forest.add_trees(0..forest.n_trees(), row, &mut sums),
         }
@@ -200,51 +203,37 @@ impl Scorer {
     /// When `rows` does not hold as many feature vectors as there is room for scores.
     pub fn score_into(&self, rows: &[f32], scores: &mut [f64]) {
         assert_eq!(rows.len(), scores.len() * self.n_features, "rows hold one value per feature and score");
-        let chunk = |(rows, scores): (&[f32], &mut [f64])| {
+        let block = |(rows, scores): (&[f32], &mut [f64])| {
             self.raw_scores_into(rows, scores);
             scores.iter_mut().for_each(|raw| *raw = self.calibrator.score(self.scale, *raw));
         };
         #[cfg(feature = "rayon")]
-        if scores.len() >= PARALLEL_ROWS && self.n_features > 0 {
+        if scores.len() > BLOCK_ROWS && self.n_features > 0 {
             use rayon::prelude::*;
-            let pieces = rows.par_chunks(THREAD_ROWS * self.n_features).zip(scores.par_chunks_mut(THREAD_ROWS));
-            return pieces.for_each(chunk);
+            let blocks = rows.par_chunks(BLOCK_ROWS * self.n_features).zip(scores.par_chunks_mut(BLOCK_ROWS));
+            return blocks.for_each(block);
         }
-        chunk((rows, scores));
+        for first in (0..scores.len()).step_by(BLOCK_ROWS) {
+            let end = scores.len().min(first + BLOCK_ROWS);
+            block((&rows[first * self.n_features..end * self.n_features], &mut scores[first..end]));
+        }
     }
 
     fn raw_scores_into(&self, rows: &[f32], scores: &mut [f64]) {
-        let width = self.n_features.max(1);
-        let row = |position: usize| &rows[position * width..][..self.n_features];
-        let n_rows = scores.len();
-        let score_rows = |first: usize, scores: &mut [f64]| match &self.engine {
-            Engine::Compact(forest) if forest.n_bytes() > CACHED_BYTES => {
-                let mut codes = vec![Codes::ZERO; scores.len()];
-                for (position, codes) in codes.iter_mut().enumerate() {
-                    self.encode(forest, row(first + position), codes);
-                }
-                let mut sums = vec![[0.0; LANES]; scores.len()];
-                let n_parts = forest.n_bytes().div_ceil(CACHED_BYTES);
-                let n_groups = forest.groups.len();
-                for part in 0..n_parts {
-                    let groups = n_groups * part / n_parts..n_groups * (part + 1) / n_parts;
-                    for (codes, sums) in codes.iter().zip(&mut sums) {
-                        self.add_groups(forest, groups.clone(), codes, sums);
-                    }
-                }
-                for (score, sums) in scores.iter_mut().zip(sums) {
-                    *score = self.combined(sums);
-                }
-            }
-            Engine::Compact(_) | Engine::Wide(_) | Engine::Linear(_) => {
-                for (position, score) in scores.iter_mut().enumerate() {
-                    *score = self.raw_score(row(first + position));
-                }
-            }
+        let rows = (0..scores.len()).map(|row| &rows[row * self.n_features..][..self.n_features]);
+        let Engine::Compact(forest) = &self.engine else {
+            return scores.iter_mut().zip(rows).for_each(|(score, row)| *score = self.raw_score(row));
         };
-        for first in (0..n_rows).step_by(BLOCK_ROWS) {
-            score_rows(first, &mut scores[first..n_rows.min(first + BLOCK_ROWS)]);
+        let mut codes = vec![Codes::ZERO; scores.len()];
+        let mut sums = vec![[0.0; LANES]; scores.len()];
+        rows.zip(&mut codes).for_each(|(row, codes)| self.encode(forest, row, codes));
+        let n_parts = forest.n_bytes().div_ceil(CACHED_BYTES);
+        let n_groups = forest.groups.len();
+        for part in 0..n_parts {
+            let groups = n_groups * part / n_parts..n_groups * (part + 1) / n_parts;
+            self.add_groups(forest, groups, &codes, &mut sums);
         }
+        scores.iter_mut().zip(sums).for_each(|(score, sums)| *score = self.combined(sums));
     }
 
     /// Whether to act by the model's own threshold: `score(row) >= threshold`, often without asking all trees.
@@ -279,7 +268,7 @@ impl Scorer {
         let mut first = 0;
         while first < n_groups {
             let next = n_groups.min(first + DECIDE_GROUPS);
-            self.add_groups(forest, first..next, &codes, &mut sums);
+            self.add_groups(forest, first..next, from_ref(&codes), from_mut(&mut sums));
             first = next;
             let rest = forest.groups[first..]
                 .iter()
@@ -314,31 +303,19 @@ impl Scorer {
     }
 
     #[inline]
-    fn add_groups(
-        &self,
-        forest: &CompactForest,
-        groups: std::ops::Range<usize>,
-        codes: &Codes,
-        sums: &mut [f64; LANES],
-    ) {
+    fn add_groups(&self, forest: &CompactForest, groups: Range<usize>, rows: &[Codes], sums: &mut [[f64; LANES]]) {
         match self.kernel {
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
             // SAFETY: this kernel is only chosen where the processor has its instructions and the slots are few enough.
-            Kernel::Avx512 => unsafe { avx512::add_groups(forest, groups, codes, sums) },
-            _ => portable::add_groups(forest, &forest.groups[groups], codes, sums),
+            Kernel::Avx512 => unsafe { avx512::add_groups(forest, groups, rows, sums) },
+            _ => portable::add_groups(forest, groups, rows, sums),
         }
     }
 }
 
-/// Rows that are encoded together when a forest is walked part by part.
-const BLOCK_ROWS: usize = 256;
-
-/// Rows from which on a batch is shared among threads, and rows that a thread takes at a time.
-#[cfg(feature = "rayon")]
-const PARALLEL_ROWS: usize = 256;
-#[cfg(feature = "rayon")]
-const THREAD_ROWS: usize = 256;
+/// Rows that are encoded together and then walk the forest part by part; a thread takes as many at a time.
+const BLOCK_ROWS: usize = 1024;
 
 /// Bytes of trees that stay in the second-level cache while a block of rows walks them.
 const CACHED_BYTES: usize = 1 << 20;

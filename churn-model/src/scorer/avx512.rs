@@ -8,10 +8,10 @@
 use std::arch::x86_64::*;
 
 use super::codes::{Codes, Cuts};
-use super::compact::{CompactForest, Group, GroupTop, LANES, TOP_LEVELS};
+use super::compact::{CompactForest, GroupTop, LANES, TOP_LEVELS};
 
-/// Groups whose gathers overlap.
-const MOST_GROUPS: usize = 8;
+/// Walks whose gathers overlap.
+const MOST_WALKS: usize = 8;
 
 /// Slots that the codes of a row may have: what two registers hold.
 pub(super) const MOST_SLOTS: usize = 128;
@@ -42,7 +42,7 @@ fn count(cuts: &Cuts, value: f32) -> usize {
     _mm512_cmp_ps_mask::<_CMP_LE_OQ>(cuts, _mm512_set1_ps(value)).count_ones() as usize
 }
 
-/// Adds the leaf values of these groups to the partial sums.
+/// Adds the leaf values of these groups to the partial sums of each row.
 ///
 /// # Safety
 /// The processor has the instructions of [`is_available`], and the forest has at most [`MOST_SLOTS`] slots with the pad.
@@ -50,54 +50,114 @@ fn count(cuts: &Cuts, value: f32) -> usize {
 pub(super) unsafe fn add_groups(
     forest: &CompactForest,
     groups: std::ops::Range<usize>,
-    codes: &Codes,
-    sums: &mut [f64; LANES],
+    rows: &[Codes],
+    sums: &mut [[f64; LANES]],
 ) {
-    // SAFETY: both halves of the codes and of the sums are as long as the vectors.
-    let (low, high, mut lanes) = unsafe {
-        let codes = codes.0.as_ptr();
-        let sums = sums.as_ptr();
-        (
-            _mm512_loadu_si512(codes.cast()),
-            _mm512_loadu_si512(codes.add(64).cast()),
-            [_mm512_loadu_pd(sums), _mm512_loadu_pd(sums.add(8))],
-        )
-    };
-    let is_narrow = forest.encoder.n_slots() < 64;
-    let (mut groups, mut tops) = (&forest.groups[groups.clone()], &forest.tops[groups]);
-    while !groups.is_empty() {
-        let n = groups.len().min(MOST_GROUPS);
-        let (these, those) = (&groups[..n], &tops[..n]);
-        // Constant numbers of groups keep all positions in registers.
-        macro_rules! walk {
-            ($($n:literal)*) => {
-                match (n, is_narrow) {
-                    $(($n, true) => walk::<$n, true>(forest, these, those, low, high, &mut lanes),
-                    ($n, false) => walk::<$n, false>(forest, these, those, low, high, &mut lanes),)*
-                    _ => unreachable!("at most {MOST_GROUPS} groups are taken at a time"),
-                }
-            };
-        }
-        walk!(1 2 3 4 5 6 7 8);
-        (groups, tops) = (&groups[n..], &tops[n..]);
-    }
-    // SAFETY: as above.
-    unsafe {
-        let sums = sums.as_mut_ptr();
-        _mm512_storeu_pd(sums, lanes[0]);
-        _mm512_storeu_pd(sums.add(8), lanes[1]);
+    if forest.encoder.n_slots() < 64 {
+        add_groups_to_rows::<true>(forest, groups, rows, sums);
+    } else {
+        add_groups_to_rows::<false>(forest, groups, rows, sums);
     }
 }
 
-/// Whether each lane's word sends it right. Only the lower half of a word counts.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
+fn add_groups_to_rows<const NARROW: bool>(
+    forest: &CompactForest,
+    groups: std::ops::Range<usize>,
+    rows: &[Codes],
+    sums: &mut [[f64; LANES]],
+) {
+    // One row meets several groups at a time; several rows meet one, whose words stay in the nearest cache.
+    if let ([codes], [sums]) = (rows, &mut *sums) {
+        let mut first = groups.start;
+        while first < groups.end {
+            first +=
+                walk_some::<NARROW>(forest, groups.end - first, |n| (first + n, codes), |_, values| add(sums, values));
+        }
+        return;
+    }
+    for group in groups {
+        let mut first = 0;
+        while first < rows.len() {
+            first += walk_some::<NARROW>(
+                forest,
+                rows.len() - first,
+                |n| (group, &rows[first + n]),
+                |n, values| add(&mut sums[first + n], values),
+            );
+        }
+    }
+}
+
+/// Takes up to [`MOST_WALKS`] of `n` walks, each of one row through one group; returns how many were taken.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 #[inline]
-fn goes_right<const NARROW: bool>(words: __m512i, low: __m512i, high: __m512i) -> __mmask16 {
-    let byte = _mm512_set1_epi32(0xff);
-    // Byte 0 of a lane is the slot; what the other bytes pick is masked away.
-    let codes = if NARROW { _mm512_permutexvar_epi8(words, low) } else { _mm512_permutex2var_epi8(low, words, high) };
-    let bins = _mm512_and_si512(_mm512_srli_epi32::<8>(words), byte);
-    _mm512_cmpgt_epi32_mask(_mm512_and_si512(codes, byte), bins)
+fn walk_some<'a, const NARROW: bool>(
+    forest: &CompactForest,
+    n: usize,
+    walk_at: impl Fn(usize) -> (usize, &'a Codes),
+    add: impl FnMut(usize, __m512),
+) -> usize {
+    // Constant numbers of walks keep all positions in registers.
+    macro_rules! walks {
+        ($($n:literal)*) => {
+            match n {
+                $($n => walk::<$n, NARROW>(forest, std::array::from_fn(&walk_at), add),)*
+                _ => {
+                    walk::<MOST_WALKS, NARROW>(forest, std::array::from_fn(&walk_at), add);
+                    return MOST_WALKS;
+                }
+            }
+        };
+    }
+    walks!(1 2 3 4 5 6 7);
+    n
+}
+
+/// Adds the values of sixteen leaves to as many sums.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
+#[inline]
+fn add(sums: &mut [f64; LANES], values: __m512) {
+    let halves = [_mm512_castps512_ps256(values), _mm512_extractf32x8_ps::<1>(values)];
+    for (sums, values) in sums.chunks_exact_mut(8).zip(halves) {
+        // SAFETY: eight sums are as long as the vector; no alignment is asked for.
+        unsafe {
+            let sum = _mm512_add_pd(_mm512_loadu_pd(sums.as_ptr()), _mm512_cvtps_pd(values));
+            _mm512_storeu_pd(sums.as_mut_ptr(), sum);
+        }
+    }
+}
+
+/// The codes of a row in two registers.
+#[derive(Clone, Copy)]
+struct Registers {
+    low: __m512i,
+    high: __m512i,
+}
+
+impl Registers {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
+    #[inline]
+    fn new(codes: &Codes) -> Self {
+        let codes = codes.0.as_ptr();
+        // SAFETY: codes are as long as four registers.
+        unsafe { Self { low: _mm512_loadu_si512(codes.cast()), high: _mm512_loadu_si512(codes.add(64).cast()) } }
+    }
+
+    /// Whether each lane's word sends it right. Only the lower half of a word counts.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
+    #[inline]
+    fn goes_right<const NARROW: bool>(&self, words: __m512i) -> __mmask16 {
+        let byte = _mm512_set1_epi32(0xff);
+        // Byte 0 of a lane is the slot; what the other bytes pick is masked away.
+        let codes = if NARROW {
+            _mm512_permutexvar_epi8(words, self.low)
+        } else {
+            _mm512_permutex2var_epi8(self.low, words, self.high)
+        };
+        let bins = _mm512_and_si512(_mm512_srli_epi32::<8>(words), byte);
+        _mm512_cmpgt_epi32_mask(_mm512_and_si512(codes, byte), bins)
+    }
 }
 
 /// `base`, and one more in the lanes that go right.
@@ -110,7 +170,7 @@ fn stepped(base: __m512i, right: __mmask16) -> __m512i {
 /// Where each lane stands below the top levels.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 #[inline]
-fn below_top<const NARROW: bool>(top: &GroupTop, low: __m512i, high: __m512i) -> __m512i {
+fn below_top<const NARROW: bool>(top: &GroupTop, codes: &Registers) -> __m512i {
     let lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     let at = |position: __m512i| _mm512_add_epi32(_mm512_slli_epi32::<4>(position), lane);
     // SAFETY: the arrays are as long as the vectors read from them: 32, 32, 64 and 128 halves, and 16 positions.
@@ -126,44 +186,44 @@ fn below_top<const NARROW: bool>(top: &GroupTop, low: __m512i, high: __m512i) ->
         )
     };
     let words = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(level_0));
-    let position = stepped(_mm512_setzero_si512(), goes_right::<NARROW>(words, low, high));
+    let position = stepped(_mm512_setzero_si512(), codes.goes_right::<NARROW>(words));
     let words = _mm512_permutexvar_epi16(at(position), level_1);
-    let position = stepped(_mm512_add_epi32(position, position), goes_right::<NARROW>(words, low, high));
+    let position = stepped(_mm512_add_epi32(position, position), codes.goes_right::<NARROW>(words));
     let words = _mm512_permutex2var_epi16(level_2[0], at(position), level_2[1]);
-    let position = stepped(_mm512_add_epi32(position, position), goes_right::<NARROW>(words, low, high));
+    let position = stepped(_mm512_add_epi32(position, position), codes.goes_right::<NARROW>(words));
     let index = at(position);
     let lower = _mm512_permutex2var_epi16(level_3[0], index, level_3[1]);
     let upper = _mm512_permutex2var_epi16(level_3[2], index, level_3[3]);
     let is_upper = _mm512_cmpgt_epi32_mask(position, _mm512_set1_epi32(3));
     let words = _mm512_mask_blend_epi32(is_upper, lower, upper);
-    let position = stepped(_mm512_add_epi32(position, position), goes_right::<NARROW>(words, low, high));
+    let position = stepped(_mm512_add_epi32(position, position), codes.goes_right::<NARROW>(words));
     _mm512_add_epi32(below, position)
 }
 
+/// Walks rows through groups side by side, and hands out the leaf values of each.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 #[inline]
 fn walk<const N: usize, const NARROW: bool>(
     forest: &CompactForest,
-    groups: &[Group],
-    tops: &[GroupTop],
-    low: __m512i,
-    high: __m512i,
-    lanes: &mut [__m512d; 2],
+    walks: [(usize, &Codes); N],
+    mut add: impl FnMut(usize, __m512),
 ) {
     let words: *const i32 = forest.words().as_ptr().cast();
+    let codes = walks.map(|(_, codes)| Registers::new(codes));
     let mut at = [_mm512_setzero_si512(); N];
-    for (at, top) in at.iter_mut().zip(tops) {
-        *at = below_top::<NARROW>(top, low, high);
+    let mut depth = 0;
+    for ((at, codes), (group, _)) in at.iter_mut().zip(&codes).zip(walks) {
+        *at = below_top::<NARROW>(&forest.tops[group], codes);
+        depth = depth.max(forest.groups[group].depth);
     }
-    let depth = groups.iter().map(|group| group.depth).max().unwrap_or(0);
     for level in TOP_LEVELS as u32..depth {
         let mut steps = _mm512_setzero_si512();
-        for at in &mut at {
+        for (at, codes) in at.iter_mut().zip(&codes) {
             // SAFETY: every position is that of a word: it starts at one, and a word's step leads to a pair of words of the
             // same tree, or nowhere (`CompactForest::new` checks it).
             let words = unsafe { _mm512_i32gather_epi32::<4>(*at, words) };
             let step = _mm512_srli_epi32::<16>(words);
-            *at = stepped(_mm512_add_epi32(*at, step), goes_right::<NARROW>(words, low, high));
+            *at = stepped(_mm512_add_epi32(*at, step), codes.goes_right::<NARROW>(words));
             steps = _mm512_or_si512(steps, step);
         }
         // Trees of unlimited depth have few deep leaves: look from time to time whether everybody has arrived.
@@ -171,10 +231,8 @@ fn walk<const N: usize, const NARROW: bool>(
             break;
         }
     }
-    for at in at {
+    for (n, at) in at.into_iter().enumerate() {
         // SAFETY: there is a value for every word.
-        let values = unsafe { _mm512_i32gather_ps::<4>(at, forest.values().as_ptr()) };
-        lanes[0] = _mm512_add_pd(lanes[0], _mm512_cvtps_pd(_mm512_castps512_ps256(values)));
-        lanes[1] = _mm512_add_pd(lanes[1], _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(values)));
+        add(n, unsafe { _mm512_i32gather_ps::<4>(at, forest.values().as_ptr()) });
     }
 }
