@@ -26,12 +26,14 @@ mod portable;
 mod wide;
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 
 use std::ops::Range;
 use std::slice::{from_mut, from_ref};
 
-use codes::{Codes, Cuts};
+use codes::{Codes, Cuts, MAX_SLOTS};
 use compact::CompactForest;
 use wide::WideForest;
 
@@ -46,6 +48,8 @@ use crate::model::{Model, ModelKind};
 pub enum Kernel {
     /// Those that every processor has.
     Portable,
+    /// AVX2.
+    Avx2,
     /// AVX-512 with VBMI.
     Avx512,
 }
@@ -55,18 +59,24 @@ impl Kernel {
     pub fn available() -> Vec<Self> {
         let mut kernels = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
-        if avx512::is_available() {
-            kernels.push(Self::Avx512);
+        {
+            kernels.extend(avx2::is_available().then_some(Self::Avx2));
+            kernels.extend(avx512::is_available().then_some(Self::Avx512));
         }
         kernels
     }
 
-    fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if avx512::is_available() {
-            return Self::Avx512;
-        }
-        Self::Portable
+    fn suits(self, forest: &CompactForest) -> bool {
+        let most_slots = match self {
+            Self::Portable => MAX_SLOTS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => avx2::MOST_SLOTS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::MOST_SLOTS,
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => 0,
+        };
+        forest.encoder.n_slots() < most_slots
     }
 }
 
@@ -107,10 +117,11 @@ impl Scorer {
     /// # Cost
     /// O(nodes) time and 8 to 16 bytes a node.
     pub fn new(model: &Model) -> Self {
-        Self::with_kernel(model, Kernel::best())
+        let best = Kernel::available().pop().unwrap_or(Kernel::Portable);
+        Self::with_kernel(model, best)
     }
 
-    /// Makes a model ready for given instructions, or for portable ones where the processor or the forest does not suit them.
+    /// Makes a model ready for given instructions, or for lesser ones where the processor or the forest does not suit them.
     pub fn with_kernel(model: &Model, kernel: Kernel) -> Self {
         let (engine, combine, n_trees) = match model.kind() {
             ModelKind::Linear(linear) => (Engine::Linear(linear.clone()), Combine::SumLogOdds { base: 0.0 }, 0),
@@ -120,18 +131,16 @@ impl Scorer {
                 (engine, forest.combine(), forest.n_trees())
             }
         };
-        let fits = match (&engine, kernel) {
-            (Engine::Compact(_), Kernel::Portable) => true,
-            #[cfg(target_arch = "x86_64")]
-            (Engine::Compact(forest), Kernel::Avx512) => {
-                avx512::is_available() && forest.encoder.n_slots() < avx512::MOST_SLOTS
-            }
-            _ => false,
+        let suits = |kernel: &Kernel| match &engine {
+            Engine::Compact(forest) => kernel.suits(forest),
+            Engine::Wide(_) | Engine::Linear(_) => false,
         };
+        let mut lesser = Kernel::available().into_iter().rev().skip_while(|available| *available != kernel);
+        let kernel = lesser.find(suits).unwrap_or(Kernel::Portable);
         Self {
             n_features: model.kind().n_features(),
             engine,
-            kernel: if fits { kernel } else { Kernel::Portable },
+            kernel,
             combine,
             n_trees,
             scale: model.kind().raw_scale(),
@@ -297,6 +306,10 @@ impl Scorer {
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
             // SAFETY: this kernel is only chosen where the processor has its instructions.
+            Kernel::Avx2 => unsafe { avx2::encode(forest, row, codes) },
+            #[cfg(target_arch = "x86_64")]
+            #[allow(unsafe_code)]
+            // SAFETY: this kernel is only chosen where the processor has its instructions.
             Kernel::Avx512 => unsafe { avx512::encode(forest, row, codes) },
             _ => forest.encoder.encode(row, codes, Cuts::count),
         }
@@ -305,6 +318,10 @@ impl Scorer {
     #[inline]
     fn add_groups(&self, forest: &CompactForest, groups: Range<usize>, rows: &[Codes], sums: &mut [[f64; LANES]]) {
         match self.kernel {
+            #[cfg(target_arch = "x86_64")]
+            #[allow(unsafe_code)]
+            // SAFETY: this kernel is only chosen where the processor has its instructions and the slots are few enough.
+            Kernel::Avx2 => unsafe { avx2::add_groups(forest, groups, rows, sums) },
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
             // SAFETY: this kernel is only chosen where the processor has its instructions and the slots are few enough.

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)] // vector instructions and gathers; measured at 2.5 times the portable kernel
 
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 use super::codes::{Codes, Cuts};
 use super::compact::{CompactForest, GroupTop, LANES, TOP_LEVELS};
@@ -49,7 +50,7 @@ fn count(cuts: &Cuts, value: f32) -> usize {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 pub(super) unsafe fn add_groups(
     forest: &CompactForest,
-    groups: std::ops::Range<usize>,
+    groups: Range<usize>,
     rows: &[Codes],
     sums: &mut [[f64; LANES]],
 ) {
@@ -63,55 +64,43 @@ pub(super) unsafe fn add_groups(
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 fn add_groups_to_rows<const NARROW: bool>(
     forest: &CompactForest,
-    groups: std::ops::Range<usize>,
+    groups: Range<usize>,
     rows: &[Codes],
     sums: &mut [[f64; LANES]],
 ) {
     // One row meets several groups at a time; several rows meet one, whose words stay in the nearest cache.
-    if let ([codes], [sums]) = (rows, &mut *sums) {
-        let mut first = groups.start;
-        while first < groups.end {
-            first +=
-                walk_some::<NARROW>(forest, groups.end - first, |n| (first + n, codes), |_, values| add(sums, values));
+    if rows.len() == 1 {
+        for first in groups.clone().step_by(MOST_WALKS) {
+            walk_some::<NARROW, false>(groups.end - first, forest, first, rows, sums);
         }
-        return;
-    }
-    for group in groups {
-        let mut first = 0;
-        while first < rows.len() {
-            first += walk_some::<NARROW>(
-                forest,
-                rows.len() - first,
-                |n| (group, &rows[first + n]),
-                |n, values| add(&mut sums[first + n], values),
-            );
+    } else {
+        for group in groups {
+            for (rows, sums) in rows.chunks(MOST_WALKS).zip(sums.chunks_mut(MOST_WALKS)) {
+                walk_some::<NARROW, true>(rows.len(), forest, group, rows, sums);
+            }
         }
     }
 }
 
-/// Takes up to [`MOST_WALKS`] of `n` walks, each of one row through one group; returns how many were taken.
+/// Takes `n` walks, or [`MOST_WALKS`] of them; a constant number keeps all positions in registers.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
-#[inline]
-fn walk_some<'a, const NARROW: bool>(
-    forest: &CompactForest,
+fn walk_some<const NARROW: bool, const BY_ROW: bool>(
     n: usize,
-    walk_at: impl Fn(usize) -> (usize, &'a Codes),
-    add: impl FnMut(usize, __m512),
-) -> usize {
-    // Constant numbers of walks keep all positions in registers.
-    macro_rules! walks {
-        ($($n:literal)*) => {
-            match n {
-                $($n => walk::<$n, NARROW>(forest, std::array::from_fn(&walk_at), add),)*
-                _ => {
-                    walk::<MOST_WALKS, NARROW>(forest, std::array::from_fn(&walk_at), add);
-                    return MOST_WALKS;
-                }
-            }
-        };
+    forest: &CompactForest,
+    group: usize,
+    rows: &[Codes],
+    sums: &mut [[f64; LANES]],
+) {
+    match n {
+        1 => walk::<1, NARROW, BY_ROW>(forest, group, rows, sums),
+        2 => walk::<2, NARROW, BY_ROW>(forest, group, rows, sums),
+        3 => walk::<3, NARROW, BY_ROW>(forest, group, rows, sums),
+        4 => walk::<4, NARROW, BY_ROW>(forest, group, rows, sums),
+        5 => walk::<5, NARROW, BY_ROW>(forest, group, rows, sums),
+        6 => walk::<6, NARROW, BY_ROW>(forest, group, rows, sums),
+        7 => walk::<7, NARROW, BY_ROW>(forest, group, rows, sums),
+        _ => walk::<MOST_WALKS, NARROW, BY_ROW>(forest, group, rows, sums),
     }
-    walks!(1 2 3 4 5 6 7);
-    n
 }
 
 /// Adds the values of sixteen leaves to as many sums.
@@ -128,36 +117,18 @@ fn add(sums: &mut [f64; LANES], values: __m512) {
     }
 }
 
-/// The codes of a row in two registers.
-#[derive(Clone, Copy)]
-struct Registers {
-    low: __m512i,
-    high: __m512i,
-}
-
-impl Registers {
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
-    #[inline]
-    fn new(codes: &Codes) -> Self {
-        let codes = codes.0.as_ptr();
-        // SAFETY: codes are as long as four registers.
-        unsafe { Self { low: _mm512_loadu_si512(codes.cast()), high: _mm512_loadu_si512(codes.add(64).cast()) } }
-    }
-
-    /// Whether each lane's word sends it right. Only the lower half of a word counts.
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
-    #[inline]
-    fn goes_right<const NARROW: bool>(&self, words: __m512i) -> __mmask16 {
-        let byte = _mm512_set1_epi32(0xff);
-        // Byte 0 of a lane is the slot; what the other bytes pick is masked away.
-        let codes = if NARROW {
-            _mm512_permutexvar_epi8(words, self.low)
-        } else {
-            _mm512_permutex2var_epi8(self.low, words, self.high)
-        };
-        let bins = _mm512_and_si512(_mm512_srli_epi32::<8>(words), byte);
-        _mm512_cmpgt_epi32_mask(_mm512_and_si512(codes, byte), bins)
-    }
+/// Whether each lane's word sends it right. Only the lower half of a word counts.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
+#[inline]
+fn goes_right<const NARROW: bool>(words: __m512i, codes: &Codes) -> __mmask16 {
+    let byte = _mm512_set1_epi32(0xff);
+    let codes = codes.0.as_ptr();
+    // SAFETY: codes are as long as four registers.
+    let (low, high) = unsafe { (_mm512_loadu_si512(codes.cast()), _mm512_loadu_si512(codes.add(64).cast())) };
+    // Byte 0 of a lane is the slot; what the other bytes pick is masked away.
+    let codes = if NARROW { _mm512_permutexvar_epi8(words, low) } else { _mm512_permutex2var_epi8(low, words, high) };
+    let bins = _mm512_and_si512(_mm512_srli_epi32::<8>(words), byte);
+    _mm512_cmpgt_epi32_mask(_mm512_and_si512(codes, byte), bins)
 }
 
 /// `base`, and one more in the lanes that go right.
@@ -170,7 +141,7 @@ fn stepped(base: __m512i, right: __mmask16) -> __m512i {
 /// Where each lane stands below the top levels.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 #[inline]
-fn below_top<const NARROW: bool>(top: &GroupTop, codes: &Registers) -> __m512i {
+fn below_top<const NARROW: bool>(top: &GroupTop, codes: &Codes) -> __m512i {
     let lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     let at = |position: __m512i| _mm512_add_epi32(_mm512_slli_epi32::<4>(position), lane);
     // SAFETY: the arrays are as long as the vectors read from them: 32, 32, 64 and 128 halves, and 16 positions.
@@ -186,44 +157,46 @@ fn below_top<const NARROW: bool>(top: &GroupTop, codes: &Registers) -> __m512i {
         )
     };
     let words = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(level_0));
-    let position = stepped(_mm512_setzero_si512(), codes.goes_right::<NARROW>(words));
+    let position = stepped(_mm512_setzero_si512(), goes_right::<NARROW>(words, codes));
     let words = _mm512_permutexvar_epi16(at(position), level_1);
-    let position = stepped(_mm512_add_epi32(position, position), codes.goes_right::<NARROW>(words));
+    let position = stepped(_mm512_add_epi32(position, position), goes_right::<NARROW>(words, codes));
     let words = _mm512_permutex2var_epi16(level_2[0], at(position), level_2[1]);
-    let position = stepped(_mm512_add_epi32(position, position), codes.goes_right::<NARROW>(words));
+    let position = stepped(_mm512_add_epi32(position, position), goes_right::<NARROW>(words, codes));
     let index = at(position);
     let lower = _mm512_permutex2var_epi16(level_3[0], index, level_3[1]);
     let upper = _mm512_permutex2var_epi16(level_3[2], index, level_3[3]);
     let is_upper = _mm512_cmpgt_epi32_mask(position, _mm512_set1_epi32(3));
     let words = _mm512_mask_blend_epi32(is_upper, lower, upper);
-    let position = stepped(_mm512_add_epi32(position, position), codes.goes_right::<NARROW>(words));
+    let position = stepped(_mm512_add_epi32(position, position), goes_right::<NARROW>(words, codes));
     _mm512_add_epi32(below, position)
 }
 
-/// Walks rows through groups side by side, and hands out the leaf values of each.
+/// Walks side by side: of as many rows through one group, or of one row through this group and those behind it.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
 #[inline]
-fn walk<const N: usize, const NARROW: bool>(
+fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
     forest: &CompactForest,
-    walks: [(usize, &Codes); N],
-    mut add: impl FnMut(usize, __m512),
+    group: usize,
+    rows: &[Codes],
+    sums: &mut [[f64; LANES]],
 ) {
     let words: *const i32 = forest.words().as_ptr().cast();
-    let codes = walks.map(|(_, codes)| Registers::new(codes));
+    let row = |n: usize| if BY_ROW { n } else { 0 };
+    let group = |n: usize| if BY_ROW { group } else { group + n };
     let mut at = [_mm512_setzero_si512(); N];
     let mut depth = 0;
-    for ((at, codes), (group, _)) in at.iter_mut().zip(&codes).zip(walks) {
-        *at = below_top::<NARROW>(&forest.tops[group], codes);
-        depth = depth.max(forest.groups[group].depth);
+    for (n, at) in at.iter_mut().enumerate() {
+        *at = below_top::<NARROW>(&forest.tops[group(n)], &rows[row(n)]);
+        depth = depth.max(forest.groups[group(n)].depth);
     }
     for level in TOP_LEVELS as u32..depth {
         let mut steps = _mm512_setzero_si512();
-        for (at, codes) in at.iter_mut().zip(&codes) {
+        for (n, at) in at.iter_mut().enumerate() {
             // SAFETY: every position is that of a word: it starts at one, and a word's step leads to a pair of words of the
             // same tree, or nowhere (`CompactForest::new` checks it).
             let words = unsafe { _mm512_i32gather_epi32::<4>(*at, words) };
             let step = _mm512_srli_epi32::<16>(words);
-            *at = stepped(_mm512_add_epi32(*at, step), codes.goes_right::<NARROW>(words));
+            *at = stepped(_mm512_add_epi32(*at, step), goes_right::<NARROW>(words, &rows[row(n)]));
             steps = _mm512_or_si512(steps, step);
         }
         // Trees of unlimited depth have few deep leaves: look from time to time whether everybody has arrived.
@@ -233,6 +206,7 @@ fn walk<const N: usize, const NARROW: bool>(
     }
     for (n, at) in at.into_iter().enumerate() {
         // SAFETY: there is a value for every word.
-        add(n, unsafe { _mm512_i32gather_ps::<4>(at, forest.values().as_ptr()) });
+        let values = unsafe { _mm512_i32gather_ps::<4>(at, forest.values().as_ptr()) };
+        add(&mut sums[row(n)], values);
     }
 }
