@@ -15,8 +15,9 @@
 //! visit are packed into lines of eight, so that a walk touches few lines.
 //!
 //! **Kernels.** Chosen when the scorer is made: `avx512` (sixteen trees in the lanes of a vector, up to eight vectors,
-//! codes and top levels in registers, one gather per level) and `portable`. Forests that do not fit words (thousands of
-//! features or split values) are walked as nodes of 16 bytes over the row itself.
+//! codes and top levels in registers, one gather per level), `neon` (codes in registers, words loaded lane by lane) and
+//! `portable`. Forests that do not fit words (thousands of features or split values) are walked as nodes of 16 bytes over
+//! the row itself.
 //!
 //! `cargo bench -p churn-benches --bench score` measures all of it, `benches/peers/score.sh` beside other libraries.
 
@@ -29,6 +30,8 @@ mod wide;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 
 use std::ops::Range;
 use std::slice::{from_mut, from_ref};
@@ -52,6 +55,8 @@ pub enum Kernel {
     Avx2,
     /// AVX-512 with VBMI.
     Avx512,
+    /// NEON, of 64-bit ARM.
+    Neon,
 }
 
 impl Kernel {
@@ -63,6 +68,8 @@ impl Kernel {
             kernels.extend(avx2::is_available().then_some(Self::Avx2));
             kernels.extend(avx512::is_available().then_some(Self::Avx512));
         }
+        #[cfg(target_arch = "aarch64")]
+        kernels.extend(neon::is_available().then_some(Self::Neon));
         kernels
     }
 
@@ -73,8 +80,9 @@ impl Kernel {
             Self::Avx2 => avx2::MOST_SLOTS,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => avx512::MOST_SLOTS,
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => 0,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => neon::MOST_SLOTS,
+            _ => 0, // those of other processors
         };
         forest.encoder.n_slots() < most_slots
     }
@@ -326,6 +334,10 @@ impl Scorer {
             #[allow(unsafe_code)]
             // SAFETY: this kernel is only chosen where the processor has its instructions and the slots are few enough.
             Kernel::Avx512 => unsafe { avx512::add_groups(forest, groups, rows, sums) },
+            #[cfg(target_arch = "aarch64")]
+            #[allow(unsafe_code)]
+            // SAFETY: this kernel is only chosen where the processor has its instructions and the slots are few enough.
+            Kernel::Neon => unsafe { neon::add_groups(forest, groups, rows, sums) },
             _ => portable::add_groups(forest, groups, rows, sums),
         }
     }

@@ -1,0 +1,184 @@
+//! The kernel for processors with NEON: sixteen trees, whose slots, bins and codes fill one vector of bytes each.
+//!
+//! NEON has no gather, so words are loaded lane by lane. What follows costs one instruction for sixteen trees or four: the
+//! codes of a row lie in four registers, or twice four, and are found by a lookup of bytes; one comparison answers for all.
+//!
+//! The emulator has run it against the plain walk. No real processor has timed it: [`MOST_WALKS`] follows from the number of
+//! registers, and that it is sooner than the portable kernel from the number of instructions only.
+#![allow(unsafe_code)] // vector loads and reads without bounds checks; their gain is yet to be measured
+
+use std::arch::aarch64::*;
+use std::arch::is_aarch64_feature_detected;
+use std::ops::Range;
+
+use super::codes::Codes;
+use super::compact::{CompactForest, LANES};
+
+/// Walks whose loads overlap: four registers of positions each, half of all registers.
+const MOST_WALKS: usize = 4;
+
+/// Slots that the codes of a row may have: what two tables of four registers hold.
+pub(super) const MOST_SLOTS: usize = 2 * TABLE_SLOTS;
+
+/// Codes of one table.
+const TABLE_SLOTS: usize = 64;
+
+/// Four trees to a vector.
+const VECTORS: usize = LANES / 4;
+
+/// Whether this processor has the instructions.
+pub(super) fn is_available() -> bool {
+    is_aarch64_feature_detected!("neon")
+}
+
+/// Adds the leaf values of these groups to the partial sums of each row.
+///
+/// # Safety
+/// The processor has the instructions of [`is_available`], and the forest has at most [`MOST_SLOTS`] slots with the pad.
+#[target_feature(enable = "neon")]
+pub(super) unsafe fn add_groups(
+    forest: &CompactForest,
+    groups: Range<usize>,
+    rows: &[Codes],
+    sums: &mut [[f64; LANES]],
+) {
+    if forest.encoder.n_slots() < TABLE_SLOTS {
+        add_groups_to_rows::<true>(forest, groups, rows, sums);
+    } else {
+        add_groups_to_rows::<false>(forest, groups, rows, sums);
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn add_groups_to_rows<const NARROW: bool>(
+    forest: &CompactForest,
+    groups: Range<usize>,
+    rows: &[Codes],
+    sums: &mut [[f64; LANES]],
+) {
+    // One row meets several groups at a time; several rows meet one, whose words stay in the nearest cache.
+    if rows.len() == 1 {
+        for first in groups.clone().step_by(MOST_WALKS) {
+            walk_some::<NARROW, false>(groups.end - first, forest, first, rows, sums);
+        }
+    } else {
+        for group in groups {
+            for (rows, sums) in rows.chunks(MOST_WALKS).zip(sums.chunks_mut(MOST_WALKS)) {
+                walk_some::<NARROW, true>(rows.len(), forest, group, rows, sums);
+            }
+        }
+    }
+}
+
+/// Takes `n` walks, or [`MOST_WALKS`] of them; a constant number keeps all positions in registers.
+#[target_feature(enable = "neon")]
+fn walk_some<const NARROW: bool, const BY_ROW: bool>(
+    n: usize,
+    forest: &CompactForest,
+    group: usize,
+    rows: &[Codes],
+    sums: &mut [[f64; LANES]],
+) {
+    match n {
+        1 => walk::<1, NARROW, BY_ROW>(forest, group, rows, sums),
+        2 => walk::<2, NARROW, BY_ROW>(forest, group, rows, sums),
+        3 => walk::<3, NARROW, BY_ROW>(forest, group, rows, sums),
+        _ => walk::<MOST_WALKS, NARROW, BY_ROW>(forest, group, rows, sums),
+    }
+}
+
+/// The words at four positions.
+///
+/// # Safety
+/// Every lane of `at` is the position of a word.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn load(words: *const u32, at: uint32x4_t) -> uint32x4_t {
+    // SAFETY: the caller keeps positions inside the words.
+    unsafe {
+        let loaded = vdupq_n_u32(*words.add(vgetq_lane_u32::<0>(at) as usize));
+        let loaded = vld1q_lane_u32::<1>(words.add(vgetq_lane_u32::<1>(at) as usize), loaded);
+        let loaded = vld1q_lane_u32::<2>(words.add(vgetq_lane_u32::<2>(at) as usize), loaded);
+        vld1q_lane_u32::<3>(words.add(vgetq_lane_u32::<3>(at) as usize), loaded)
+    }
+}
+
+/// Whether each tree's word sends it right, as -1 or 0. Only the lower half of a word counts.
+#[target_feature(enable = "neon")]
+#[inline]
+fn goes_right<const NARROW: bool>(words: [uint32x4_t; VECTORS], codes: &Codes) -> int8x16_t {
+    let [a, b, c, d] = words;
+    let first = vmovn_high_u32(vmovn_u32(a), b);
+    let second = vmovn_high_u32(vmovn_u32(c), d);
+    let slots = vmovn_high_u16(vmovn_u16(first), second);
+    let bins = vshrn_high_n_u16::<8>(vshrn_n_u16::<8>(first), second);
+    let codes = codes.0.as_ptr();
+    // SAFETY: the codes of a row are longer than two tables.
+    let (low, high) = unsafe { (vld1q_u8_x4(codes), vld1q_u8_x4(codes.add(TABLE_SLOTS))) };
+    let mut found = vqtbl4q_u8(low, slots);
+    if !NARROW {
+        // A slot outside the second table, as those of the first one become by wrapping, leaves what was found.
+        found = vqtbx4q_u8(found, high, vsubq_u8(slots, vdupq_n_u8(TABLE_SLOTS as u8)));
+    }
+    vreinterpretq_s8_u8(vcgtq_u8(found, bins))
+}
+
+/// Walks side by side: of as many rows through one group, or of one row through this group and those behind it.
+#[target_feature(enable = "neon")]
+#[inline]
+fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
+    forest: &CompactForest,
+    group: usize,
+    rows: &[Codes],
+    sums: &mut [[f64; LANES]],
+) {
+    let words: *const u32 = forest.words().as_ptr().cast();
+    let row = |n: usize| if BY_ROW { n } else { 0 };
+    let group = |n: usize| if BY_ROW { group } else { group + n };
+    let mut at = [[vdupq_n_u32(0); VECTORS]; N];
+    let mut depth = 0;
+    for (n, at) in at.iter_mut().enumerate() {
+        let group = &forest.groups[group(n)];
+        for (at, roots) in at.iter_mut().zip(group.roots.chunks_exact(4)) {
+            // SAFETY: four positions are as long as the vector.
+            *at = unsafe { vld1q_u32(roots.as_ptr()) };
+        }
+        depth = depth.max(group.depth);
+    }
+    for level in 0..depth {
+        let mut seen = vdupq_n_u32(0);
+        for (n, at) in at.iter_mut().enumerate() {
+            let mut asked = [vdupq_n_u32(0); VECTORS];
+            for (asked, at) in asked.iter_mut().zip(at.iter_mut()) {
+                // SAFETY: every position is that of a word: it starts at one, and a word's step leads to a pair of words of
+                // the same tree, or nowhere (`CompactForest::new` checks it).
+                *asked = unsafe { load(words, *at) };
+                // A step is the upper half of a word.
+                *at = vsraq_n_u32::<16>(*at, *asked);
+                seen = vorrq_u32(seen, *asked);
+            }
+            let right = goes_right::<NARROW>(asked, &rows[row(n)]);
+            let [first, second] = [vmovl_s8(vget_low_s8(right)), vmovl_high_s8(right)];
+            let halves = [vget_low_s16(first), vget_high_s16(first), vget_low_s16(second), vget_high_s16(second)];
+            for (at, right) in at.iter_mut().zip(halves) {
+                // Right is -1.
+                *at = vreinterpretq_u32_s32(vsubw_s16(vreinterpretq_s32_u32(*at), right));
+            }
+        }
+        // Trees of unlimited depth have few deep leaves: look from time to time whether everybody has arrived.
+        if level % 4 == 3 && vmaxvq_u32(seen) >> 16 == 0 {
+            break;
+        }
+    }
+    for (n, at) in at.into_iter().enumerate() {
+        for (sums, at) in sums[row(n)].chunks_exact_mut(4).zip(at) {
+            let mut positions = [0; 4];
+            // SAFETY: four positions are as long as the vector.
+            unsafe { vst1q_u32(positions.as_mut_ptr(), at) };
+            for (sum, at) in sums.iter_mut().zip(positions) {
+                // SAFETY: there is a value for every word.
+                *sum += f64::from(unsafe { *forest.values().get_unchecked(at as usize) });
+            }
+        }
+    }
+}
