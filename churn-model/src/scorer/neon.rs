@@ -103,10 +103,10 @@ unsafe fn load(words: *const u32, at: uint32x4_t) -> uint32x4_t {
     }
 }
 
-/// Whether each tree's word sends it right, as -1 or 0. Only the lower half of a word counts.
+/// Whether each tree's word sends it right, as 1 or 0. Only the lower half of a word counts.
 #[target_feature(enable = "neon")]
 #[inline]
-fn goes_right<const NARROW: bool>(words: [uint32x4_t; VECTORS], codes: &Codes) -> int8x16_t {
+fn goes_right<const NARROW: bool>(words: [uint32x4_t; VECTORS], codes: &Codes) -> uint8x16_t {
     let [a, b, c, d] = words;
     let first = vmovn_high_u32(vmovn_u32(a), b);
     let second = vmovn_high_u32(vmovn_u32(c), d);
@@ -120,7 +120,7 @@ fn goes_right<const NARROW: bool>(words: [uint32x4_t; VECTORS], codes: &Codes) -
         // A slot outside the second table, as those of the first one become by wrapping, leaves what was found.
         found = vqtbx4q_u8(found, high, vsubq_u8(slots, vdupq_n_u8(TABLE_SLOTS as u8)));
     }
-    vreinterpretq_s8_u8(vcgtq_u8(found, bins))
+    vandq_u8(vcgtq_u8(found, bins), vdupq_n_u8(1))
 }
 
 /// Walks side by side: of as many rows through one group, or of one row through this group and those behind it.
@@ -158,12 +158,14 @@ fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
                 seen = vorrq_u32(seen, *asked);
             }
             let right = goes_right::<NARROW>(asked, &rows[row(n)]);
-            let [first, second] = [vmovl_s8(vget_low_s8(right)), vmovl_high_s8(right)];
-            let halves = [vget_low_s16(first), vget_high_s16(first), vget_low_s16(second), vget_high_s16(second)];
-            for (at, right) in at.iter_mut().zip(halves) {
-                // Right is -1.
-                *at = vreinterpretq_u32_s32(vsubw_s16(vreinterpretq_s32_u32(*at), right));
-            }
+            let [first, second] = [vmovl_u8(vget_low_u8(right)), vmovl_high_u8(right)];
+            let [a, b, c, d] = *at;
+            *at = [
+                vaddw_u16(a, vget_low_u16(first)),
+                vaddw_high_u16(b, first),
+                vaddw_u16(c, vget_low_u16(second)),
+                vaddw_high_u16(d, second),
+            ];
         }
         // Trees of unlimited depth have few deep leaves: look from time to time whether everybody has arrived.
         if level % 4 == 3 && vmaxvq_u32(seen) >> 16 == 0 {
