@@ -15,7 +15,7 @@
 //! visit are packed into lines of eight, so that a walk touches few lines.
 //!
 //! **Kernels.** Chosen when the scorer is made: `avx512` (sixteen trees in the lanes of a vector, up to eight vectors,
-//! codes and top levels in registers, one gather per level), `neon` (codes in registers, words loaded lane by lane) and
+//! codes and top levels in registers, one gather per level), `neon` (codes in registers, words loaded one by one) and
 //! `portable`. Forests that do not fit words (thousands of features or split values) are walked as nodes of 16 bytes over
 //! the row itself.
 //!
