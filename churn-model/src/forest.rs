@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use churn_features::FeatureSchema;
 
+use crate::calibrator::RawScale;
+
 /// Most features that a forest can tell apart; one more value of the 16-bit index marks a leaf.
 pub(crate) const MAX_FEATURES: usize = LEAF as usize;
 
@@ -129,6 +131,14 @@ pub enum Combine {
 }
 
 impl Combine {
+    /// What the raw score is.
+    pub(crate) fn scale(self) -> RawScale {
+        match self {
+            Self::MeanShare => RawScale::Share,
+            Self::SumLogOdds { .. } => RawScale::LogOdds,
+        }
+    }
+
     /// The raw score, of the sum of the leaf values reached.
     pub(crate) fn of_sum(self, sum: f64, n_trees: usize) -> f64 {
         match self {

@@ -4,6 +4,8 @@
 #[allow(dead_code, reason = "the tests of explanations use the rest")]
 mod forests;
 
+mod file;
+
 use churn_features::{Feature, FeatureSchema};
 use churn_model::{
     Calibrator, Combine, ForestModel, Kernel, LinearModel, Model, ModelKind, Node, Scorer, SplitRule, Standardised,
@@ -119,7 +121,7 @@ fn a_batch_on_all_cores_and_part_by_part_is_row_after_row() {
     // Over 1 MiB of words and values, so that a batch walks the forest in parts.
     let forest = dice.forest(20, 100, |dice| dice.tree(20, 1_000, 14, false));
     let model = model(schema(20), ModelKind::Forest(forest));
-    let rows: Vec<f32> = (0..1_000).flat_map(|_| row(&mut dice, 20)).collect();
+    let rows: Vec<f32> = (0..2_500).flat_map(|_| row(&mut dice, 20)).collect();
     let expected: Vec<f64> = rows.chunks(20).map(|row| model.score(row)).collect();
     for kernel in Kernel::available() {
         let scorer = Scorer::with_kernel(&model, kernel);
@@ -132,7 +134,7 @@ fn a_batch_on_all_cores_and_part_by_part_is_row_after_row() {
             assert_eq!(acts, *score >= 0.9);
             (asked, acted) = (asked + n_asked, acted + usize::from(acts));
         }
-        assert!(asked < 1_000 * 100, "no tree was spared: {asked}, {acted}");
+        assert!(asked < 2_500 * 100, "no tree was spared: {asked}, {acted}");
     }
 }
 
