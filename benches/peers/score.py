@@ -103,7 +103,8 @@ def print_table(figures: dict) -> None:
     for engine, report in engines.items():
         cells = [cell(report.get(key), best.get(key)) for key in COLUMNS]
         lines.append([engine, *cells])
-    print(f"{figures['trees']} trees, {f'depth {figures["depth"]}' if figures['depth'] else 'no limit of depth'}\n")
+    depth = f"depth {figures['depth']}" if figures["depth"] else "no limit of depth"
+    print(f"{figures['trees']} trees, {depth}, one thread\n")
     print("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
     for peer, report in figures["peers"].items():
         remark = report.get("failed") or NOTES.get(peer)
