@@ -18,7 +18,7 @@ use serde::Serialize;
 #[derive(Debug, Parser)]
 struct Args {
     /// Forests to score single rows with
-    #[arg(long, num_args = 1.., default_values_t = [10, 25, 50, 100, 200, 400])]
+    #[arg(long, num_args = 1.., default_values_t = [10, 25, 50, 100, 150, 200, 300, 400])]
     trees: Vec<usize>,
     /// Batches to score with `--batch-trees` trees
     #[arg(long, num_args = 1.., default_values_t = [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000])]
