@@ -6,6 +6,7 @@ Ours are measured before and after the others, as the machine may have changed i
 """
 
 import argparse
+import importlib.metadata
 import json
 import os
 import signal
@@ -38,20 +39,27 @@ NOTES = {
 }
 
 
-def run(command: list, minutes: float) -> dict:
+def run(command: list, minutes: float | None = None) -> dict:
     """What a case prints, or why it does not under the key `failed`."""
-    group = {"start_new_session": True}  # so that the compilers that it starts end with it
-    with subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **group
-    ) as case:
+    command, pipe = [str(part) for part in command], subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as case:
         try:
-            out, err = case.communicate(timeout=minutes * 60)
+            out, err = case.communicate(timeout=minutes and minutes * 60)
         except subprocess.TimeoutExpired:
-            os.killpg(case.pid, signal.SIGKILL)
             return {"failed": f"not done after {minutes:g} minutes"}
+        finally:
+            if case.poll() is None:
+                os.killpg(case.pid, signal.SIGKILL)  # with the compilers that it has started
     if case.returncode != 0:
         return {"failed": (err.strip().splitlines() or [f"ended with {case.returncode}"])[-1]}
     return json.loads(out.splitlines()[-1])
+
+
+def installed(peer: str) -> str:
+    try:
+        return version(peer) if peer in RUST_PEERS else importlib.metadata.version(peer)
+    except importlib.metadata.PackageNotFoundError:
+        return "is not installed"
 
 
 def measure(args: argparse.Namespace, programs: Path, trees: int, depth: int) -> dict:
@@ -61,7 +69,7 @@ def measure(args: argparse.Namespace, programs: Path, trees: int, depth: int) ->
     rows = ["--rows", args.rows]
 
     def ours() -> dict:
-        report = run([programs / "score_case", *forest, *rows, "--depth", depth or OUR_DEEPEST], args.minutes)
+        report = run([programs / "score_case", *forest, *rows, "--depth", depth or OUR_DEEPEST])
         if "failed" in report:
             raise SystemExit(f"score_case: {report['failed']}")
         return report
@@ -73,11 +81,9 @@ def measure(args: argparse.Namespace, programs: Path, trees: int, depth: int) ->
         print(f"{trees} trees, depth {depth or 'unlimited'}: {peer}", file=sys.stderr, flush=True)
         if peer in RUST_PEERS:
             command = [programs / "score_rust_peers", peer, *forest, *rows]
-            peers[peer] = {"version": version(peer)}
         else:
             command = [sys.executable, Path(score_case.__file__), peer, *forest]
-            peers[peer] = {}
-        peers[peer] |= run([*command, "--depth", depth], args.minutes)
+        peers[peer] = {"version": installed(peer)} | run([*command, "--depth", depth], args.minutes)
     return {
         "trees": trees,
         "depth": depth,
@@ -99,7 +105,7 @@ def print_table(figures: dict) -> None:
     lines = [["engine", *COLUMNS.values()], ["---", *["--:"] * len(COLUMNS)]]
     engines = {f"churn-model, {kernel}": times | {"nodes": reports[0]["n_nodes"]} for kernel, times in mean.items()}
     for peer, report in figures["peers"].items():
-        engines[f"{peer} {report.get('version', '')}".strip()] = report
+        engines[f"{peer} {report['version']}"] = report
     for engine, report in engines.items():
         cells = [cell(report.get(key), best.get(key)) for key in COLUMNS]
         lines.append([engine, *cells])
@@ -112,10 +118,9 @@ def print_table(figures: dict) -> None:
             print(f"- {peer}: {'failed: ' if 'failed' in report else ''}{remark}")
     for key in ("decide_us", "batch_2_wall_us"):
         print(f"- our {key}: " + ", ".join(f"{kernel} {times[key]:.2f}" for kernel, times in mean.items()))
-    plain = {key: value for key, value in reports[0].items() if isinstance(value, float)}
-    print(
-        "- our " + ", ".join(f"{key} {statistics.mean(report[key] for report in reports):.3g}" for key in plain) + "\n"
-    )
+    plain = [key for key, value in reports[0].items() if isinstance(value, float)]
+    of_model = (f"{key} {statistics.mean(report[key] for report in reports):.3g}" for key in plain)
+    print(f"- our {', '.join(of_model)}\n")
 
 
 def cell(value: float | None, best: float | None) -> str:

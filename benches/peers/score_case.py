@@ -5,7 +5,6 @@ of another one. Batches and native calls count processor time on one thread, cal
 """
 
 import argparse
-import importlib.metadata
 import inspect
 import json
 import statistics
@@ -181,10 +180,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     fit_case.N_TREES, fit_case.MAX_DEPTH = args.trees, args.depth or None
-    version = importlib.metadata.version(args.peer)
     table = (np.load(args.folder / f"{part}.npy") for part in ("fit_features", "fit_labels", "test_features"))
-    report = PEERS[args.peer](Case(args.folder, args.seed, *table))
-    print(json.dumps({"version": version} | report))
+    print(json.dumps(PEERS[args.peer](Case(args.folder, args.seed, *table))))
 
 
 if __name__ == "__main__":
