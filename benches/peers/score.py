@@ -30,7 +30,7 @@ COLUMNS = {
 NOTES = {
     "forust-ml": "boosted trees, with a small step and all features, as it has no forest",
     "linfa-ensemble": "votes only; draws its features once per tree",
-    "lleaves": "LightGBM's forest, compiled by LLVM; native times are of the object file it keeps",
+    "lleaves": "LightGBM's forest, compiled by LLVM, not inlined; native times are of the object file it keeps",
     "onnxruntime": "scikit-learn's forest, converted by skl2onnx",
     "smartcore": "votes only",
     "tl2cgen": f"XGBoost's forest as C, compiled with gcc {score_case.score_native.TL2CGEN_LEVEL} in several files",
