@@ -22,6 +22,7 @@
 
 mod codes;
 mod compact;
+mod linear;
 mod portable;
 mod wide;
 
@@ -30,11 +31,11 @@ mod avx512;
 
 use codes::{Codes, Cuts};
 use compact::CompactForest;
+use linear::LinearTerms;
 use wide::WideForest;
 
 use crate::calibrator::{Calibrator, RawScale};
 use crate::forest::{Combine, LANES, reduce};
-use crate::linear::LinearModel;
 use crate::model::{Model, ModelKind};
 
 /// The instructions that forests are walked with.
@@ -95,7 +96,7 @@ pub struct Scorer {
 enum Engine {
     Compact(CompactForest),
     Wide(WideForest),
-    Linear(LinearModel),
+    Linear(LinearTerms),
 }
 
 impl Scorer {
@@ -110,7 +111,9 @@ impl Scorer {
     /// Makes a model ready for given instructions, or for portable ones where the processor or the forest does not suit them.
     pub fn with_kernel(model: &Model, kernel: Kernel) -> Self {
         let (engine, combine, n_trees) = match model.kind() {
-            ModelKind::Linear(linear) => (Engine::Linear(linear.clone()), Combine::SumLogOdds { base: 0.0 }, 0),
+            ModelKind::Linear(linear) => {
+                (Engine::Linear(LinearTerms::new(linear, kernel)), Combine::SumLogOdds { base: 0.0 }, 0)
+            }
             ModelKind::Forest(forest) => {
                 let engine =
                     CompactForest::new(forest).map_or_else(|| Engine::Wide(WideForest::new(forest)), Engine::Compact);
@@ -119,6 +122,7 @@ impl Scorer {
         };
         let fits = match (&engine, kernel) {
             (Engine::Compact(_), Kernel::Portable) => true,
+            (Engine::Linear(terms), _) => !terms.is_portable(),
             #[cfg(target_arch = "x86_64")]
             (Engine::Compact(forest), Kernel::Avx512) => {
                 avx512::is_available() && forest.encoder.n_slots() < avx512::MOST_SLOTS
@@ -171,7 +175,7 @@ impl Scorer {
         assert_eq!(row.len(), self.n_features, "a feature vector has one value per feature");
         let mut sums = [0.0; LANES];
         match &self.engine {
-            Engine::Linear(linear) => return linear.raw_score(row),
+            Engine::Linear(terms) => return terms.raw_score(row),
             Engine::Compact(forest) => {
                 let mut codes = Codes::ZERO;
                 self.encode(forest, row, &mut codes);
