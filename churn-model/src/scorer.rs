@@ -16,7 +16,7 @@
 //!
 //! **Kernels.** Chosen when the scorer is made: `avx512` (sixteen trees in the lanes of a vector, up to eight vectors,
 //! codes and top levels in registers, one gather per level) and `portable`. Forests that do not fit words (thousands of
-//! features or split values) are walked as nodes of 16 bytes over the row itself.
+//! features or split values) are walked as nodes of 16 bytes over the row itself. Linear models are in `linear`.
 //!
 //! `cargo bench -p churn-benches --bench score` measures all of it, `benches/peers/score.sh` beside other libraries.
 
