@@ -258,7 +258,7 @@ mod tests {
             true => Term::Category { level_weights: vec![0.1, -0.7, 0.3 * i as f64], missing_weight: -0.9 },
             false => Term::Numeric {
                 value: part(i, 0.1 - 0.01 * i as f64),
-                signed_log: (i >= LANES && i % 3 > 0).then(|| part(2 * i, 0.7)),
+                signed_log: (i >= LANES && !i.is_multiple_of(3)).then(|| part(2 * i, 0.7)),
                 missing_weight: 0.01 * i as f64,
             },
         };
