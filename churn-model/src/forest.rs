@@ -27,9 +27,9 @@ const BLOCK_ROWS: usize = 512;
 /// many trees side by side add in the same order as the plain walk.
 pub(crate) const LANES: usize = 16;
 
-/// The total of the partial sums, halves added to halves.
-pub(crate) fn reduce(mut sums: [f64; LANES]) -> f64 {
-    let mut width = LANES / 2;
+/// The total of the partial sums, a power of two, halves added to halves.
+pub(crate) fn reduce<const N: usize>(mut sums: [f64; N]) -> f64 {
+    let mut width = N / 2;
     while width > 0 {
         for lane in 0..width {
             sums[lane] += sums[lane + width];

@@ -18,7 +18,7 @@
 //! the lanes of two vectors, one gather per level; `avx512` into one vector, with the codes and the top levels of a group
 //! in registers. A single row meets several groups at once so that their gathers overlap; of a batch, several rows meet one
 //! group, whose words stay in the second-level cache. Forests that do not fit words (thousands of
-//! features or split values) are walked as nodes of 16 bytes over the row itself.
+//! features or split values) are walked as nodes of 16 bytes over the row itself. Linear models are in `linear`.
 //!
 //! **Budget.** 100 trees x depth 12, 20 features, AVX-512, one row: some 500 ns, of which the codes take 60 and 63 gathers
 //! nearly all of the rest. They are bound by how many lines the second-level cache hands out: where most lie in the nearest
@@ -37,6 +37,7 @@
 mod codes;
 mod compact;
 mod file;
+mod linear;
 mod nodes;
 mod portable;
 mod wide;
@@ -51,13 +52,13 @@ use std::slice::{from_mut, from_ref};
 
 use codes::{Codes, Cuts, MAX_SLOTS};
 use compact::CompactForest;
+use linear::LinearTerms;
 use wide::WideForest;
 
 use churn_features::FeatureSchema;
 
 use crate::calibrator::Calibrator;
 use crate::forest::{Combine, LANES, reduce};
-use crate::linear::LinearModel;
 use crate::model::{Model, ModelKind};
 
 /// The instructions that forests are walked with.
@@ -88,10 +89,10 @@ impl Kernel {
         Self::available().pop().unwrap_or(Self::Portable)
     }
 
-    /// This kernel, or the best one below it that the processor and the forest suit.
-    fn or_lesser_for(self, forest: &CompactForest) -> Self {
+    /// This kernel, or the best one below it that the processor has and that suits.
+    fn or_lesser(self, suits: impl Fn(Self) -> bool) -> Self {
         let mut lesser = Self::available().into_iter().rev().skip_while(|available| *available != self);
-        lesser.find(|kernel| kernel.suits(forest)).unwrap_or(Self::Portable)
+        lesser.find(|kernel| suits(*kernel)).unwrap_or(Self::Portable)
     }
 
     fn suits(self, forest: &CompactForest) -> bool {
@@ -135,7 +136,7 @@ pub struct Scorer {
 enum Engine {
     Compact(CompactForest),
     Wide(WideForest),
-    Linear(LinearModel),
+    Linear(LinearTerms),
 }
 
 impl Scorer {
@@ -150,7 +151,9 @@ impl Scorer {
     /// Makes a model ready for given instructions, or for lesser ones where the processor or the forest does not suit them.
     pub fn with_kernel(model: &Model, kernel: Kernel) -> Self {
         let (engine, combine, n_trees) = match model.kind() {
-            ModelKind::Linear(linear) => (Engine::Linear(linear.clone()), Combine::SumLogOdds { base: 0.0 }, 0),
+            ModelKind::Linear(linear) => {
+                (Engine::Linear(LinearTerms::new(linear)), Combine::SumLogOdds { base: 0.0 }, 0)
+            }
             ModelKind::Forest(forest) => {
                 let engine =
                     CompactForest::new(forest).map_or_else(|| Engine::Wide(WideForest::new(forest)), Engine::Compact);
@@ -158,8 +161,9 @@ impl Scorer {
             }
         };
         let kernel = match &engine {
-            Engine::Compact(forest) => kernel.or_lesser_for(forest),
-            Engine::Wide(_) | Engine::Linear(_) => Kernel::Portable,
+            Engine::Compact(forest) => kernel.or_lesser(|kernel| kernel.suits(forest)),
+            Engine::Linear(_) => kernel.or_lesser(|_| true),
+            Engine::Wide(_) => Kernel::Portable,
         };
         Self {
             schema: model.schema().clone(),
@@ -211,7 +215,7 @@ impl Scorer {
         assert_eq!(row.len(), self.schema.len(), "a feature vector has one value per feature");
         let mut sums = [0.0; LANES];
         match &self.engine {
-            Engine::Linear(linear) => return linear.raw_score(row),
+            Engine::Linear(terms) => return terms.raw_score(row, self.kernel),
             Engine::Compact(forest) => {
                 let mut codes = Codes::ZERO;
                 self.encode(forest, row, &mut codes);

@@ -163,7 +163,7 @@ impl Scorer {
         calibrator.check().map_err(|_| unusable("a calibrator that does not rise"))?;
         let forest = CompactForest::assemble(encoder, nodes, groups).map_err(unusable)?;
         Ok(Self {
-            kernel: Kernel::best().or_lesser_for(&forest),
+            kernel: Kernel::best().or_lesser(|kernel| kernel.suits(&forest)),
             engine: Engine::Compact(forest),
             schema: features,
             combine,
