@@ -3,7 +3,7 @@
 VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm
 
-.PHONY: check test docs bench peers peers-features real-logs golden schemas fuzz
+.PHONY: check test docs bench peers peers-score peers-features real-logs golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
@@ -31,6 +31,10 @@ bench:
 # Times fitting beside scikit-learn, LightGBM, XGBoost and YDF, which it installs into a folder of $(VENV).
 peers:
 	CHURN_PEERS_VENV=$${CHURN_PEERS_VENV:-$(VENV)/peers} benches/peers/run.sh
+
+# Times scoring beside twelve libraries on three shapes of forest.
+peers-score:
+	benches/peers/score.sh --all
 
 # Times the way from events to features beside DuckDB and Polars.
 peers-features:

@@ -18,7 +18,7 @@ from fit_case import ENGINES
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = "churn-model"
-RUST_PEERS = ["biosphere", "linfa-ensemble", "smartcore"]
+RUST_PEERS = ["biosphere", "forust-ml", "linfa-ensemble", "smartcore"]
 BUSY = 0.5  # load average above which the figures of two runs differ
 COLUMNS = ["engine", "wall s", "x ours", "CPU s", "peak MiB", "of it fitting", "ROC-AUC", "log loss"]
 

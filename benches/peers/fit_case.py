@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 N_TREES = 100
-MAX_DEPTH = 12  # splits between a root and its leaves, at most
+MAX_DEPTH: int | None = 12  # splits between a root and its leaves, at most; None for no limit
 MIN_LEAF = 5  # observations in each leaf, at least
 FEATURES_PER_SPLIT = 4
 IN_BAG = 0.632  # what a bootstrap holds of the observations, for libraries that draw each of them once
@@ -52,8 +52,8 @@ def lightgbm(n_threads: int, seed: int) -> Fit:
         "boosting": "rf",
         "bagging_freq": 1,
         "bagging_fraction": IN_BAG,
-        "max_depth": MAX_DEPTH,
-        "num_leaves": 2**MAX_DEPTH,
+        "max_depth": MAX_DEPTH or -1,
+        "num_leaves": 2 ** min(MAX_DEPTH or 17, 17),  # it takes no more than 2^17
         "min_data_in_leaf": MIN_LEAF,
         "num_threads": n_threads,
         "seed": seed,
@@ -78,7 +78,7 @@ def xgboost(n_threads: int, seed: int) -> Fit:
         "num_parallel_tree": N_TREES,
         "learning_rate": 1.0,
         "subsample": IN_BAG,
-        "max_depth": MAX_DEPTH,
+        "max_depth": MAX_DEPTH or 0,
         "reg_lambda": 1e-5,  # as its own XGBRFClassifier
         "nthread": n_threads,
         "seed": seed,
@@ -106,7 +106,7 @@ def ydf(n_threads: int, seed: int) -> Fit:
     learner = yggdrasil.RandomForestLearner(
         label="churned",
         num_trees=N_TREES,
-        max_depth=MAX_DEPTH + 1,  # it counts levels: a tree that is only a root has depth 1
+        max_depth=MAX_DEPTH + 1 if MAX_DEPTH else -1,  # it counts levels: a tree that is only a root has depth 1
         min_examples=MIN_LEAF,
         num_candidate_attributes=FEATURES_PER_SPLIT,
         winner_take_all=False,

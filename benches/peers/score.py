@@ -1,178 +1,161 @@
-"""Scores the same rows with us, YDF, LightGBM, XGBoost and scikit-learn, and prints one table.
+"""Scores the same rows with us and with other libraries, one process each, and prints one table.
 
-Each library fits a forest of the same shape on the same table; a column tells its nodes. One row at a time, what counts is
-native code: the C++ that YDF writes, compiled for this machine, and LightGBM's C interface for single rows. Batches go
-through Python. Times are processor time per row on one thread, which a busy machine spoils least.
+Each library fits a forest of the same shape on the same table, or is given the forest of another one; a column tells its
+nodes. A library that cannot be installed, compiled or run leaves its line empty, with the reason under the table.
+Ours are measured before and after the others, as the machine may have changed in between.
 """
 
 import argparse
-import ctypes
+import importlib.metadata
 import json
-import re
+import os
+import signal
 import statistics
 import subprocess
-import time
-from collections.abc import Callable
+import sys
 from pathlib import Path
 
-import fit_case
-import numpy as np
+import score_case
+from fit import BUSY, RUST_PEERS, cargo, version
 
-ROOT = Path(__file__).resolve().parents[2]
-N_SINGLE_ROWS = 20_000
-COLUMNS = ["engine", "single row us", "x ours", "batch us", "x ours", "nodes"]
-
-HARNESS = """
-#include <algorithm>
-#include <cstdio>
-#include <ctime>
-#include <vector>
-#include "model.h"
-
-static double cpu() { timespec t; clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); return t.tv_sec * 1e6 + t.tv_nsec * 1e-3; }
-
-int main() {
-  const int n_rows = @ROWS@, round = 1000;
-  std::vector<float> rows(static_cast<size_t>(n_rows) * @FEATURES@);
-  FILE* file = std::fopen("@FILE@", "rb");
-  if (!file || std::fread(rows.data(), 4, rows.size(), file) != rows.size()) return 1;
-  std::vector<double> rounds;
-  volatile float sum = 0;
-  for (int first = 0; first + round <= n_rows; first += round) {
-    const double start = cpu();
-    for (int r = first; r < first + round; r++) {
-      const float* x = &rows[static_cast<size_t>(r) * @FEATURES@];
-      sum = sum + ydf_model::Predict(ydf_model::Instance{@FIELDS@});
-    }
-    rounds.push_back((cpu() - start) / round);
-  }
-  std::sort(rounds.begin(), rounds.end());
-  std::printf("%f\\n", rounds[rounds.size() / 2]);
+SHAPES = [(100, 12), (500, 8), (100, 0)]
+OUR_DEEPEST = 64
+COLUMNS = {
+    "single_us": "one row us",
+    "cold_us": "one row, cold us",
+    "python_us": "one row, Python us",
+    "batch_us": "batch us/row",
+    "nodes": "nodes",
 }
-"""
+NOTES = {
+    "forust-ml": "boosted trees, with a small step and all features, as it has no forest",
+    "linfa-ensemble": "votes only; draws its features once per tree",
+    "lleaves": "LightGBM's forest, compiled by LLVM, not inlined; native times are of the object file it keeps",
+    "onnxruntime": "scikit-learn's forest, converted by skl2onnx",
+    "smartcore": "votes only",
+    "tl2cgen": f"XGBoost's forest as C, compiled with gcc {score_case.score_native.TL2CGEN_LEVEL} in several files",
+    "treelite": "XGBoost's forest in GTIL",
+    "ydf": "native times are of the C++ it writes, compiled with g++ -O3 -march=native",
+}
 
 
-def cargo(*arguments: str) -> str:
-    return subprocess.run(["cargo", *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+def run(command: list, minutes: float | None = None) -> dict:
+    """What a case prints, or why it does not under the key `failed`."""
+    command, pipe = [str(part) for part in command], subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as case:
+        try:
+            out, err = case.communicate(timeout=minutes and minutes * 60)
+        except subprocess.TimeoutExpired:
+            return {"failed": f"not done after {minutes:g} minutes"}
+        finally:
+            if case.poll() is None:
+                os.killpg(case.pid, signal.SIGKILL)  # with the compilers that it has started
+    if case.returncode != 0:
+        return {"failed": (err.strip().splitlines() or [f"ended with {case.returncode}"])[-1]}
+    return json.loads(out.splitlines()[-1])
 
 
-def batch_us(score: Callable[[np.ndarray], object], rows: np.ndarray) -> float:
-    score(rows[:1000])  # what is made ready once
-    seconds = []
-    for _ in range(3):
-        start = time.process_time()
-        score(rows)
-        seconds.append(time.process_time() - start)
-    return statistics.median(seconds) / len(rows) * 1e6
+def installed(peer: str) -> str:
+    try:
+        return version(peer) if peer in RUST_PEERS else importlib.metadata.version(peer)
+    except importlib.metadata.PackageNotFoundError:
+        return "is not installed"
 
 
-def ydf_native_us(model, rows: np.ndarray, folder: Path) -> float:
-    """One row at a time by the C++ that YDF writes."""
-    source = model.to_standalone_cc(name="ydf_model", algorithm="ROUTING", classification_output="SCORE")
-    if isinstance(source, dict):
-        for name, content in source.items():
-            (folder / name).write_bytes(content)
-        source = next(content for name, content in source.items() if name.endswith(".h")).decode()
-    (folder / "model.h").write_text(source)
-    rows[:N_SINGLE_ROWS].tofile(folder / "rows.f32")
-    names = re.findall(r"Numerical (f\d+)", source.split("struct Instance")[1].split("};")[0])
-    fields = ", ".join(f".{name} = x[{name[1:]}]" for name in names)
-    harness = HARNESS.replace("@ROWS@", str(min(N_SINGLE_ROWS, len(rows)))).replace("@FEATURES@", str(rows.shape[1]))
-    (folder / "main.cc").write_text(harness.replace("@FILE@", str(folder / "rows.f32")).replace("@FIELDS@", fields))
-    command = ["g++", "-std=c++20", "-O3", "-march=native", "-o", folder / "ydf", folder / "main.cc"]
-    subprocess.run(command, check=True)
-    return float(subprocess.run([folder / "ydf"], check=True, stdout=subprocess.PIPE, text=True).stdout)
+def measure(args: argparse.Namespace, programs: Path, trees: int, depth: int) -> dict:
+    """The figures of all engines on forests of one shape."""
+    folder = programs.parent / "peers" / f"score-{trees}-{depth}-{args.rows}-{args.seed}"
+    forest = ["--folder", folder, "--trees", trees, "--seed", args.seed]
+    rows = ["--rows", args.rows]
+
+    def ours() -> dict:
+        report = run([programs / "score_case", *forest, *rows, "--depth", depth or OUR_DEEPEST])
+        if "failed" in report:
+            raise SystemExit(f"score_case: {report['failed']}")
+        return report
+
+    before, peers = ours(), {}
+    for peer in [*score_case.PEERS, *RUST_PEERS]:
+        if peer in args.skip:
+            continue
+        print(f"{trees} trees, depth {depth or 'unlimited'}: {peer}", file=sys.stderr, flush=True)
+        if peer in RUST_PEERS:
+            command = [programs / "score_rust_peers", peer, *forest, *rows]
+        else:
+            command = [sys.executable, Path(score_case.__file__), peer, *forest]
+        peers[peer] = {"version": installed(peer)} | run([*command, "--depth", depth], args.minutes)
+    return {
+        "trees": trees,
+        "depth": depth,
+        "rows": args.rows,
+        "seed": args.seed,
+        "ours": [before, ours()],
+        "peers": peers,
+    }
 
 
-def lightgbm_native_us(booster, rows: np.ndarray) -> float:
-    """One row at a time by LightGBM's C interface; a call from Python costs about 0.5 us of it."""
-    from lightgbm.libpath import _find_lib_path
+def print_table(figures: dict) -> None:
+    """One line per engine; in brackets, how many times what our best kernel takes."""
+    reports = figures["ours"]
+    mean = {
+        kernel: {key: statistics.mean(report["kernels"][kernel][key] for report in reports) for key in times}
+        for kernel, times in reports[0]["kernels"].items()
+    }
+    best = {key: min(times[key] for times in mean.values()) for key in COLUMNS if key in next(iter(mean.values()))}
+    lines = [["engine", *COLUMNS.values()], ["---", *["--:"] * len(COLUMNS)]]
+    engines = {f"churn-model, {kernel}": times | {"nodes": reports[0]["n_nodes"]} for kernel, times in mean.items()}
+    for peer, report in figures["peers"].items():
+        engines[f"{peer} {report['version']}"] = report
+    for engine, report in engines.items():
+        cells = [cell(report.get(key), best.get(key)) for key in COLUMNS]
+        lines.append([engine, *cells])
+    depth = f"depth {figures['depth']}" if figures["depth"] else "no limit of depth"
+    print(f"{figures['trees']} trees, {depth}, one thread\n")
+    print("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+    for peer, report in figures["peers"].items():
+        remark = report.get("failed") or NOTES.get(peer)
+        if remark:
+            print(f"- {peer}: {'failed: ' if 'failed' in report else ''}{remark}")
+    for key in ("decide_us", "batch_2_wall_us"):
+        print(f"- our {key}: " + ", ".join(f"{kernel} {times[key]:.2f}" for kernel, times in mean.items()))
+    plain = [key for key, value in reports[0].items() if isinstance(value, float)]
+    of_model = (f"{key} {statistics.mean(report[key] for report in reports):.3g}" for key in plain)
+    print(f"- our {', '.join(of_model)}\n")
 
-    library = ctypes.CDLL(_find_lib_path()[0])
-    fast, n_out, out = ctypes.c_void_p(), ctypes.c_int64(), ctypes.c_double()
-    raw, width, float32 = 1, rows.shape[1], 0
-    library.LGBM_BoosterPredictForMatSingleRowFastInit(
-        booster._handle, raw, 0, -1, float32, width, ctypes.c_char_p(b"num_threads=1"), ctypes.byref(fast)
-    )
-    predict = library.LGBM_BoosterPredictForMatSingleRowFast
-    results = ctypes.byref(n_out), ctypes.byref(out)
-    rows = np.ascontiguousarray(rows[:N_SINGLE_ROWS])
-    address, stride = rows.ctypes.data, rows.strides[0]
-    pointers = [ctypes.c_void_p(address + row * stride) for row in range(len(rows))]
-    start = time.process_time()
-    for pointer in pointers:
-        predict(fast, pointer, *results)
-    return (time.process_time() - start) / len(rows) * 1e6
+
+def cell(value: float | None, best: float | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+    return f"{text} ({value / best:.1f})" if best else text
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trees", type=int, default=100)
-    parser.add_argument("--depth", type=int, default=12, help="255 for no limit")
+    parser.add_argument("--depth", type=int, default=12, help="0 for no limit")
+    parser.add_argument("--all", action="store_true", help="three shapes: 100 x 12, 500 x 8, 100 without limit")
     parser.add_argument("--rows", type=int, default=100_000, help="observations to fit on")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--skip", nargs="+", default=[], choices=[*score_case.PEERS, *RUST_PEERS])
+    parser.add_argument("--minutes", type=float, default=20, help="that a library may take, compiling included")
+    parser.add_argument("--json", type=Path, help="file that the figures are written to")
     args = parser.parse_args()
-    fit_case.N_TREES, fit_case.MAX_DEPTH = args.trees, args.depth
 
-    cargo("build", "--release", "-p", "churn-benches", "--bin", "score_case")
-    target = Path(json.loads(cargo("metadata", "--no-deps", "--format-version", "1"))["target_directory"])
-    folder = target / "peers" / f"score-{args.trees}-{args.depth}"
-    options = {"folder": folder, "trees": args.trees, "depth": args.depth, "rows": args.rows, "seed": args.seed}
-    command = [str(target / "release" / "score_case")]
-    command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
-
-    def ours() -> dict:
-        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-
-    before = ours()
-    features, labels = np.load(folder / "fit_features.npy"), np.load(folder / "fit_labels.npy")
-    rows = np.load(folder / "test_features.npy")
-    peers = []
-
-    ydf = fit_case.ydf(2, args.seed)(features, labels).__closure__
-    ydf_model = next(cell.cell_contents for cell in ydf if hasattr(cell.cell_contents, "to_standalone_cc"))
-    native = ydf_native_us(ydf_model, rows, folder)
-    columns = {f"f{column}": rows[:, column] for column in range(rows.shape[1])}
-    batch = batch_us(lambda _: ydf_model.predict(columns, num_threads=1), rows)
-    peers.append(("YDF", native, batch, ydf_model.num_nodes()))
-
-    booster = fit_case.lightgbm(2, args.seed)(features, labels).__self__
-    nodes = sum(2 * tree["num_leaves"] - 1 for tree in booster.dump_model()["tree_info"])
-    batch = batch_us(lambda rows: booster.predict(rows, num_threads=1), rows)
-    peers.append(("LightGBM", lightgbm_native_us(booster, rows), batch, nodes))
-
-    xgboost = fit_case.xgboost(2, args.seed)(features, labels).__self__
-    xgboost.set_param({"nthread": 1})
-    nodes = sum(dump.count("\n") for dump in xgboost.get_dump())
-    peers.append(("XGBoost", None, batch_us(xgboost.inplace_predict, rows), nodes))
-
-    forest = fit_case.scikit_learn(2, args.seed)(features, labels).__closure__
-    forest = next(cell.cell_contents for cell in forest if hasattr(cell.cell_contents, "estimators_"))
-    forest.n_jobs = 1
-    nodes = sum(tree.tree_.node_count for tree in forest.estimators_)
-    peers.append(("scikit-learn", None, batch_us(forest.predict_proba, rows), nodes))
-
-    reports = [before, ours()]  # before and after the others, as the machine may have changed
-
-    def mean(kernel: str, key: str) -> float:
-        return statistics.mean(report["kernels"][kernel][key] for report in reports)
-
-    best = "avx512" if "avx512" in before["kernels"] else "portable"
-    single, batch = mean(best, "single_us"), mean(best, "batch_us")
-    kernels = [
-        (f"churn-model, {kernel}", mean(kernel, "single_us"), mean(kernel, "batch_us")) for kernel in before["kernels"]
-    ]
-    lines = [COLUMNS, ["---", *["--:"] * (len(COLUMNS) - 1)]]
-    for name, one, many, n_nodes in [*((*times, before["n_nodes"]) for times in kernels), *peers]:
-        one = [f"{one:.2f}", f"{one / single:.1f}"] if one is not None else ["", ""]
-        lines.append([name, *one, f"{many:.2f}", f"{many / batch:.1f}", str(n_nodes)])
-    print(f"{args.trees} trees of depth {args.depth}, one thread\n")
-    print("\n".join(f"| {' | '.join(line)} |" for line in lines))
-    print()
-    for key in ("cold_us", "decide_us", "batch_2_wall_us"):
-        print(f"{key}: " + ", ".join(f"{kernel} {mean(kernel, key):.2f}" for kernel in before["kernels"]))
-    for key in ("plain_us", "read_ms", "make_ms", "asked", "model_bytes_per_node", "scorer_bytes_per_node"):
-        print(f"{key}: {statistics.mean(report[key] for report in reports):.3g}")
+    arguments = ["--bin", "score_case", "--bin", "score_rust_peers", "--features", "rust-peers"]
+    cargo("build", "--release", "-p", "churn-benches", *arguments)
+    target = json.loads(cargo("metadata", "--no-deps", "--format-version", "1"))["target_directory"]
+    load = os.getloadavg()[0]
+    if load > BUSY:
+        print(f"something else is running (load {load:.1f}): do not quote these figures", file=sys.stderr)
+    figures = []
+    for trees, depth in SHAPES if args.all else [(args.trees, args.depth)]:
+        figures.append(measure(args, Path(target) / "release", trees, depth))
+        print_table(figures[-1])
+        if args.json:
+            args.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

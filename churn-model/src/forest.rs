@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use churn_features::FeatureSchema;
 
+use crate::calibrator::RawScale;
+
 /// Most features that a forest can tell apart; one more value of the 16-bit index marks a leaf.
 pub(crate) const MAX_FEATURES: usize = LEAF as usize;
 
@@ -25,9 +27,9 @@ const BLOCK_ROWS: usize = 512;
 /// many trees side by side add in the same order as the plain walk.
 pub(crate) const LANES: usize = 16;
 
-/// The total of the partial sums, halves added to halves.
-pub(crate) fn reduce(mut sums: [f64; LANES]) -> f64 {
-    let mut width = LANES / 2;
+/// The total of the partial sums, a power of two, halves added to halves.
+pub(crate) fn reduce<const N: usize>(mut sums: [f64; N]) -> f64 {
+    let mut width = N / 2;
     while width > 0 {
         for lane in 0..width {
             sums[lane] += sums[lane + width];
@@ -129,6 +131,14 @@ pub enum Combine {
 }
 
 impl Combine {
+    /// What the raw score is.
+    pub(crate) fn scale(self) -> RawScale {
+        match self {
+            Self::MeanShare => RawScale::Share,
+            Self::SumLogOdds { .. } => RawScale::LogOdds,
+        }
+    }
+
     /// The raw score, of the sum of the leaf values reached.
     pub(crate) fn of_sum(self, sum: f64, n_trees: usize) -> f64 {
         match self {

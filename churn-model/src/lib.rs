@@ -41,6 +41,7 @@ mod model;
 mod reference;
 mod rules;
 mod scorer;
+mod signed_log;
 mod threshold;
 
 pub use calibrator::{Calibrator, CalibratorError, RawScale};

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use churn_features::FeatureSchema;
 
-use crate::forest::level_code;
+use crate::forest::{level_code, reduce};
+use crate::signed_log::signed_log;
 
 /// How one feature enters the linear model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,7 +42,12 @@ pub struct Standardised {
 
 impl Standardised {
     fn contribution(&self, value: f64) -> f64 {
-        self.weight * ((value - self.mean) / self.scale)
+        self.per_unit() * (value - self.mean)
+    }
+
+    /// Log-odds per unit: what the scorer divides once, and not for every row.
+    pub(crate) fn per_unit(&self) -> f64 {
+        self.weight / self.scale
     }
 
     fn is_usable(&self) -> bool {
@@ -78,11 +84,6 @@ impl Term {
     }
 }
 
-/// `sign(x) ln(1 + |x|)`: tames heavy tails of counts, sizes and money, and keeps zero at zero.
-pub(crate) fn signed_log(value: f64) -> f64 {
-    value.abs().ln_1p().copysign(value)
-}
-
 /// What can be wrong with the terms of a linear model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -105,6 +106,10 @@ pub enum TermError {
     #[error("the intercept of the linear model is not finite")]
     Intercept,
 }
+
+/// Partial sums of a raw score: what feature `f` adds, if it is a number, goes to sum `f % LANES`. Fixed, so that vectors
+/// of any width add in the same order; categories are looked up one by one and have a sum of their own.
+pub(crate) const LANES: usize = 8;
 
 /// A fitted logistic regression; its raw score is the log-odds of churn.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,7 +154,7 @@ impl LinearModel {
         &self.terms
     }
 
-    /// The raw score of one feature vector: the log-odds of churn.
+    /// The raw score of one feature vector: the log-odds of churn. The [`Scorer`](crate::Scorer) gives the same sooner.
     ///
     /// # Panics
     /// When `row` does not have one value per feature.
@@ -157,6 +162,14 @@ impl LinearModel {
     /// O(features); no allocation.
     pub fn raw_score(&self, row: &[f32]) -> f64 {
         assert_eq!(row.len(), self.terms.len(), "a feature vector has one value per feature");
-        self.intercept + self.terms.iter().zip(row).map(|(term, &value)| term.contribution(value)).sum::<f64>()
+        let mut numbers = [0.0; LANES];
+        let mut categories = 0.0;
+        for (position, (term, &value)) in self.terms.iter().zip(row).enumerate() {
+            match term {
+                Term::Numeric { .. } => numbers[position % LANES] += term.contribution(value),
+                Term::Category { .. } => categories += term.contribution(value),
+            }
+        }
+        self.intercept + (reduce(numbers) + categories)
     }
 }

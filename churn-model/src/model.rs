@@ -4,7 +4,7 @@ use churn_features::FeatureSchema;
 
 use crate::calibrator::{Calibrator, CalibratorError, RawScale};
 use crate::card::ModelCard;
-use crate::forest::{Combine, ForestModel};
+use crate::forest::ForestModel;
 use crate::linear::LinearModel;
 use crate::reference::ReferenceHistogram;
 use crate::threshold::Threshold;
@@ -46,8 +46,8 @@ impl ModelKind {
     /// What the raw score is.
     pub fn raw_scale(&self) -> RawScale {
         match self {
-            Self::Forest(forest) if forest.combine() == Combine::MeanShare => RawScale::Share,
-            Self::Forest(_) | Self::Linear(_) => RawScale::LogOdds,
+            Self::Forest(forest) => forest.combine().scale(),
+            Self::Linear(_) => RawScale::LogOdds,
         }
     }
 

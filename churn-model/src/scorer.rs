@@ -14,15 +14,32 @@
 //! a node in all. The top four levels are complete and stand in two cache lines; below, the pairs that most observations
 //! visit are packed into lines of eight, so that a walk touches few lines.
 //!
-//! **Kernels.** Chosen when the scorer is made: `avx512` (sixteen trees in the lanes of a vector, up to eight vectors,
-//! codes and top levels in registers, one gather per level), `neon` (codes in registers, words loaded one by one) and
-//! `portable`. Forests that do not fit words (thousands of features or split values) are walked as nodes of 16 bytes over
-//! the row itself.
+//! **Kernels.** Chosen when the scorer is made. `portable` walks sixteen trees side by side in plain code. `avx2` puts them into
+//! the lanes of two vectors, one gather per level; `avx512` into one vector, with the codes and the top levels of a group
+//! in registers; `neon` has the codes there too, and loads words one by one. A single row meets several groups at once so
+//! that their gathers overlap; of a batch, several rows meet one group, whose words stay in the second-level cache.
+//! Forests that do not fit words (thousands of features or split values) are walked as nodes of 16 bytes over the row
+//! itself. Linear models are in `linear`.
+//!
+//! **Budget.** 100 trees x depth 12, 20 features, AVX-512, one row: some 500 ns, of which the codes take 60 and 63 gathers
+//! nearly all of the rest. They are bound by how many lines the second-level cache hands out: where most lie in the nearest
+//! one, at depth 6, a row takes 200 ns.
+//!
+//! **Tried and dropped.** In the portable kernel: bounds checks (2.6 times as long); eight chains instead of sixteen, so that no
+//! position is spilled (8 % longer), or four (25 %); positions of 32 bits (15 % longer, as each step extends one); sixteen
+//! comparisons per split value line, as AVX makes them (encoding took 60 % longer than with a search by halves). With AVX2,
+//! two walks at a time instead of four (15 % longer); eight (8 % longer at depth 12, 8 % shorter at 6). A batch row after row
+//! through one part of the forest after the other (1.6 times as long at 100 x 12, 5 times without limit of depth: few
+//! gathers overlap). Early exit of decisions with AVX-512: it asks two thirds of the trees and saves little or nothing, as
+//! the look at the bounds waits for all gathers before it.
 //!
 //! `cargo bench -p churn-benches --bench score` measures all of it, `benches/peers/score.sh` beside other libraries.
 
 mod codes;
 mod compact;
+mod file;
+mod linear;
+mod nodes;
 mod portable;
 mod wide;
 
@@ -38,11 +55,13 @@ use std::slice::{from_mut, from_ref};
 
 use codes::{Codes, Cuts, MAX_SLOTS};
 use compact::CompactForest;
+use linear::LinearTerms;
 use wide::WideForest;
 
-use crate::calibrator::{Calibrator, RawScale};
+use churn_features::FeatureSchema;
+
+use crate::calibrator::Calibrator;
 use crate::forest::{Combine, LANES, reduce};
-use crate::linear::LinearModel;
 use crate::model::{Model, ModelKind};
 
 /// The instructions that forests are walked with.
@@ -73,6 +92,16 @@ impl Kernel {
         kernels
     }
 
+    fn best() -> Self {
+        Self::available().pop().unwrap_or(Self::Portable)
+    }
+
+    /// This kernel, or the best one below it that the processor has and that suits.
+    fn or_lesser(self, suits: impl Fn(Self) -> bool) -> Self {
+        let mut lesser = Self::available().into_iter().rev().skip_while(|available| *available != self);
+        lesser.find(|kernel| suits(*kernel)).unwrap_or(Self::Portable)
+    }
+
     fn suits(self, forest: &CompactForest) -> bool {
         let most_slots = match self {
             Self::Portable => MAX_SLOTS,
@@ -101,12 +130,11 @@ impl Kernel {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Scorer {
-    n_features: usize,
+    schema: FeatureSchema,
     engine: Engine,
     kernel: Kernel,
     combine: Combine,
     n_trees: usize,
-    scale: RawScale,
     calibrator: Calibrator,
     /// The model's own threshold, as a score.
     threshold: f64,
@@ -116,7 +144,7 @@ pub struct Scorer {
 enum Engine {
     Compact(CompactForest),
     Wide(WideForest),
-    Linear(LinearModel),
+    Linear(LinearTerms),
 }
 
 impl Scorer {
@@ -125,36 +153,40 @@ impl Scorer {
     /// # Cost
     /// O(nodes) time and 8 to 16 bytes a node.
     pub fn new(model: &Model) -> Self {
-        let best = Kernel::available().pop().unwrap_or(Kernel::Portable);
-        Self::with_kernel(model, best)
+        Self::with_kernel(model, Kernel::best())
     }
 
     /// Makes a model ready for given instructions, or for lesser ones where the processor or the forest does not suit them.
     pub fn with_kernel(model: &Model, kernel: Kernel) -> Self {
         let (engine, combine, n_trees) = match model.kind() {
-            ModelKind::Linear(linear) => (Engine::Linear(linear.clone()), Combine::SumLogOdds { base: 0.0 }, 0),
+            ModelKind::Linear(linear) => {
+                (Engine::Linear(LinearTerms::new(linear)), Combine::SumLogOdds { base: 0.0 }, 0)
+            }
             ModelKind::Forest(forest) => {
                 let engine =
                     CompactForest::new(forest).map_or_else(|| Engine::Wide(WideForest::new(forest)), Engine::Compact);
                 (engine, forest.combine(), forest.n_trees())
             }
         };
-        let suits = |kernel: &Kernel| match &engine {
-            Engine::Compact(forest) => kernel.suits(forest),
-            Engine::Wide(_) | Engine::Linear(_) => false,
+        let kernel = match &engine {
+            Engine::Compact(forest) => kernel.or_lesser(|kernel| kernel.suits(forest)),
+            Engine::Linear(_) => kernel.or_lesser(|_| true),
+            Engine::Wide(_) => Kernel::Portable,
         };
-        let mut lesser = Kernel::available().into_iter().rev().skip_while(|available| *available != kernel);
-        let kernel = lesser.find(suits).unwrap_or(Kernel::Portable);
         Self {
-            n_features: model.kind().n_features(),
+            schema: model.schema().clone(),
             engine,
             kernel,
             combine,
             n_trees,
-            scale: model.kind().raw_scale(),
             calibrator: model.calibrator().clone(),
             threshold: model.threshold().score,
         }
+    }
+
+    /// What a feature vector holds.
+    pub fn schema(&self) -> &FeatureSchema {
+        &self.schema
     }
 
     /// The instructions in use.
@@ -165,7 +197,7 @@ impl Scorer {
     /// Bytes that trees take.
     pub fn n_bytes(&self) -> usize {
         match &self.engine {
-            Engine::Compact(forest) => forest.n_bytes(),
+            Engine::Compact(forest) => forest.nodes.n_bytes(),
             Engine::Wide(forest) => forest.n_bytes(),
             Engine::Linear(_) => 0,
         }
@@ -180,7 +212,7 @@ impl Scorer {
     /// # Cost
     /// O(features + trees x depth), or O(features) for a linear model; no allocation and no lock.
     pub fn score(&self, row: &[f32]) -> f64 {
-        self.calibrator.score(self.scale, self.raw_score(row))
+        self.calibrator.score(self.combine.scale(), self.raw_score(row))
     }
 
     /// The uncalibrated output for one feature vector; see [`score`](Self::score).
@@ -188,10 +220,10 @@ impl Scorer {
     /// # Panics
     /// When `row` does not have one value per feature.
     pub fn raw_score(&self, row: &[f32]) -> f64 {
-        assert_eq!(row.len(), self.n_features, "a feature vector has one value per feature");
+        assert_eq!(row.len(), self.schema.len(), "a feature vector has one value per feature");
         let mut sums = [0.0; LANES];
         match &self.engine {
-            Engine::Linear(linear) => return linear.raw_score(row),
+            Engine::Linear(terms) => return terms.raw_score(row, self.kernel),
             Engine::Compact(forest) => {
                 let mut codes = Codes::ZERO;
                 self.encode(forest, row, &mut codes);
@@ -209,7 +241,7 @@ impl Scorer {
     /// # Panics
     /// When `rows` is not a whole number of feature vectors.
     pub fn score_batch(&self, rows: &[f32]) -> Vec<f64> {
-        let mut scores = vec![0.0; rows.len() / self.n_features.max(1)];
+        let mut scores = vec![0.0; rows.len() / self.schema.len().max(1)];
         self.score_into(rows, &mut scores);
         scores
     }
@@ -219,32 +251,32 @@ impl Scorer {
     /// # Panics
     /// When `rows` does not hold as many feature vectors as there is room for scores.
     pub fn score_into(&self, rows: &[f32], scores: &mut [f64]) {
-        assert_eq!(rows.len(), scores.len() * self.n_features, "rows hold one value per feature and score");
+        assert_eq!(rows.len(), scores.len() * self.schema.len(), "rows hold one value per feature and score");
         let block = |(rows, scores): (&[f32], &mut [f64])| {
             self.raw_scores_into(rows, scores);
-            scores.iter_mut().for_each(|raw| *raw = self.calibrator.score(self.scale, *raw));
+            scores.iter_mut().for_each(|raw| *raw = self.calibrator.score(self.combine.scale(), *raw));
         };
         #[cfg(feature = "rayon")]
-        if scores.len() > BLOCK_ROWS && self.n_features > 0 {
+        if scores.len() > BLOCK_ROWS && self.schema.len() > 0 {
             use rayon::prelude::*;
-            let blocks = rows.par_chunks(BLOCK_ROWS * self.n_features).zip(scores.par_chunks_mut(BLOCK_ROWS));
+            let blocks = rows.par_chunks(BLOCK_ROWS * self.schema.len()).zip(scores.par_chunks_mut(BLOCK_ROWS));
             return blocks.for_each(block);
         }
         for first in (0..scores.len()).step_by(BLOCK_ROWS) {
             let end = scores.len().min(first + BLOCK_ROWS);
-            block((&rows[first * self.n_features..end * self.n_features], &mut scores[first..end]));
+            block((&rows[first * self.schema.len()..end * self.schema.len()], &mut scores[first..end]));
         }
     }
 
     fn raw_scores_into(&self, rows: &[f32], scores: &mut [f64]) {
-        let rows = (0..scores.len()).map(|row| &rows[row * self.n_features..][..self.n_features]);
+        let rows = (0..scores.len()).map(|row| &rows[row * self.schema.len()..][..self.schema.len()]);
         let Engine::Compact(forest) = &self.engine else {
             return scores.iter_mut().zip(rows).for_each(|(score, row)| *score = self.raw_score(row));
         };
         let mut codes = vec![Codes::ZERO; scores.len()];
         let mut sums = vec![[0.0; LANES]; scores.len()];
         rows.zip(&mut codes).for_each(|(row, codes)| self.encode(forest, row, codes));
-        let n_parts = forest.n_bytes().div_ceil(CACHED_BYTES);
+        let n_parts = forest.nodes.n_bytes().div_ceil(CACHED_BYTES);
         let n_groups = forest.groups.len();
         for part in 0..n_parts {
             let groups = n_groups * part / n_parts..n_groups * (part + 1) / n_parts;
@@ -277,7 +309,7 @@ impl Scorer {
         let Engine::Compact(forest) = &self.engine else {
             return (self.score(row) >= threshold, self.n_trees);
         };
-        assert_eq!(row.len(), self.n_features, "a feature vector has one value per feature");
+        assert_eq!(row.len(), self.schema.len(), "a feature vector has one value per feature");
         let mut codes = Codes::ZERO;
         self.encode(forest, row, &mut codes);
         let mut sums = [0.0; LANES];
@@ -293,7 +325,7 @@ impl Scorer {
             let sum = reduce(sums);
             // Rounding moves sums of f64 by far less than this.
             let slack = 1e-9 * (sum.abs() + rest[0].abs() + rest[1].abs());
-            let score = |sum: f64| self.calibrator.score(self.scale, self.combine.of_sum(sum, self.n_trees));
+            let score = |sum: f64| self.calibrator.score(self.combine.scale(), self.combine.of_sum(sum, self.n_trees));
             if score(sum + rest[0] - slack) >= threshold {
                 return (true, self.n_trees.min(first * LANES));
             }
@@ -301,7 +333,7 @@ impl Scorer {
                 return (false, self.n_trees.min(first * LANES));
             }
         }
-        (self.calibrator.score(self.scale, self.combined(sums)) >= threshold, self.n_trees)
+        (self.calibrator.score(self.combine.scale(), self.combined(sums)) >= threshold, self.n_trees)
     }
 
     fn combined(&self, sums: [f64; LANES]) -> f64 {

@@ -12,7 +12,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use churn_benches::{N_FEATURES, Part, Table, cpu_seconds, forest_model, write_table};
+use churn_benches::{
+    N_FEATURES, Part, Table, batch_us, cold_row_us, cpu_seconds, forest_model, median, row_us, write_table,
+};
 use churn_model::{Kernel, Model, ModelKind, Scorer};
 use clap::Parser;
 use rayon::ThreadPoolBuilder;
@@ -101,7 +103,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         n_nodes: forest.n_nodes(),
         model_bytes_per_node: std::fs::metadata(&file)?.len() as f64 / forest.n_nodes() as f64,
         scorer_bytes_per_node: scorer.n_bytes() as f64 / forest.n_nodes() as f64,
-        plain_us: per_row(rows, |row| model.score(row)),
+        plain_us: row_us(rows, N_FEATURES, |row| model.score(row)),
         read_ms: median((0..15).map(|_| {
             let start = Instant::now();
             black_box(Model::read(&file).expect("just written"));
@@ -121,22 +123,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn kernel_report(scorer: &Scorer, rows: &[f32], threshold: f64) -> Result<KernelReport, Box<dyn std::error::Error>> {
-    let n_rows = (rows.len() / N_FEATURES) as f64;
-    let mut scores = vec![0.0; rows.len() / N_FEATURES];
+    let n_rows = rows.len() / N_FEATURES;
+    let mut scores = vec![0.0; n_rows];
     let mut batch = |n_threads: usize, clock: fn() -> f64| -> Result<f64, rayon::ThreadPoolBuildError> {
         let pool = ThreadPoolBuilder::new().num_threads(n_threads).build()?;
-        Ok(median((0..5).map(|_| {
-            let start = clock();
-            pool.install(|| scorer.score_into(rows, &mut scores));
-            1e6 * (clock() - start) / n_rows
-        })))
+        Ok(batch_us(n_rows, 5, clock, || pool.install(|| scorer.score_into(rows, &mut scores))))
     };
-    let batch_us = batch(1, cpu_seconds)?;
-    let batch_2_wall_us = batch(2, wall_seconds)?;
+    let (batch_us, batch_2_wall_us) = (batch(1, cpu_seconds)?, batch(2, wall_seconds)?);
     Ok(KernelReport {
-        single_us: per_row(rows, |row| scorer.score(row)),
-        cold_us: cold(rows, |row| scorer.score(row)),
-        decide_us: per_row(rows, |row| f64::from(u8::from(scorer.decide_at(row, threshold)))),
+        single_us: row_us(rows, N_FEATURES, |row| scorer.score(row)),
+        cold_us: cold_row_us(rows, N_FEATURES, |row| scorer.score(row)),
+        decide_us: row_us(rows, N_FEATURES, |row| scorer.decide_at(row, threshold)),
         batch_us,
         batch_2_wall_us,
     })
@@ -144,36 +141,4 @@ fn kernel_report(scorer: &Scorer, rows: &[f32], threshold: f64) -> Result<Kernel
 
 fn wall_seconds() -> f64 {
     std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0.0, |elapsed| elapsed.as_secs_f64())
-}
-
-/// Microseconds of processor time per call: the median of rounds of 1,000 rows.
-fn per_row(rows: &[f32], score: impl Fn(&[f32]) -> f64) -> f64 {
-    const ROUND: usize = 1_000;
-    median(rows.chunks_exact(ROUND * N_FEATURES).take(50).map(|rows| {
-        let start = cpu_seconds();
-        for row in rows.chunks_exact(N_FEATURES) {
-            black_box(score(black_box(row)));
-        }
-        1e6 * (cpu_seconds() - start) / ROUND as f64
-    }))
-}
-
-/// Microseconds of one call after a walk through more memory than caches hold.
-fn cold(rows: &[f32], score: impl Fn(&[f32]) -> f64) -> f64 {
-    let mut other = vec![1_u8; 512 << 20];
-    median(rows.chunks_exact(N_FEATURES).take(60).map(|row| {
-        for byte in other.iter_mut().step_by(64) {
-            *byte = byte.wrapping_add(1);
-        }
-        let row = row.to_vec();
-        let start = Instant::now();
-        black_box(score(black_box(&row)));
-        1e6 * start.elapsed().as_secs_f64()
-    }))
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -6,9 +6,6 @@ use safetensors::{Dtype, SafeTensorError};
 use super::density::Density;
 use super::error::{ReadProblem, WriteError};
 
-/// The metadata key that holds the header text.
-pub(crate) const METADATA_KEY: &str = "churn_model";
-
 /// Longest container header, as in every safetensors library.
 const MAX_HEADER_BYTES: usize = 100_000_000;
 
@@ -32,8 +29,8 @@ pub(crate) struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
-    /// Takes a file apart, and refuses what no writer of model files puts in one.
-    pub(crate) fn open(file: &'a [u8]) -> Result<Self, ReadProblem> {
+    /// Takes a file apart whose header text has this metadata key, and refuses what no writer of ours puts in one.
+    pub(crate) fn open(key: &'static str, file: &'a [u8]) -> Result<Self, ReadProblem> {
         let (header, data) = split(file)?;
         if !Density::of(header).fits_container() {
             return Err(ReadProblem::TooDense { place: "container header" });
@@ -45,11 +42,11 @@ impl<'a> Container<'a> {
             return Err(ReadProblem::DataLength { found: data.len(), expected: header.data_len() });
         }
         let metadata = header.metadata().iter().flatten();
-        if let Some(key) = metadata.map(|(key, _)| key).filter(|key| *key != METADATA_KEY).min() {
-            return Err(ReadProblem::UnknownMetadata { key: key.clone() });
+        if let Some(found) = metadata.map(|(key, _)| key).filter(|found| *found != key).min() {
+            return Err(ReadProblem::UnknownMetadata { key: found.clone(), expected: key });
         }
-        let text = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
-        let text = text.ok_or(ReadProblem::NoHeader)?.clone();
+        let text = header.metadata().as_ref().and_then(|metadata| metadata.get(key));
+        let text = text.ok_or(ReadProblem::NoHeader { key })?.clone();
         let mut names = header.offset_keys();
         names.sort_unstable();
         let tensor = |name: String| {
@@ -74,9 +71,9 @@ fn split(file: &[u8]) -> Result<(&[u8], &[u8]), ReadProblem> {
 }
 
 /// Puts a header text and tensors into the bytes of a file; the order of the tensors does not matter.
-pub(crate) fn pack(text: String, tensors: &[Tensor<'_>]) -> Result<Vec<u8>, WriteError> {
+pub(crate) fn pack(key: &'static str, text: String, tensors: &[Tensor<'_>]) -> Result<Vec<u8>, WriteError> {
     let views = tensors.iter().map(view).collect::<Result<Vec<_>, _>>()?;
-    let metadata = [(METADATA_KEY.to_owned(), text)].into_iter().collect();
+    let metadata = [(key.to_owned(), text)].into_iter().collect();
     safetensors::serialize(views, Some(metadata)).map_err(|error| match error {
         SafeTensorError::HeaderTooLarge => WriteError::HeaderTooLarge { most: MAX_HEADER_BYTES },
         error => WriteError::from_container(error),

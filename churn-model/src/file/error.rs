@@ -12,17 +12,22 @@ use crate::model::ModelError;
 /// Why a model file cannot be read: which file, and what is wrong with it.
 #[derive(Debug)]
 pub struct ReadError {
+    kind: &'static str,
     path: Option<PathBuf>,
     problem: ReadProblem,
 }
 
 impl ReadError {
     pub(crate) fn in_file(path: &Path, problem: ReadProblem) -> Self {
-        Self { path: Some(path.to_owned()), problem }
+        Self { kind: "model", path: Some(path.to_owned()), problem }
+    }
+
+    pub(crate) fn in_scorer_file(path: &Path, problem: ReadProblem) -> Self {
+        Self { kind: "scorer", ..Self::in_file(path, problem) }
     }
 
     pub(crate) fn in_bytes(problem: ReadProblem) -> Self {
-        Self { path: None, problem }
+        Self { kind: "model", path: None, problem }
     }
 
     /// The file, unless the model was read from bytes in memory.
@@ -39,8 +44,8 @@ impl ReadError {
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.path {
-            Some(path) => write!(f, "model file {path:?} {}", self.problem),
-            None => write!(f, "the model file's content {}", self.problem),
+            Some(path) => write!(f, "{} file {path:?} {}", self.kind, self.problem),
+            None => write!(f, "the {} file's content {}", self.kind, self.problem),
         }
     }
 }
@@ -93,13 +98,20 @@ pub enum ReadProblem {
         expected: usize,
     },
     /// A safetensors file that holds something else.
-    #[error("holds no churn model: its metadata lacks the key \"churn_model\"; it was written by another program")]
-    NoHeader,
+    #[error("lacks the metadata key {key:?}; it was written by another program")]
+    NoHeader {
+        /// The key.
+        key: &'static str,
+    },
     /// Metadata that the checksum does not cover.
-    #[error("has the metadata key {key:?} where only \"churn_model\" is expected; remove it, or write the model again")]
+    #[error(
+        "has the metadata key {key:?} where only {expected:?} is expected; give the file that was written for this"
+    )]
     UnknownMetadata {
         /// The key.
         key: String,
+        /// The only key that such files have.
+        expected: &'static str,
     },
     /// The header text does not begin as in every format version.
     #[error(
@@ -222,6 +234,20 @@ pub enum ReadProblem {
     /// The parts do not fit together.
     #[error("holds parts that do not fit together")]
     Model(#[source] ModelError),
+    /// A scorer file for other kernels.
+    #[error("is a scorer file of layout {found}; this build reads {expected}: write it again from the model file")]
+    UnknownLayout {
+        /// Layout found.
+        found: u32,
+        /// Layout read.
+        expected: u32,
+    },
+    /// A scorer file that no kernel may walk.
+    #[error("holds {what}; write it again from the model file")]
+    Scorer {
+        /// What it holds.
+        what: &'static str,
+    },
 }
 
 /// Why a model cannot be written.
@@ -245,17 +271,20 @@ pub enum WriteError {
     /// A header that readers would refuse to parse.
     #[error("the model's header packs more values into its text than a reader accepts; shorten the hyperparameters")]
     TooDense,
+    /// A scorer that is made from a model file as soon as from a scorer file.
+    #[error("only forests in compact form are written as scorer files; read this model from its model file")]
+    NothingToMakeReady,
     /// The parts of the model cannot be put into a container.
     #[error("the model cannot be put into a safetensors container")]
     Container(#[source] Box<dyn Error + Send + Sync>),
     /// The path leads to a folder or a device, or names nothing.
-    #[error("cannot write model file {path:?}: the path does not name a regular file")]
+    #[error("cannot write {path:?}: the path does not name a regular file")]
     NotAFile {
         /// The path.
         path: PathBuf,
     },
     /// The operating system does not take it.
-    #[error("cannot write model file {path:?}: {step} failed; what was there before is unchanged")]
+    #[error("cannot write {path:?}: {step} failed; what was there before is unchanged")]
     Io {
         /// The file.
         path: PathBuf,

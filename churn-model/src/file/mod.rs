@@ -4,9 +4,9 @@
 //! changes once released; only the newest one writes. A reader trusts nothing: whatever the bytes, it hands out a checked
 //! model or an error, in time and memory that follow the number of bytes.
 
-mod atomic;
-mod container;
-mod density;
+pub(crate) mod atomic;
+pub(crate) mod container;
+pub(crate) mod density;
 mod digest;
 mod error;
 mod v1;
@@ -18,6 +18,9 @@ pub use error::{ReadError, ReadProblem, WriteError};
 
 use crate::model::Model;
 use container::Container;
+
+/// The metadata key that holds the header text.
+const METADATA_KEY: &str = "churn_model";
 
 /// The oldest format version that this build reads.
 const OLDEST_VERSION: u32 = 1;
@@ -73,17 +76,19 @@ impl Model {
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, ReadProblem> {
-    // Opening a pipe may wait for ever, and a device may never end.
-    if std::fs::metadata(path).map_err(ReadProblem::Io)?.is_file() {
-        std::fs::read(path).map_err(ReadProblem::Io)
-    } else {
-        Err(ReadProblem::NotAFile)
-    }
+/// The bytes of a regular file.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, ReadProblem> {
+    require_file(path)?;
+    std::fs::read(path).map_err(ReadProblem::Io)
+}
+
+/// Opening a pipe may wait for ever, and a device may never end.
+pub(crate) fn require_file(path: &Path) -> Result<(), ReadProblem> {
+    if std::fs::metadata(path).map_err(ReadProblem::Io)?.is_file() { Ok(()) } else { Err(ReadProblem::NotAFile) }
 }
 
 fn read(bytes: &[u8]) -> Result<Model, ReadProblem> {
-    let container = Container::open(bytes)?;
+    let container = Container::open(METADATA_KEY, bytes)?;
     let start = HeaderStart::of(&container.text).ok_or(ReadProblem::HeaderStart)?;
     // Which version it is decides what its checksum is taken over, so it is asked first.
     let read_layout = match start.format_version {

@@ -239,7 +239,7 @@ pub(crate) fn write(model: &Model) -> Result<Vec<u8>, WriteError> {
     }
     let start = digest::BEFORE_CHECKSUM.len();
     text.replace_range(start..start + digest::CHECKSUM_DIGITS, &digest::checksum(&text, &tensors));
-    container::pack(text, &tensors)
+    container::pack(super::METADATA_KEY, text, &tensors)
 }
 
 /// The card with its free objects in byte order, also where another crate has switched on serde_json's insertion order.

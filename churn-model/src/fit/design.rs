@@ -6,7 +6,8 @@ use churn_features::FeatureSchema;
 
 use super::Observations;
 use crate::forest::level_code;
-use crate::linear::{LinearModel, Standardised, Term, signed_log};
+use crate::linear::{LinearModel, Standardised, Term};
+use crate::signed_log::signed_log;
 
 /// Where a column's value comes from, before it is standardised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

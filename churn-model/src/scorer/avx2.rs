@@ -141,7 +141,7 @@ fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
     rows: &[Codes],
     sums: &mut [[f64; LANES]],
 ) {
-    let words: *const i32 = forest.words().as_ptr().cast();
+    let (words, values) = (forest.nodes.words().as_ptr().cast(), forest.nodes.values().as_ptr());
     let row = |n: usize| if BY_ROW { n } else { 0 };
     let group = |n: usize| if BY_ROW { group } else { group + n };
     let mut at = [[_mm256_setzero_si256(); 2]; N];
@@ -159,7 +159,7 @@ fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
         for (n, at) in at.iter_mut().enumerate() {
             for at in at {
                 // SAFETY: every position is that of a word: it starts at one, and a word's step leads to a pair of words of
-                // the same tree, or nowhere (`CompactForest::new` checks it).
+                // the same tree, or nowhere (`CompactForest::assemble` checks it).
                 let words = unsafe { _mm256_i32gather_epi32::<4>(words, *at) };
                 let step = _mm256_srli_epi32::<16>(words);
                 // Right is -1.
@@ -175,7 +175,7 @@ fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
     for (n, at) in at.into_iter().enumerate() {
         for (sums, at) in sums[row(n)].chunks_exact_mut(LANES / 2).zip(at) {
             // SAFETY: there is a value for every word.
-            add(sums, unsafe { _mm256_i32gather_ps::<4>(forest.values().as_ptr(), at) });
+            add(sums, unsafe { _mm256_i32gather_ps::<4>(values, at) });
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vbmi")
         && is_x86_feature_detected!("popcnt")
 }
@@ -180,7 +181,7 @@ fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
     rows: &[Codes],
     sums: &mut [[f64; LANES]],
 ) {
-    let words: *const i32 = forest.words().as_ptr().cast();
+    let (words, values) = (forest.nodes.words().as_ptr().cast(), forest.nodes.values().as_ptr());
     let row = |n: usize| if BY_ROW { n } else { 0 };
     let group = |n: usize| if BY_ROW { group } else { group + n };
     let mut at = [_mm512_setzero_si512(); N];
@@ -193,7 +194,7 @@ fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
         let mut steps = _mm512_setzero_si512();
         for (n, at) in at.iter_mut().enumerate() {
             // SAFETY: every position is that of a word: it starts at one, and a word's step leads to a pair of words of the
-            // same tree, or nowhere (`CompactForest::new` checks it).
+            // same tree, or nowhere (`CompactForest::assemble` checks it).
             let words = unsafe { _mm512_i32gather_epi32::<4>(*at, words) };
             let step = _mm512_srli_epi32::<16>(words);
             *at = stepped(_mm512_add_epi32(*at, step), goes_right::<NARROW>(words, &rows[row(n)]));
@@ -206,7 +207,7 @@ fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
     }
     for (n, at) in at.into_iter().enumerate() {
         // SAFETY: there is a value for every word.
-        let values = unsafe { _mm512_i32gather_ps::<4>(at, forest.values().as_ptr()) };
+        let values = unsafe { _mm512_i32gather_ps::<4>(at, values) };
         add(&mut sums[row(n)], values);
     }
 }

@@ -1,5 +1,7 @@
 //! From a feature vector to one byte per slot: where a value stands among the split values of its feature.
 
+use serde::{Deserialize, Serialize};
+
 use crate::forest::level_code;
 
 /// Room for the codes of a row; words name their slot in 8 bits.
@@ -26,7 +28,8 @@ impl Codes {
 pub(super) struct Cuts([f32; 16]);
 
 /// Up to [`MAX_CUTS`] split values of a number, and the slots that their code goes to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NumberColumn {
     feature: u32,
     /// Position of the pivots, every sixteenth split value; the split values themselves follow them.
@@ -38,7 +41,8 @@ struct NumberColumn {
 }
 
 /// A category, whose level code is its code.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct CategoryColumn {
     feature: u32,
     n_levels: u8,
@@ -49,12 +53,15 @@ struct CategoryColumn {
 ///
 /// A number goes right at a split value exactly when its code, the number of split values at or below it, exceeds the
 /// position of that split value.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Encoder {
+    n_slots: usize,
     numbers: Vec<NumberColumn>,
     categories: Vec<CategoryColumn>,
+    /// Stored apart: they are many.
+    #[serde(skip)]
     cuts: Vec<Cuts>,
-    n_slots: usize,
 }
 
 /// The slots of a number's split values, [`MAX_CUTS`] to each.
@@ -75,6 +82,32 @@ impl NumberSlots {
 }
 
 impl Encoder {
+    /// The split values, little-endian.
+    pub(super) fn cuts_to_bytes(&self) -> Vec<u8> {
+        self.cuts.iter().flat_map(|cuts| cuts.0).flat_map(f32::to_le_bytes).collect()
+    }
+
+    /// Takes the split values that [`cuts_to_bytes`](Self::cuts_to_bytes) gave, or says what no row may be encoded with.
+    pub(super) fn with_cuts(mut self, bytes: &[u8], n_features: usize) -> Result<Self, &'static str> {
+        let numbers = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect::<Vec<_>>();
+        let (lines, rest) = numbers.as_chunks();
+        self.cuts = lines.iter().copied().map(Cuts).collect();
+        let is_column = |column: &NumberColumn| {
+            let Some(Cuts(pivots)) = self.cuts.get(column.pivots as usize) else { return false };
+            let n_pivots = pivots.iter().take_while(|pivot| !pivot.is_nan()).count();
+            let are_sound = pivots[..n_pivots].is_sorted() && pivots[n_pivots..].iter().all(|pivot| pivot.is_nan());
+            let has_lines = column.pivots as usize + 1 + n_pivots < self.cuts.len();
+            (column.feature as usize) < n_features && n_pivots < pivots.len() && are_sound && has_lines
+        };
+        let is_category = |column: &CategoryColumn| (column.feature as usize) < n_features;
+        let are_sound = self.numbers.iter().all(is_column) && self.categories.iter().all(is_category);
+        if are_sound && rest.is_empty() && self.n_slots < usize::from(UNUSED) {
+            Ok(self)
+        } else {
+            Err("unsound split values")
+        }
+    }
+
     /// Number of slots; all lie below the code that is always 0, at [`pad_slot`](Self::pad_slot).
     pub(super) fn n_slots(&self) -> usize {
         self.n_slots

@@ -2,7 +2,10 @@
 
 use std::collections::{BinaryHeap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use super::codes::{Encoder, NumberSlots, RIGHT};
+use super::nodes::{LINE_WORDS, Nodes};
 use crate::forest::{ForestModel, LevelSet, Node, SplitRule, Tree};
 
 /// Trees that are walked side by side, and partial sums of a raw score.
@@ -14,15 +17,8 @@ pub(super) const TOP_LEVELS: usize = 4;
 /// Positions of a tree before its first line of pairs: nothing, the top levels, and the 16 nodes below them.
 const TOP_WORDS: usize = 2 << TOP_LEVELS;
 
-/// Words of a cache line.
-const LINE_WORDS: usize = 16;
-
-/// One cache line of words.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-pub(super) struct Line(pub(super) [u32; LINE_WORDS]);
-
 /// The top levels of the trees of a group as a vector kernel wants them: the lower halves of the words, lane by lane.
+#[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
 pub(super) struct GroupTop {
@@ -45,15 +41,15 @@ fn word(slot: u8, bin: u8, step: u16) -> u32 {
 #[derive(Debug, Clone)]
 pub(super) struct CompactForest {
     pub(super) encoder: Encoder,
-    lines: Vec<Line>,
-    /// The value of each word that is a leaf.
-    values: Vec<f32>,
+    pub(super) nodes: Nodes,
     pub(super) groups: Vec<Group>,
+    #[cfg(target_arch = "x86_64")]
     pub(super) tops: Vec<GroupTop>,
 }
 
 /// What a kernel has to know of a group of trees.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Group {
     /// Positions of the roots.
     pub(super) roots: [u32; LANES],
@@ -69,17 +65,11 @@ impl CompactForest {
     pub(super) fn new(forest: &ForestModel) -> Option<Self> {
         let questions = Questions::new(forest)?;
         let pad = word(questions.encoder.pad_slot(), u8::MAX, 0);
-        let mut compact = Self {
-            encoder: questions.encoder.clone(),
-            lines: Vec::new(),
-            values: Vec::new(),
-            groups: Vec::new(),
-            tops: Vec::new(),
-        };
         let mut words = Words { words: vec![pad; TOP_WORDS], values: vec![0.0; TOP_WORDS], pad };
         // The tree of those that are not there: its top levels go left to a leaf.
         words.lay_out_top(0, &[None; 1 << TOP_LEVELS]);
         let n_trees = forest.n_trees();
+        let mut groups = Vec::with_capacity(n_trees.div_ceil(LANES));
         for first in (0..n_trees).step_by(LANES) {
             let mut group = Group { roots: [1; LANES], depth: TOP_LEVELS as u32, bounds: [0.0; 2] };
             for (lane, tree) in (first..n_trees.min(first + LANES)).enumerate() {
@@ -90,44 +80,50 @@ impl CompactForest {
                 group.bounds[0] += f64::from(least);
                 group.bounds[1] += f64::from(largest);
             }
-            compact.groups.push(group);
+            groups.push(group);
         }
         if words.words.len() > i32::MAX as usize {
             return None; // vector kernels take positions as signed numbers
         }
-        // Kernels read words and values without looking whether they are there; this keeps them inside whatever they are asked.
-        let n_words = words.words.len();
-        let stays_inside = |(at, word): (usize, &u32)| {
-            let goes_right = usize::from((word >> 8) as u8 != u8::MAX);
-            at + (word >> 16) as usize + goes_right < n_words
+        let compact = Self::assemble(questions.encoder, Nodes::new(&words.words, &words.values), groups);
+        Some(compact.expect("words are laid out as kernels walk them"))
+    }
+
+    /// Puts the parts together, or says what no kernel may walk: they read words and values without looking whether they
+    /// are there, so every step has to stay inside, whatever the codes.
+    pub(super) fn assemble(encoder: Encoder, nodes: Nodes, groups: Vec<Group>) -> Result<Self, &'static str> {
+        let (words, pad_slot) = (nodes.words(), u32::from(encoder.pad_slot()));
+        let is_sound = |(at, &word): (usize, &u32)| {
+            let (slot, stays, step) = (word & 0xff, word >> 8 & 0xff == 0xff, word >> 16);
+            let reach = at as u32 + step + u32::from(!stays);
+            // Without a step only those that stay: so every walk ends.
+            (slot <= pad_slot) & (reach < words.len() as u32) & (stays | (step > 0))
         };
-        assert!(
-            words.words.iter().enumerate().all(stays_inside) && words.values.len() == n_words,
-            "steps lead to words of the same tree"
-        );
-        compact.tops = compact.groups.iter().map(|group| GroupTop::new(group, &words.words)).collect();
-        compact.lines =
-            words.words.chunks_exact(LINE_WORDS).map(|line| Line(std::array::from_fn(|i| line[i]))).collect();
-        compact.values = words.values;
-        Some(compact)
-    }
-
-    /// All words.
-    pub(super) fn words(&self) -> &[Line] {
-        &self.lines
-    }
-
-    /// The values of leaves, at the positions of their words.
-    pub(super) fn values(&self) -> &[f32] {
-        &self.values
-    }
-
-    /// Bytes of words and values.
-    pub(super) fn n_bytes(&self) -> usize {
-        self.values.len() * (size_of::<u32>() + size_of::<f32>())
+        // Without branches, as this takes part in every start.
+        if words.len() > i32::MAX as usize || !words.iter().enumerate().fold(true, |ok, word| ok & is_sound(word)) {
+            return Err("words that lead nowhere");
+        }
+        if !nodes.values().iter().fold(true, |ok, value| ok & value.is_finite()) {
+            return Err("leaf values that are not finite");
+        }
+        let is_root = |&root: &u32| root >= 1 && root as usize - 1 + TOP_WORDS <= words.len();
+        let is_group = |group: &Group| group.roots.iter().all(is_root) && group.depth as usize <= words.len();
+        if !groups.iter().all(is_group) {
+            return Err("trees that start nowhere");
+        }
+        #[cfg(target_arch = "x86_64")]
+        let tops = groups.iter().map(|group| GroupTop::new(group, words)).collect();
+        Ok(Self {
+            encoder,
+            nodes,
+            groups,
+            #[cfg(target_arch = "x86_64")]
+            tops,
+        })
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 impl GroupTop {
     fn new(group: &Group, words: &[u32]) -> Self {
         let mut top = Self {

@@ -133,7 +133,7 @@ fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
     rows: &[Codes],
     sums: &mut [[f64; LANES]],
 ) {
-    let words: *const u32 = forest.words().as_ptr().cast();
+    let (words, values) = (forest.nodes.words().as_ptr(), forest.nodes.values().as_ptr());
     let row = |n: usize| if BY_ROW { n } else { 0 };
     let group = |n: usize| if BY_ROW { group } else { group + n };
     let mut at = [[vdupq_n_u32(0); VECTORS]; N];
@@ -152,7 +152,7 @@ fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
             let mut asked = [vdupq_n_u32(0); VECTORS];
             for (asked, at) in asked.iter_mut().zip(at.iter_mut()) {
                 // SAFETY: every position is that of a word: it starts at one, and a word's step leads to a pair of words of
-                // the same tree, or nowhere (`CompactForest::new` checks it).
+                // the same tree, or nowhere (`CompactForest::assemble` checks it).
                 *asked = unsafe { load(words, *at) };
                 // A step is the upper half of a word.
                 *at = vsraq_n_u32::<16>(*at, *asked);
@@ -180,7 +180,7 @@ fn walk<const N: usize, const NARROW: bool, const BY_ROW: bool>(
             unsafe { vst1q_u32(positions.as_mut_ptr(), at) };
             for (sum, at) in sums.iter_mut().zip(positions) {
                 // SAFETY: there is a value for every word.
-                *sum += f64::from(unsafe { *forest.values().get_unchecked(at as usize) });
+                *sum += f64::from(unsafe { *values.add(at as usize) });
             }
         }
     }

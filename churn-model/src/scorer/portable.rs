@@ -17,9 +17,9 @@ pub(super) fn add_groups(forest: &CompactForest, groups: Range<usize>, rows: &[C
 
 #[inline(always)]
 fn add_group(forest: &CompactForest, group: &Group, codes: &[u16; MAX_SLOTS], sums: &mut [f64; LANES]) {
-    let words: *const u32 = forest.words().as_ptr().cast();
+    let (words, values) = (forest.nodes.words().as_ptr(), forest.nodes.values());
     // SAFETY: every position is that of a word: it starts at one, and a word's step leads to a pair of words of the same
-    // tree, or nowhere (`CompactForest::new` checks it).
+    // tree, or nowhere (`CompactForest::assemble` checks it).
     let word = |at: usize| unsafe { *words.add(at) };
     let step = |word: u32| (word >> 16) as usize;
     let mut at = group.roots.map(|root| root as usize);
@@ -35,6 +35,6 @@ fn add_group(forest: &CompactForest, group: &Group, codes: &[u16; MAX_SLOTS], su
         }
     }
     for (sum, at) in sums.iter_mut().zip(at) {
-        *sum += f64::from(forest.values()[at]);
+        *sum += f64::from(values[at]);
     }
 }

@@ -77,7 +77,7 @@ fn a_safetensors_file_without_a_churn_model_is_refused() {
     let file = [&(other.len() as u64).to_le_bytes(), other.as_slice()].concat();
     assert!(refusal(&file).contains("metadata key \"format\""));
     let none = [&2_u64.to_le_bytes(), b"{}".as_slice()].concat();
-    assert!(refusal(&none).contains("holds no churn model"));
+    assert!(refusal(&none).contains("lacks the metadata key \"churn_model\""));
 }
 
 #[test]

@@ -1,0 +1,194 @@
+//! The scorer file: a forest as the kernels walk it, so that a process scores within a millisecond of its start.
+//!
+//! It is made from a model and says less: how to score, nothing of how the model came about. Its layout follows the kernels
+//! and changes with them, so it is not kept for years; the model file is. The container is that of the model file, with a
+//! header text of its own and two tensors of whole cache lines: `cuts`, the split values, and `nodes`, words and leaf values.
+//! The header is padded so that tensors start on a cache line of a mapped file.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+use safetensors::Dtype;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use churn_features::FeatureSchema;
+
+use super::codes::Encoder;
+use super::compact::{CompactForest, Group, LANES};
+use super::nodes::{LINE_BYTES, LINE_WORDS, Nodes};
+use super::{Engine, Kernel, Scorer};
+use crate::calibrator::Calibrator;
+use crate::file::container::{self, Container, Tensor};
+use crate::file::density::Density;
+use crate::file::{ReadError, ReadProblem, WriteError, atomic, read_file, require_file};
+use crate::forest::Combine;
+
+/// The one layout that this build reads and writes; to be raised with every change of words, lines or codes.
+const LAYOUT: u32 = 1;
+
+/// The metadata key that holds the header text.
+const METADATA_KEY: &str = "churn_scorer";
+
+const CUTS: &str = "cuts";
+const NODES: &str = "nodes";
+
+/// What a header text begins with; the digits of the checksum follow.
+const BEFORE_CHECKSUM: &str = r#"{"checksum":""#;
+
+/// The header text, field by field in the order they are written.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    checksum: String,
+    layout: u32,
+    features: FeatureSchema,
+    combine: Combine,
+    n_trees: usize,
+    calibrator: Calibrator,
+    threshold: f64,
+    encoder: Encoder,
+    groups: Vec<Group>,
+}
+
+impl Scorer {
+    /// Writes the scorer file, whole or not at all: what [`read`](Self::read) and [`map`](Self::map) start from, where
+    /// reading the model and making it ready anew takes too long.
+    ///
+    /// The file serves the release that wrote it, and others as long as they walk the same layout.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the model is not one that takes making ready: linear models, and forests of
+    /// thousands of features or split values, start as soon from the model file.
+    pub fn write(&self, path: &Path) -> Result<(), WriteError> {
+        atomic::write(path, &self.to_bytes()?)
+    }
+
+    /// Reads a scorer file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged, or was written for another layout; see [`ReadProblem`].
+    /// # Cost
+    /// O(bytes): a copy, a checksum and a look at each node.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let bytes = read_file(path).map_err(|problem| ReadError::in_scorer_file(path, problem))?;
+        let start = |nodes: &[u8]| Nodes::from_bytes(nodes);
+        Self::from_parts(&bytes, start).map_err(|problem| ReadError::in_scorer_file(path, problem))
+    }
+
+    /// Maps a scorer file into memory instead of reading it, and shares that memory with all processes that do the same.
+    ///
+    /// # Safety
+    /// As long as the scorer or a clone of it lives, nobody changes or shortens the file in place. To put another file in its
+    /// place, as [`write`](Self::write) does, is safe.
+    /// # Errors
+    /// As [`read`](Self::read).
+    /// # Cost
+    /// O(bytes): a checksum and a look at each node; no copy.
+    #[allow(unsafe_code)] // a third of the time that reading takes
+    pub unsafe fn map(path: &Path) -> Result<Self, ReadError> {
+        let map = || {
+            require_file(path)?;
+            let file = File::open(path).map_err(ReadProblem::Io)?;
+            // SAFETY: the caller sees to it that the file does not change.
+            let file = Arc::new(unsafe { Mmap::map(&file) }.map_err(ReadProblem::Io)?);
+            Self::from_parts(&file, |nodes| {
+                let start = nodes.as_ptr().addr() - file.as_ptr().addr();
+                Nodes::mapped(Arc::clone(&file), start, nodes.len())
+            })
+        };
+        map().map_err(|problem| ReadError::in_scorer_file(path, problem))
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>, WriteError> {
+        let Engine::Compact(forest) = &self.engine else { return Err(WriteError::NothingToMakeReady) };
+        let header = Header {
+            checksum: digits(0),
+            layout: LAYOUT,
+            features: self.schema.clone(),
+            combine: self.combine,
+            n_trees: self.n_trees,
+            calibrator: self.calibrator.clone(),
+            threshold: self.threshold,
+            encoder: forest.encoder.clone(),
+            groups: forest.groups.clone(),
+        };
+        let (cuts, nodes) = (forest.encoder.cuts_to_bytes(), forest.nodes.to_bytes());
+        let tensors = [(CUTS, Dtype::F32, &cuts), (NODES, Dtype::U32, &nodes)].map(|(name, dtype, bytes)| {
+            let shape = vec![bytes.len() / LINE_BYTES, LINE_WORDS];
+            Tensor { name: name.to_owned(), dtype, shape, bytes }
+        });
+        let mut text = serde_json::to_string(&header).map_err(WriteError::from_container)?;
+        // Spaces behind the text make the container header as long as whole lines; it is a multiple of eight without them.
+        let header_length = container::pack(METADATA_KEY, text.clone(), &tensors)?.len() - cuts.len() - nodes.len();
+        text.extend(std::iter::repeat_n(' ', header_length.next_multiple_of(LINE_BYTES) - header_length));
+        if !Density::of(text.as_bytes()).fits_header() {
+            return Err(WriteError::TooDense);
+        }
+        let start = BEFORE_CHECKSUM.len();
+        let found = checksum(&text, &tensors);
+        text.replace_range(start..start + found.len(), &found);
+        container::pack(METADATA_KEY, text, &tensors)
+    }
+
+    fn from_parts(file: &[u8], nodes: impl Fn(&[u8]) -> Option<Nodes>) -> Result<Self, ReadProblem> {
+        let Container { text, tensors } = Container::open(METADATA_KEY, file)?;
+        if !Density::of(text.as_bytes()).fits_header() {
+            return Err(ReadProblem::TooDense { place: "header" });
+        }
+        let Layout { layout } = serde_json::from_str(&text).map_err(ReadProblem::Header)?;
+        if layout != LAYOUT {
+            return Err(ReadProblem::UnknownLayout { found: layout, expected: LAYOUT });
+        }
+        let header: Header = serde_json::from_str(&text).map_err(ReadProblem::Header)?;
+        let expected = text.get(BEFORE_CHECKSUM.len()..BEFORE_CHECKSUM.len() + digits(0).len());
+        if !text.starts_with(BEFORE_CHECKSUM) || expected != Some(header.checksum.as_str()) {
+            return Err(ReadProblem::HeaderStart);
+        }
+        let found = checksum(&text, &tensors);
+        if found != header.checksum {
+            return Err(ReadProblem::Checksum { found, expected: header.checksum });
+        }
+        let tensor =
+            |name| tensors.iter().find(|tensor| tensor.name == name).ok_or(ReadProblem::MissingTensor { name });
+        let unusable = |what| ReadProblem::Scorer { what };
+        let Header { features, combine, n_trees, calibrator, threshold, encoder, groups, .. } = header;
+        let encoder = encoder.with_cuts(tensor(CUTS)?.bytes, features.len()).map_err(unusable)?;
+        let nodes = nodes(tensor(NODES)?.bytes).ok_or(unusable("nodes that do not fill whole lines"))?;
+        if n_trees == 0 || groups.len() != n_trees.div_ceil(LANES) {
+            return Err(unusable("another number of groups than its trees need"));
+        }
+        calibrator.check().map_err(|_| unusable("a calibrator that does not rise"))?;
+        let forest = CompactForest::assemble(encoder, nodes, groups).map_err(unusable)?;
+        Ok(Self {
+            kernel: Kernel::best().or_lesser(|kernel| kernel.suits(&forest)),
+            engine: Engine::Compact(forest),
+            schema: features,
+            combine,
+            n_trees,
+            calibrator,
+            threshold,
+        })
+    }
+}
+
+/// What is asked of a header before anything else, as other layouts may have other fields.
+#[derive(Debug, Deserialize)]
+struct Layout {
+    layout: u32,
+}
+
+/// The checksum of a header text that begins with a checksum, and of tensors in order of their names. XXH3 is fast enough
+/// for a start within a millisecond, which SHA-256 is not.
+fn checksum(text: &str, tensors: &[Tensor<'_>]) -> String {
+    let mut hasher = Xxh3::new();
+    hasher.update(&text.as_bytes()[BEFORE_CHECKSUM.len() + digits(0).len()..]);
+    tensors.iter().for_each(|tensor| hasher.update(tensor.bytes));
+    digits(hasher.digest())
+}
+
+fn digits(checksum: u64) -> String {
+    format!("{checksum:016x}")
+}
