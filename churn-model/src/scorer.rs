@@ -30,8 +30,8 @@
 //! comparisons per split value line, as AVX makes them (encoding took 60 % longer than with a search by halves). With AVX2,
 //! two walks at a time instead of four (15 % longer); eight (8 % longer at depth 12, 8 % shorter at 6). A batch row after row
 //! through one part of the forest after the other (1.6 times as long at 100 x 12, 5 times without limit of depth: few
-//! gathers overlap). Early exit of decisions with AVX-512: it asks two thirds of the trees and saves little or nothing, as
-//! the look at the bounds waits for all gathers before it.
+//! gathers overlap). Looking at the bounds of decisions every two groups instead of four (a decision took longer than a score with
+//! AVX-512, as each look waits for all gathers before it).
 //!
 //! `cargo bench -p churn-benches --bench score` measures all of it, `benches/peers/score.sh` beside other libraries.
 
@@ -382,4 +382,4 @@ const BLOCK_ROWS: usize = 1024;
 const CACHED_BYTES: usize = 1 << 20;
 
 /// Groups of trees between two looks at the bounds.
-const DECIDE_GROUPS: usize = 2;
+const DECIDE_GROUPS: usize = 4;

@@ -64,9 +64,12 @@ struct Report {
     scorer_bytes_per_node: f64,
     /// The plain walk of the model, one row per call.
     plain_us: f64,
-    /// Wall milliseconds, medians: reading the file, and making the scorer with a first score.
+    /// Wall milliseconds, medians: reading the model file, making a scorer of the model with a first score, and the same of a
+    /// scorer file that is read or mapped.
     read_ms: f64,
     make_ms: f64,
+    scorer_read_ms: f64,
+    scorer_map_ms: f64,
     /// Share of the trees that decisions asked.
     asked: f64,
     kernels: BTreeMap<String, KernelReport>,
@@ -99,21 +102,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let scorer = Scorer::with_kernel(&model, kernel);
         kernels.insert(format!("{:?}", scorer.kernel()).to_lowercase(), kernel_report(&scorer, rows, threshold)?);
     }
+    let (scorer_file, row) = (args.folder.join("model.scorer"), &rows[..N_FEATURES]);
+    scorer.write(&scorer_file)?;
     let report = Report {
         n_nodes: forest.n_nodes(),
         model_bytes_per_node: std::fs::metadata(&file)?.len() as f64 / forest.n_nodes() as f64,
         scorer_bytes_per_node: scorer.n_bytes() as f64 / forest.n_nodes() as f64,
         plain_us: row_us(rows, N_FEATURES, |row| model.score(row)),
-        read_ms: median((0..15).map(|_| {
-            let start = Instant::now();
-            black_box(Model::read(&file).expect("just written"));
-            1e3 * start.elapsed().as_secs_f64()
-        })),
-        make_ms: median((0..15).map(|_| {
-            let start = Instant::now();
-            black_box(Scorer::new(&model).score(&rows[..N_FEATURES]));
-            1e3 * start.elapsed().as_secs_f64()
-        })),
+        read_ms: wall_ms(|| Model::read(&file).expect("just written")),
+        make_ms: wall_ms(|| Scorer::new(&model).score(row)),
+        scorer_read_ms: wall_ms(|| Scorer::read(&scorer_file).expect("just written").score(row)),
+        // SAFETY: nobody else writes the file.
+        #[allow(unsafe_code)]
+        scorer_map_ms: wall_ms(|| unsafe { Scorer::map(&scorer_file) }.expect("just written").score(row)),
         asked,
         kernels,
     };
@@ -137,6 +138,14 @@ fn kernel_report(scorer: &Scorer, rows: &[f32], threshold: f64) -> Result<Kernel
         batch_us,
         batch_2_wall_us,
     })
+}
+
+fn wall_ms<T>(make: impl Fn() -> T) -> f64 {
+    median((0..15).map(|_| {
+        let start = Instant::now();
+        black_box(make());
+        1e3 * start.elapsed().as_secs_f64()
+    }))
 }
 
 fn wall_seconds() -> f64 {
