@@ -257,9 +257,10 @@ impl Scorer {
             scores.iter_mut().for_each(|raw| *raw = self.calibrator.score(self.combine.scale(), *raw));
         };
         #[cfg(feature = "rayon")]
-        if scores.len() > BLOCK_ROWS && self.schema.len() > 0 {
+        if scores.len() > THREAD_ROWS && self.schema.len() > 0 {
             use rayon::prelude::*;
-            let blocks = rows.par_chunks(BLOCK_ROWS * self.schema.len()).zip(scores.par_chunks_mut(BLOCK_ROWS));
+            let n_rows = scores.len().div_ceil(2 * rayon::current_num_threads()).clamp(THREAD_ROWS, BLOCK_ROWS);
+            let blocks = rows.par_chunks(n_rows * self.schema.len()).zip(scores.par_chunks_mut(n_rows));
             return blocks.for_each(block);
         }
         for first in (0..scores.len()).step_by(BLOCK_ROWS) {
@@ -375,8 +376,12 @@ impl Scorer {
     }
 }
 
-/// Rows that are encoded together and then walk the forest part by part; a thread takes as many at a time.
+/// Rows that are encoded together and then walk the forest part by part, at most.
 const BLOCK_ROWS: usize = 1024;
+
+/// Rows that are worth waking a thread for.
+#[cfg(feature = "rayon")]
+const THREAD_ROWS: usize = 128;
 
 /// Bytes of trees that stay in the second-level cache while a block of rows walks them.
 const CACHED_BYTES: usize = 1 << 20;
