@@ -37,7 +37,7 @@ fn linear(criterion: &mut Criterion) {
             bencher.iter(|| model.score(next.next().expect("endless")));
         });
         for kernel in Kernel::available() {
-            let scorer = Scorer::with_kernel(&model, kernel);
+            let scorer = Scorer::new(&model).limited_to(kernel);
             group.bench_function(format!("{kernel:?}"), |bencher| {
                 bencher.iter(|| scorer.score(next.next().expect("endless")));
             });

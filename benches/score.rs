@@ -27,14 +27,14 @@ fn score(criterion: &mut Criterion) {
         });
         group.bench_function("making a scorer", |bencher| bencher.iter(|| Scorer::new(&model)));
         let file = std::env::temp_dir().join(format!("churn-bench-{}.scorer", std::process::id()));
-        Scorer::new(&model).write(&file).expect("forests of this size are compact");
+        model.write_scorer(&file).expect("forests of this size are compact");
         group.bench_function("reading a scorer file", |bencher| bencher.iter(|| Scorer::read(&file)));
         // SAFETY: nobody else knows the file.
         #[allow(unsafe_code)]
         group.bench_function("mapping a scorer file", |bencher| bencher.iter(|| unsafe { Scorer::map(&file) }));
         std::fs::remove_file(&file).expect("was written");
         for kernel in Kernel::available() {
-            let scorer = Scorer::with_kernel(&model, kernel);
+            let scorer = Scorer::new(&model).limited_to(kernel);
             group.bench_function(format!("{kernel:?}, row by row"), |bencher| {
                 bencher.iter(|| scorer.score(next.next().expect("endless")));
             });

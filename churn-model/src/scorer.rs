@@ -41,6 +41,7 @@ mod file;
 mod linear;
 mod nodes;
 mod portable;
+mod walks;
 mod wide;
 
 #[cfg(target_arch = "x86_64")]
@@ -61,21 +62,22 @@ use wide::WideForest;
 use churn_features::FeatureSchema;
 
 use crate::calibrator::Calibrator;
+use crate::file::ModelId;
 use crate::forest::{Combine, LANES, reduce};
 use crate::model::{Model, ModelKind};
 
-/// The instructions that forests are walked with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The instructions that models are scored with, the preferred ones last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Kernel {
     /// Those that every processor has.
     Portable,
+    /// NEON, of 64-bit ARM.
+    Neon,
     /// AVX2.
     Avx2,
     /// AVX-512 with VBMI.
     Avx512,
-    /// NEON, of 64-bit ARM.
-    Neon,
 }
 
 impl Kernel {
@@ -92,14 +94,10 @@ impl Kernel {
         kernels
     }
 
-    fn best() -> Self {
-        Self::available().pop().unwrap_or(Self::Portable)
-    }
-
-    /// This kernel, or the best one below it that the processor has and that suits.
-    fn or_lesser(self, suits: impl Fn(Self) -> bool) -> Self {
-        let mut lesser = Self::available().into_iter().rev().skip_while(|available| *available != self);
-        lesser.find(|kernel| suits(*kernel)).unwrap_or(Self::Portable)
+    /// This kernel, or the best one below it among those available that suits.
+    fn or_lesser(self, available: &[Self], suits: impl Fn(Self) -> bool) -> Self {
+        let suitable = available.iter().copied().filter(|&kernel| kernel <= self && suits(kernel));
+        suitable.max().unwrap_or(Self::Portable)
     }
 
     fn suits(self, forest: &CompactForest) -> bool {
@@ -130,6 +128,7 @@ impl Kernel {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Scorer {
+    model_id: Option<ModelId>,
     schema: FeatureSchema,
     engine: Engine,
     kernel: Kernel,
@@ -153,11 +152,6 @@ impl Scorer {
     /// # Cost
     /// O(nodes) time and 8 to 16 bytes a node.
     pub fn new(model: &Model) -> Self {
-        Self::with_kernel(model, Kernel::best())
-    }
-
-    /// Makes a model ready for given instructions, or for lesser ones where the processor or the forest does not suit them.
-    pub fn with_kernel(model: &Model, kernel: Kernel) -> Self {
         let (engine, combine, n_trees) = match model.kind() {
             ModelKind::Linear(linear) => {
                 (Engine::Linear(LinearTerms::new(linear)), Combine::SumLogOdds { base: 0.0 }, 0)
@@ -168,20 +162,33 @@ impl Scorer {
                 (engine, forest.combine(), forest.n_trees())
             }
         };
-        let kernel = match &engine {
-            Engine::Compact(forest) => kernel.or_lesser(|kernel| kernel.suits(forest)),
-            Engine::Linear(_) => kernel.or_lesser(|_| true),
-            Engine::Wide(_) => Kernel::Portable,
-        };
-        Self {
+        let scorer = Self {
+            model_id: None,
             schema: model.schema().clone(),
             engine,
-            kernel,
+            kernel: Kernel::Portable,
             combine,
             n_trees,
             calibrator: model.calibrator().clone(),
             threshold: model.threshold().score,
-        }
+        };
+        scorer.limited_to(Kernel::Avx512)
+    }
+
+    /// The same scorer with these instructions, or with lesser ones where processor or model do not suit them.
+    #[must_use]
+    pub fn limited_to(mut self, kernel: Kernel) -> Self {
+        self.kernel = match &self.engine {
+            Engine::Compact(forest) => kernel.or_lesser(&Kernel::available(), |kernel| kernel.suits(forest)),
+            Engine::Linear(_) => kernel.or_lesser(&Kernel::available(), |_| true),
+            Engine::Wide(_) => Kernel::Portable,
+        };
+        self
+    }
+
+    /// The model that this scorer's file was written for; `None` when the scorer was made of a model in memory.
+    pub fn model_id(&self) -> Option<ModelId> {
+        self.model_id
     }
 
     /// What a feature vector holds.
@@ -194,7 +201,7 @@ impl Scorer {
         self.kernel
     }
 
-    /// Bytes that trees take.
+    /// Bytes that nodes take, without what is kept per group of trees, or left over of huge pages.
     pub fn n_bytes(&self) -> usize {
         match &self.engine {
             Engine::Compact(forest) => forest.nodes.n_bytes(),
@@ -320,10 +327,7 @@ impl Scorer {
             let next = n_groups.min(first + DECIDE_GROUPS);
             self.add_groups(forest, first..next, from_ref(&codes), from_mut(&mut sums));
             first = next;
-            let rest = forest.groups[first..]
-                .iter()
-                .fold([0.0; 2], |[a, b], group| [a + group.bounds[0], b + group.bounds[1]]);
-            let sum = reduce(sums);
+            let (rest, sum) = (forest.rest[first], reduce(sums));
             // Rounding moves sums of f64 by far less than this.
             let slack = 1e-9 * (sum.abs() + rest[0].abs() + rest[1].abs());
             let score = |sum: f64| self.calibrator.score(self.combine.scale(), self.combine.of_sum(sum, self.n_trees));
@@ -388,3 +392,26 @@ const CACHED_BYTES: usize = 1 << 20;
 
 /// Groups of trees between two looks at the bounds.
 const DECIDE_GROUPS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::Kernel::{Avx2, Avx512, Neon, Portable};
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_is_not_there_or_does_not_suit_gives_way_to_the_next_one() {
+        let narrow = |kernel: Kernel| kernel != Avx512;
+        for (asked, available, expected) in [
+            (Avx512, vec![Portable, Avx2, Avx512], Avx512),
+            (Avx512, vec![Portable, Avx2], Avx2),
+            (Avx2, vec![Portable, Avx2, Avx512], Avx2),
+            (Avx512, vec![Portable, Neon], Neon),
+            (Neon, vec![Portable, Avx2, Avx512], Portable),
+            (Portable, vec![Portable, Neon], Portable),
+        ] {
+            assert_eq!(asked.or_lesser(&available, |_| true), expected, "{asked:?} of {available:?}");
+        }
+        assert_eq!(Avx512.or_lesser(&[Portable, Avx2, Avx512], narrow), Avx2);
+        assert_eq!(Avx512.or_lesser(&[Portable, Avx512], narrow), Portable);
+    }
+}

@@ -99,11 +99,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut kernels = BTreeMap::new();
     for kernel in Kernel::available() {
-        let scorer = Scorer::with_kernel(&model, kernel);
+        let scorer = Scorer::new(&model).limited_to(kernel);
         kernels.insert(format!("{:?}", scorer.kernel()).to_lowercase(), kernel_report(&scorer, rows, threshold)?);
     }
     let (scorer_file, row) = (args.folder.join("model.scorer"), &rows[..N_FEATURES]);
-    scorer.write(&scorer_file)?;
+    model.write_scorer(&scorer_file)?;
     let report = Report {
         n_nodes: forest.n_nodes(),
         model_bytes_per_node: std::fs::metadata(&file)?.len() as f64 / forest.n_nodes() as f64,

@@ -86,7 +86,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// A scorer for every kernel that can walk this model.
 fn scorers(model: &Model) -> impl Iterator<Item = (String, Scorer)> {
-    let scorers = Kernel::available().into_iter().map(|kernel| (kernel, Scorer::with_kernel(model, kernel)));
+    let scorers = Kernel::available().into_iter().map(|kernel| (kernel, Scorer::new(model).limited_to(kernel)));
     let scorers = scorers.filter(|(kernel, scorer)| scorer.kernel() == *kernel);
     scorers.map(|(kernel, scorer)| (format!("{kernel:?}").to_lowercase(), scorer))
 }

@@ -55,6 +55,16 @@ impl ModelId {
     }
 }
 
+impl ModelId {
+    /// Reads the digits that an id is shown as; `None` when these are others.
+    pub(crate) fn of_digits(digits: &str) -> Option<Self> {
+        let number = u64::from_str_radix(digits, 16).ok()?.to_be_bytes();
+        let [0, 0, a, b, c, d, e, f] = number else { return None };
+        let id = Self([a, b, c, d, e, f]);
+        (id.to_string() == digits).then_some(id)
+    }
+}
+
 impl fmt::Display for ModelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -9,7 +9,7 @@ use crate::forest::TreeError;
 use crate::linear::TermError;
 use crate::model::ModelError;
 
-/// Why a model file cannot be read: which file, and what is wrong with it.
+/// Why a model file or a scorer file cannot be read: which file, and what is wrong with it.
 #[derive(Debug)]
 pub struct ReadError {
     kind: &'static str,
@@ -28,6 +28,10 @@ impl ReadError {
 
     pub(crate) fn in_bytes(problem: ReadProblem) -> Self {
         Self { kind: "model", path: None, problem }
+    }
+
+    pub(crate) fn in_scorer_bytes(problem: ReadProblem) -> Self {
+        Self { kind: "scorer", ..Self::in_bytes(problem) }
     }
 
     /// The file, unless the model was read from bytes in memory.
@@ -56,7 +60,7 @@ impl Error for ReadError {
     }
 }
 
-/// What can be wrong with a model file; each is said of the file, as in "the file is no regular file".
+/// What can be wrong with a model file or a scorer file; each is said of the file, as in "the file is no regular file".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadProblem {
@@ -64,16 +68,16 @@ pub enum ReadProblem {
     #[error("cannot be read")]
     Io(#[source] io::Error),
     /// A folder, a pipe or a device.
-    #[error("is not a regular file; name the file itself, such as model.safetensors")]
+    #[error("is not a regular file; name the file itself")]
     NotAFile,
     /// It ends inside its container header.
-    #[error("ends after {found} bytes, inside its container header; it was cut short, or is no model file")]
+    #[error("ends after {found} bytes, inside its container header; it was cut short, or is another kind of file")]
     TooShort {
         /// Bytes found.
         found: usize,
     },
     /// The length of the container header is beyond every container.
-    #[error("begins with a header length of {found} where at most {most} is expected; it is no model file")]
+    #[error("begins with a header length of {found} where at most {most} is expected; it is another kind of file")]
     HeaderLength {
         /// Length found.
         found: u64,
@@ -81,7 +85,7 @@ pub enum ReadProblem {
         most: usize,
     },
     /// JSON that would take much more memory than its text.
-    #[error("packs more values into its {place} than any model does; it was not written as a model file")]
+    #[error("packs more values into its {place} than any model does; it was not written as one")]
     TooDense {
         /// Which JSON text.
         place: &'static str,
@@ -104,9 +108,7 @@ pub enum ReadProblem {
         key: &'static str,
     },
     /// Metadata that the checksum does not cover.
-    #[error(
-        "has the metadata key {key:?} where only {expected:?} is expected; give the file that was written for this"
-    )]
+    #[error("has the metadata key {key:?} where only {expected:?} is expected; name a file of the right kind")]
     UnknownMetadata {
         /// The key.
         key: String,
@@ -114,9 +116,7 @@ pub enum ReadProblem {
         expected: &'static str,
     },
     /// The header text does not begin as in every format version.
-    #[error(
-        "has a header that does not begin with a checksum and a format version; it was not written as a model file"
-    )]
+    #[error("has a header that does not begin with its checksum and version; it was not written by this library")]
     HeaderStart,
     /// A layout that this build does not know.
     #[error("has format version {found}; this build reads {oldest} to {newest}: use a newer release of churn-model")]
@@ -137,7 +137,7 @@ pub enum ReadProblem {
         expected: String,
     },
     /// The header is no JSON, or a field is missing, unknown or of the wrong type.
-    #[error("has a header that does not follow its format version")]
+    #[error("has a header that does not follow its format")]
     Header(#[source] serde_json::Error),
     /// The fingerprint in the header is not the one of the features.
     #[error("says its feature schema has the fingerprint {found}; its features have {expected}")]
@@ -250,7 +250,7 @@ pub enum ReadProblem {
     },
 }
 
-/// Why a model cannot be written.
+/// Why a model or its scorer cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {

@@ -6,7 +6,6 @@
 #![allow(unsafe_code)] // vector instructions and gathers; measured at 2.5 times the portable kernel
 
 use std::arch::x86_64::*;
-use std::ops::Range;
 
 use super::codes::{Codes, Cuts};
 use super::compact::{CompactForest, GroupTop, LANES, TOP_LEVELS};
@@ -44,65 +43,7 @@ fn count(cuts: &Cuts, value: f32) -> usize {
     _mm512_cmp_ps_mask::<_CMP_LE_OQ>(cuts, _mm512_set1_ps(value)).count_ones() as usize
 }
 
-/// Adds the leaf values of these groups to the partial sums of each row.
-///
-/// # Safety
-/// The processor has the instructions of [`is_available`], and the forest has at most [`MOST_SLOTS`] slots with the pad.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
-pub(super) unsafe fn add_groups(
-    forest: &CompactForest,
-    groups: Range<usize>,
-    rows: &[Codes],
-    sums: &mut [[f64; LANES]],
-) {
-    if forest.encoder.n_slots() < 64 {
-        add_groups_to_rows::<true>(forest, groups, rows, sums);
-    } else {
-        add_groups_to_rows::<false>(forest, groups, rows, sums);
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
-fn add_groups_to_rows<const NARROW: bool>(
-    forest: &CompactForest,
-    groups: Range<usize>,
-    rows: &[Codes],
-    sums: &mut [[f64; LANES]],
-) {
-    // One row meets several groups at a time; several rows meet one, whose words stay in the nearest cache.
-    if rows.len() == 1 {
-        for first in groups.clone().step_by(MOST_WALKS) {
-            walk_some::<NARROW, false>(groups.end - first, forest, first, rows, sums);
-        }
-    } else {
-        for group in groups {
-            for (rows, sums) in rows.chunks(MOST_WALKS).zip(sums.chunks_mut(MOST_WALKS)) {
-                walk_some::<NARROW, true>(rows.len(), forest, group, rows, sums);
-            }
-        }
-    }
-}
-
-/// Takes `n` walks, or [`MOST_WALKS`] of them; a constant number keeps all positions in registers.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]
-fn walk_some<const NARROW: bool, const BY_ROW: bool>(
-    n: usize,
-    forest: &CompactForest,
-    group: usize,
-    rows: &[Codes],
-    sums: &mut [[f64; LANES]],
-) {
-    match n {
-        1 => walk::<1, NARROW, BY_ROW>(forest, group, rows, sums),
-        2 => walk::<2, NARROW, BY_ROW>(forest, group, rows, sums),
-        3 => walk::<3, NARROW, BY_ROW>(forest, group, rows, sums),
-        4 => walk::<4, NARROW, BY_ROW>(forest, group, rows, sums),
-        5 => walk::<5, NARROW, BY_ROW>(forest, group, rows, sums),
-        6 => walk::<6, NARROW, BY_ROW>(forest, group, rows, sums),
-        7 => walk::<7, NARROW, BY_ROW>(forest, group, rows, sums),
-        _ => walk::<MOST_WALKS, NARROW, BY_ROW>(forest, group, rows, sums),
-    }
-}
+super::walks::add_groups!("avx512f,avx512bw,avx512dq,avx512vbmi,popcnt", slots of narrow walks: 64, walks: 1 2 3 4 5 6 7);
 
 /// Adds the values of sixteen leaves to as many sums.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vbmi,popcnt")]

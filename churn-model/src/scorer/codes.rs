@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use churn_features::FeatureSchema;
+
 use crate::forest::level_code;
 
 /// Room for the codes of a row; words name their slot in 8 bits.
@@ -88,24 +90,39 @@ impl Encoder {
     }
 
     /// Takes the split values that [`cuts_to_bytes`](Self::cuts_to_bytes) gave, or says what no row may be encoded with.
-    pub(super) fn with_cuts(mut self, bytes: &[u8], n_features: usize) -> Result<Self, &'static str> {
+    pub(super) fn with_cuts(mut self, bytes: &[u8], schema: &FeatureSchema) -> Result<Self, &'static str> {
         let numbers = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect::<Vec<_>>();
         let (lines, rest) = numbers.as_chunks();
         self.cuts = lines.iter().copied().map(Cuts).collect();
-        let is_column = |column: &NumberColumn| {
-            let Some(Cuts(pivots)) = self.cuts.get(column.pivots as usize) else { return false };
-            let n_pivots = pivots.iter().take_while(|pivot| !pivot.is_nan()).count();
-            let are_sound = pivots[..n_pivots].is_sorted() && pivots[n_pivots..].iter().all(|pivot| pivot.is_nan());
-            let has_lines = column.pivots as usize + 1 + n_pivots < self.cuts.len();
-            (column.feature as usize) < n_features && n_pivots < pivots.len() && are_sound && has_lines
+        let levels = |feature: u32| Some(schema.features().get(feature as usize)?.levels().len());
+        let is_slot = |slot: u8| usize::from(slot) < self.n_slots || slot == UNUSED;
+        let is_number = |column: &NumberColumn| {
+            let are_known =
+                levels(column.feature) == Some(0) && is_slot(column.right_slot) && is_slot(column.left_slot);
+            are_known && self.are_cuts(column.pivots as usize).is_some()
         };
-        let is_category = |column: &CategoryColumn| (column.feature as usize) < n_features;
-        let are_sound = self.numbers.iter().all(is_column) && self.categories.iter().all(is_category);
-        if are_sound && rest.is_empty() && self.n_slots < usize::from(UNUSED) {
-            Ok(self)
-        } else {
-            Err("unsound split values")
-        }
+        let is_category = |column: &CategoryColumn| {
+            let n_levels = usize::from(column.n_levels);
+            n_levels > 0 && levels(column.feature) == Some(n_levels) && is_slot(column.slot)
+        };
+        let is_whole = rest.is_empty() && bytes.len().is_multiple_of(size_of::<Cuts>());
+        let are_sound = self.numbers.iter().all(is_number) && self.categories.iter().all(is_category);
+        let is_sound = is_whole && are_sound && self.n_slots < usize::from(UNUSED);
+        if is_sound { Ok(self) } else { Err("unsound split values") }
+    }
+
+    /// `Some` when pivots stand here, and behind them the ascending lines that they are the ends of.
+    fn are_cuts(&self, pivots: usize) -> Option<()> {
+        let Cuts(ends) = self.cuts.get(pivots)?;
+        let n_ends = ends.iter().take_while(|end| !end.is_nan()).count();
+        let lines = self.cuts.get(pivots + 1..pivots + 2 + n_ends)?;
+        let values: Vec<f32> = lines.iter().flat_map(|line| line.0).collect();
+        let n_values = values.iter().take_while(|value| !value.is_nan()).count();
+        let are_ends = lines.iter().zip(ends).take(n_ends).all(|(line, end)| line.0[15] == *end);
+        let is_filled_up = |values: &[f32]| values.iter().all(|value| value.is_nan());
+        // The last value of the last line is none, so that no count reaches 16.
+        let fits = n_values / 16 == n_ends && is_filled_up(&ends[n_ends..]) && is_filled_up(&values[n_values..]);
+        (fits && are_ends && values[..n_values].is_sorted()).then_some(())
     }
 
     /// Number of slots; all lie below the code that is always 0, at [`pad_slot`](Self::pad_slot).

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codes::{Encoder, NumberSlots, RIGHT};
 use super::nodes::{LINE_WORDS, Nodes};
-use crate::forest::{ForestModel, LevelSet, Node, SplitRule, Tree};
+use crate::forest::{Combine, ForestModel, LevelSet, Node, SplitRule, Tree};
 
 /// Trees that are walked side by side, and partial sums of a raw score.
 pub(super) const LANES: usize = crate::forest::LANES;
@@ -43,6 +43,8 @@ pub(super) struct CompactForest {
     pub(super) encoder: Encoder,
     pub(super) nodes: Nodes,
     pub(super) groups: Vec<Group>,
+    /// Sums of the bounds of each group and all behind it, and nothing at the end.
+    pub(super) rest: Vec<[f64; 2]>,
     #[cfg(target_arch = "x86_64")]
     pub(super) tops: Vec<GroupTop>,
 }
@@ -85,13 +87,23 @@ impl CompactForest {
         if words.words.len() > i32::MAX as usize {
             return None; // vector kernels take positions as signed numbers
         }
-        let compact = Self::assemble(questions.encoder, Nodes::new(&words.words, &words.values), groups);
+        let compact =
+            Self::assemble(questions.encoder, Nodes::new(&words.words, &words.values), groups, forest.combine());
         Some(compact.expect("words are laid out as kernels walk them"))
     }
 
     /// Puts the parts together, or says what no kernel may walk: they read words and values without looking whether they
     /// are there, so every step has to stay inside, whatever the codes.
-    pub(super) fn assemble(encoder: Encoder, nodes: Nodes, groups: Vec<Group>) -> Result<Self, &'static str> {
+    pub(super) fn assemble(
+        encoder: Encoder,
+        nodes: Nodes,
+        groups: Vec<Group>,
+        combine: Combine,
+    ) -> Result<Self, &'static str> {
+        let mut rest = vec![[0.0; 2]; groups.len() + 1];
+        for (at, group) in groups.iter().enumerate().rev() {
+            rest[at] = [0, 1].map(|side| rest[at + 1][side] + group.bounds[side]);
+        }
         let (words, pad_slot) = (nodes.words(), u32::from(encoder.pad_slot()));
         let is_sound = |(at, &word): (usize, &u32)| {
             let (slot, stays, step) = (word & 0xff, word >> 8 & 0xff == 0xff, word >> 16);
@@ -103,8 +115,9 @@ impl CompactForest {
         if words.len() > i32::MAX as usize || !words.iter().enumerate().fold(true, |ok, word| ok & is_sound(word)) {
             return Err("words that lead nowhere");
         }
-        if !nodes.values().iter().fold(true, |ok, value| ok & value.is_finite()) {
-            return Err("leaf values that are not finite");
+        let most = if combine == Combine::MeanShare { 0.0..=1.0 } else { f32::MIN..=f32::MAX };
+        if !nodes.values().iter().fold(true, |ok, &value| ok & (*most.start() <= value) & (value <= *most.end())) {
+            return Err("leaf values that are not finite, or no shares between 0 and 1");
         }
         let is_root = |&root: &u32| root >= 1 && root as usize - 1 + TOP_WORDS <= words.len();
         let is_group = |group: &Group| group.roots.iter().all(is_root) && group.depth as usize <= words.len();
@@ -114,6 +127,7 @@ impl CompactForest {
         #[cfg(target_arch = "x86_64")]
         let tops = groups.iter().map(|group| GroupTop::new(group, words)).collect();
         Ok(Self {
+            rest,
             encoder,
             nodes,
             groups,

@@ -23,8 +23,9 @@ use super::{Engine, Kernel, Scorer};
 use crate::calibrator::Calibrator;
 use crate::file::container::{self, Container, Tensor};
 use crate::file::density::Density;
-use crate::file::{ReadError, ReadProblem, WriteError, atomic, read_file, require_file};
+use crate::file::{ModelId, ReadError, ReadProblem, WriteError, atomic, read_file, require_file};
 use crate::forest::Combine;
+use crate::model::Model;
 
 /// The one layout that this build reads and writes; to be raised with every change of words, lines or codes.
 const LAYOUT: u32 = 1;
@@ -44,6 +45,7 @@ const BEFORE_CHECKSUM: &str = r#"{"checksum":""#;
 struct Header {
     checksum: String,
     layout: u32,
+    model_id: String,
     features: FeatureSchema,
     combine: Combine,
     n_trees: usize,
@@ -53,60 +55,85 @@ struct Header {
     groups: Vec<Group>,
 }
 
-impl Scorer {
-    /// Writes the scorer file, whole or not at all: what [`read`](Self::read) and [`map`](Self::map) start from, where
-    /// reading the model and making it ready anew takes too long.
+impl Model {
+    /// Writes the scorer file of this model, whole or not at all: what [`Scorer::read`] and [`Scorer::map`] start from, where
+    /// reading the model and making it ready takes too long.
     ///
-    /// The file serves the release that wrote it, and others as long as they walk the same layout.
+    /// The file serves the release that wrote it, and others as long as they walk the same layout. It holds the model's id.
     ///
     /// # Errors
     /// When the file cannot be written, or the model is not one that takes making ready: linear models, and forests of
     /// thousands of features or split values, start as soon from the model file.
-    pub fn write(&self, path: &Path) -> Result<(), WriteError> {
-        atomic::write(path, &self.to_bytes()?)
+    pub fn write_scorer(&self, path: &Path) -> Result<(), WriteError> {
+        atomic::write(path, &self.scorer_bytes()?)
     }
 
+    /// The bytes of this model's scorer file; the same model gives the same bytes.
+    ///
+    /// # Errors
+    /// When the model is not one that takes making ready; see [`write_scorer`](Self::write_scorer).
+    pub fn scorer_bytes(&self) -> Result<Vec<u8>, WriteError> {
+        Scorer::new(self).to_bytes(self.id()?)
+    }
+}
+
+impl Scorer {
     /// Reads a scorer file.
+    ///
+    /// What kernels rely on is checked, so that no file makes them leave its memory. How deep trees are and between which bounds
+    /// their leaves lie is believed to whom made up the right checksum.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or was written for another layout; see [`ReadProblem`].
     /// # Cost
     /// O(bytes): a copy, a checksum and a look at each node.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        let bytes = read_file(path).map_err(|problem| ReadError::in_scorer_file(path, problem))?;
-        let start = |nodes: &[u8]| Nodes::from_bytes(nodes);
-        Self::from_parts(&bytes, start).map_err(|problem| ReadError::in_scorer_file(path, problem))
+        let read = || from_parts(&read_file(path)?, Nodes::from_bytes);
+        read().map_err(|problem| ReadError::in_scorer_file(path, problem))
+    }
+
+    /// Reads a scorer from the bytes of a scorer file; see [`read`](Self::read).
+    ///
+    /// # Errors
+    /// When the bytes are damaged, or were written for another layout; see [`ReadProblem`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReadError> {
+        from_parts(bytes, Nodes::from_bytes).map_err(ReadError::in_scorer_bytes)
     }
 
     /// Maps a scorer file into memory instead of reading it, and shares that memory with all processes that do the same.
     ///
+    /// It starts sooner, but a mapped file has no huge pages: a cold row of a big forest takes longer than after
+    /// [`read`](Self::read). Where the nodes cannot be walked as they lie in the file, they are copied.
+    ///
     /// # Safety
-    /// As long as the scorer or a clone of it lives, nobody changes or shortens the file in place. To put another file in its
-    /// place, as [`write`](Self::write) does, is safe.
+    /// As long as the scorer or a clone of it lives, nobody changes or shortens the file in place: a shortened one ends the
+    /// process, in a changed one kernels may leave its memory. To put another file in its place, as
+    /// [`Model::write_scorer`] does, is safe.
     /// # Errors
     /// As [`read`](Self::read).
     /// # Cost
     /// O(bytes): a checksum and a look at each node; no copy.
-    #[allow(unsafe_code)] // a third of the time that reading takes
+    #[allow(unsafe_code)] // half of the time that reading takes
     pub unsafe fn map(path: &Path) -> Result<Self, ReadError> {
         let map = || {
             require_file(path)?;
             let file = File::open(path).map_err(ReadProblem::Io)?;
             // SAFETY: the caller sees to it that the file does not change.
             let file = Arc::new(unsafe { Mmap::map(&file) }.map_err(ReadProblem::Io)?);
-            Self::from_parts(&file, |nodes| {
+            from_parts(&file, |nodes| {
                 let start = nodes.as_ptr().addr() - file.as_ptr().addr();
-                Nodes::mapped(Arc::clone(&file), start, nodes.len())
+                Nodes::mapped(Arc::clone(&file), start, nodes.len()).or_else(|| Nodes::from_bytes(nodes))
             })
         };
         map().map_err(|problem| ReadError::in_scorer_file(path, problem))
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>, WriteError> {
+    fn to_bytes(&self, model_id: ModelId) -> Result<Vec<u8>, WriteError> {
         let Engine::Compact(forest) = &self.engine else { return Err(WriteError::NothingToMakeReady) };
         let header = Header {
             checksum: digits(0),
             layout: LAYOUT,
+            model_id: model_id.to_string(),
             features: self.schema.clone(),
             combine: self.combine,
             n_trees: self.n_trees,
@@ -132,46 +159,57 @@ impl Scorer {
         text.replace_range(start..start + found.len(), &found);
         container::pack(METADATA_KEY, text, &tensors)
     }
+}
 
-    fn from_parts(file: &[u8], nodes: impl Fn(&[u8]) -> Option<Nodes>) -> Result<Self, ReadProblem> {
-        let Container { text, tensors } = Container::open(METADATA_KEY, file)?;
-        if !Density::of(text.as_bytes()).fits_header() {
-            return Err(ReadProblem::TooDense { place: "header" });
-        }
-        let Layout { layout } = serde_json::from_str(&text).map_err(ReadProblem::Header)?;
-        if layout != LAYOUT {
-            return Err(ReadProblem::UnknownLayout { found: layout, expected: LAYOUT });
-        }
-        let header: Header = serde_json::from_str(&text).map_err(ReadProblem::Header)?;
-        let expected = text.get(BEFORE_CHECKSUM.len()..BEFORE_CHECKSUM.len() + digits(0).len());
-        if !text.starts_with(BEFORE_CHECKSUM) || expected != Some(header.checksum.as_str()) {
-            return Err(ReadProblem::HeaderStart);
-        }
-        let found = checksum(&text, &tensors);
-        if found != header.checksum {
-            return Err(ReadProblem::Checksum { found, expected: header.checksum });
-        }
-        let tensor =
-            |name| tensors.iter().find(|tensor| tensor.name == name).ok_or(ReadProblem::MissingTensor { name });
-        let unusable = |what| ReadProblem::Scorer { what };
-        let Header { features, combine, n_trees, calibrator, threshold, encoder, groups, .. } = header;
-        let encoder = encoder.with_cuts(tensor(CUTS)?.bytes, features.len()).map_err(unusable)?;
-        let nodes = nodes(tensor(NODES)?.bytes).ok_or(unusable("nodes that do not fill whole lines"))?;
-        if n_trees == 0 || groups.len() != n_trees.div_ceil(LANES) {
-            return Err(unusable("another number of groups than its trees need"));
-        }
-        calibrator.check().map_err(|_| unusable("a calibrator that does not rise"))?;
-        let forest = CompactForest::assemble(encoder, nodes, groups).map_err(unusable)?;
-        Ok(Self {
-            kernel: Kernel::best().or_lesser(|kernel| kernel.suits(&forest)),
-            engine: Engine::Compact(forest),
-            schema: features,
-            combine,
-            n_trees,
-            calibrator,
-            threshold,
-        })
+fn from_parts(file: &[u8], nodes: impl Fn(&[u8]) -> Option<Nodes>) -> Result<Scorer, ReadProblem> {
+    let Container { text, tensors } = Container::open(METADATA_KEY, file)?;
+    if !Density::of(text.as_bytes()).fits_header() {
+        return Err(ReadProblem::TooDense { place: "header" });
     }
+    let Layout { layout } = serde_json::from_str(&text).map_err(ReadProblem::Header)?;
+    if layout != LAYOUT {
+        return Err(ReadProblem::UnknownLayout { found: layout, expected: LAYOUT });
+    }
+    let header: Header = serde_json::from_str(&text).map_err(ReadProblem::Header)?;
+    let expected = text.get(BEFORE_CHECKSUM.len()..BEFORE_CHECKSUM.len() + digits(0).len());
+    if !text.starts_with(BEFORE_CHECKSUM) || expected != Some(header.checksum.as_str()) {
+        return Err(ReadProblem::HeaderStart);
+    }
+    let found = checksum(&text, &tensors);
+    if found != header.checksum {
+        return Err(ReadProblem::Checksum { found, expected: header.checksum });
+    }
+    let (cuts, nodes) = match tensors.as_slice() {
+        [cuts, found] if is_lines(cuts, CUTS, Dtype::F32) && is_lines(found, NODES, Dtype::U32) => {
+            (cuts.bytes, nodes(found.bytes))
+        }
+        _ => return Err(ReadProblem::Scorer { what: "other tensors than \"cuts\" and \"nodes\" in lines of 16" }),
+    };
+    let unusable = |what| ReadProblem::Scorer { what };
+    let Header { features, combine, n_trees, calibrator, threshold, encoder, groups, .. } = header;
+    let model_id = ModelId::of_digits(&header.model_id).ok_or(unusable("a model id that is none"))?;
+    let encoder = encoder.with_cuts(cuts, &features).map_err(unusable)?;
+    let nodes = nodes.ok_or(unusable("more lines of words than of values"))?;
+    if n_trees == 0 || groups.len() != n_trees.div_ceil(LANES) {
+        return Err(unusable("another number of groups than its trees need"));
+    }
+    calibrator.check().map_err(|_| unusable("a calibrator that does not rise"))?;
+    let forest = CompactForest::assemble(encoder, nodes, groups, combine).map_err(unusable)?;
+    let scorer = Scorer {
+        model_id: Some(model_id),
+        schema: features,
+        engine: Engine::Compact(forest),
+        kernel: Kernel::Portable,
+        combine,
+        n_trees,
+        calibrator,
+        threshold,
+    };
+    Ok(scorer.limited_to(Kernel::Avx512))
+}
+
+fn is_lines(tensor: &Tensor<'_>, name: &str, dtype: Dtype) -> bool {
+    tensor.name == name && tensor.dtype == dtype && matches!(tensor.shape.as_slice(), [_, LINE_WORDS])
 }
 
 /// What is asked of a header before anything else, as other layouts may have other fields.

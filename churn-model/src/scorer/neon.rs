@@ -10,7 +10,6 @@
 
 use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
-use std::ops::Range;
 
 use super::codes::Codes;
 use super::compact::{CompactForest, LANES};
@@ -32,61 +31,7 @@ pub(super) fn is_available() -> bool {
     cfg!(target_endian = "little") && is_aarch64_feature_detected!("neon")
 }
 
-/// Adds the leaf values of these groups to the partial sums of each row.
-///
-/// # Safety
-/// The processor has the instructions of [`is_available`], and the forest has at most [`MOST_SLOTS`] slots with the pad.
-#[target_feature(enable = "neon")]
-pub(super) unsafe fn add_groups(
-    forest: &CompactForest,
-    groups: Range<usize>,
-    rows: &[Codes],
-    sums: &mut [[f64; LANES]],
-) {
-    if forest.encoder.n_slots() < TABLE_SLOTS {
-        add_groups_to_rows::<true>(forest, groups, rows, sums);
-    } else {
-        add_groups_to_rows::<false>(forest, groups, rows, sums);
-    }
-}
-
-#[target_feature(enable = "neon")]
-fn add_groups_to_rows<const NARROW: bool>(
-    forest: &CompactForest,
-    groups: Range<usize>,
-    rows: &[Codes],
-    sums: &mut [[f64; LANES]],
-) {
-    // One row meets several groups at a time; several rows meet one, whose words stay in the nearest cache.
-    if rows.len() == 1 {
-        for first in groups.clone().step_by(MOST_WALKS) {
-            walk_some::<NARROW, false>(groups.end - first, forest, first, rows, sums);
-        }
-    } else {
-        for group in groups {
-            for (rows, sums) in rows.chunks(MOST_WALKS).zip(sums.chunks_mut(MOST_WALKS)) {
-                walk_some::<NARROW, true>(rows.len(), forest, group, rows, sums);
-            }
-        }
-    }
-}
-
-/// Takes `n` walks, or [`MOST_WALKS`] of them.
-#[target_feature(enable = "neon")]
-fn walk_some<const NARROW: bool, const BY_ROW: bool>(
-    n: usize,
-    forest: &CompactForest,
-    group: usize,
-    rows: &[Codes],
-    sums: &mut [[f64; LANES]],
-) {
-    match n {
-        1 => walk::<1, NARROW, BY_ROW>(forest, group, rows, sums),
-        2 => walk::<2, NARROW, BY_ROW>(forest, group, rows, sums),
-        3 => walk::<3, NARROW, BY_ROW>(forest, group, rows, sums),
-        _ => walk::<MOST_WALKS, NARROW, BY_ROW>(forest, group, rows, sums),
-    }
-}
+super::walks::add_groups!("neon", slots of narrow walks: TABLE_SLOTS, walks: 1 2 3);
 
 /// The words at four positions.
 ///

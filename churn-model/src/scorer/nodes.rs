@@ -33,6 +33,10 @@ enum Memory {
 impl Nodes {
     /// Copies words and values, whole lines of as many each.
     pub(super) fn new(words: &[u32], values: &[f32]) -> Self {
+        assert!(
+            words.len() == values.len() && words.len().is_multiple_of(LINE_WORDS),
+            "whole lines of words and values"
+        );
         let n_lines = (words.len() + values.len()) / LINE_WORDS;
         let words = words.as_chunks().0.iter().copied();
         let values = values.as_chunks().0.iter().map(|line: &[f32; LINE_WORDS]| line.map(f32::to_bits));

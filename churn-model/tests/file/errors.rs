@@ -84,8 +84,8 @@ fn a_safetensors_file_without_a_churn_model_is_refused() {
 fn another_format_version_is_refused_by_name_and_before_the_checksum() {
     let file = forest().edit("\"format_version\":1", "\"format_version\":7").packed();
     assert!(refusal(&file).contains("has format version 7; this build reads 1 to 1"));
-    assert_refused(forest().edit("\"format_version\":1", "\"format_version\":0"), "does not begin with a checksum");
-    assert_refused(Parts { text: "[]".into(), ..forest() }, "does not begin with a checksum");
+    assert_refused(forest().edit("\"format_version\":1", "\"format_version\":0"), "does not begin with its checksum");
+    assert_refused(Parts { text: "[]".into(), ..forest() }, "does not begin with its checksum");
 }
 
 #[test]
@@ -151,10 +151,7 @@ fn parts_that_do_not_fit_the_schema_are_refused() {
     assert_refused(forest().edit("\"edges\":[0.0,1.0]", "\"edges\":[1.0,0.0]"), "histogram of feature \"is_trial\"");
     assert_refused(linear().edit("\"scale\":7.1", "\"scale\":0.0"), "linear term of feature \"days_since_login\"");
     assert_refused(linear().edit("[0.3,-0.2,", "[0.3,"), "linear term of feature \"industry\"");
-    assert_refused(
-        Parts::of_golden("ensemble").edit("\"base\":-1.1", "\"base\":-1e999"),
-        "does not follow its format version",
-    );
+    assert_refused(Parts::of_golden("ensemble").edit("\"base\":-1.1", "\"base\":-1e999"), "does not follow its format");
 }
 
 #[test]

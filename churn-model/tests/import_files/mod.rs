@@ -46,7 +46,7 @@ fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
 /// Every kernel scores these rows as the model does, bit for bit.
 pub(crate) fn check_kernels(model: &Model, rows: &[Golden]) {
     for kernel in Kernel::available() {
-        let scorer = Scorer::with_kernel(model, kernel);
+        let scorer = Scorer::new(model).limited_to(kernel);
         for Golden { row, .. } in rows {
             assert_eq!(scorer.score(row).to_bits(), model.score(row).to_bits(), "{:?} at {row:?}", scorer.kernel());
         }
