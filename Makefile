@@ -24,7 +24,7 @@ test: $(VENV)/cloudevents
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(IMPORTS)
 
-# Times fitting and features by themselves.
+# Times fitting, scoring, explaining and features by themselves.
 bench:
 	cargo bench -p churn-benches
 
@@ -52,9 +52,10 @@ golden:
 schemas:
 	cargo run -p churn-events --example make_schemas -- docs/schemas
 
-# Feeds readers with damaged model files, events and states; needs a nightly compiler and cargo-fuzz.
+# Feeds readers with damaged model files, scorer files, events and states; needs a nightly compiler and cargo-fuzz.
 fuzz:
 	cargo +nightly fuzz run read_model -- -max_total_time=180
+	cargo +nightly fuzz run read_scorer -- -max_total_time=180
 	cargo +nightly fuzz run decode_event -- -max_total_time=180
 	cargo +nightly fuzz run read_state -- -max_total_time=180
 
