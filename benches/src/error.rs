@@ -13,7 +13,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A part of the table cannot be read.
-    #[error("cannot read {path:?}; `fit_case --prepare` writes it")]
+    #[error("cannot read {path:?}; `fit_case --prepare` or `score_case` writes it")]
     Read {
         /// The file.
         path: PathBuf,

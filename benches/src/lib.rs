@@ -8,7 +8,6 @@
 mod activity;
 mod case;
 mod error;
-mod explained;
 mod forest;
 mod process;
 mod row_time;
@@ -20,8 +19,7 @@ mod table_files;
 pub use activity::ActivityPlan;
 pub use case::{CaseArgs, CaseReport};
 pub use error::Error;
-pub use explained::forest_model;
-pub use forest::{FEATURES_PER_SPLIT, MAX_DEPTH, MIN_LEAF, N_TREES, forest_learner};
+pub use forest::{FEATURES_PER_SPLIT, MAX_DEPTH, MIN_LEAF, N_TREES, forest_learner, forest_model, forest_model_on};
 pub use process::{cpu_seconds, peak_mib, resident_mib};
 pub use row_time::{batch_us, cold_row_us, median, row_us};
 pub use table::{DrawnObservation, N_FEATURES, ObservationSource, Part, Table, schema};
