@@ -4,34 +4,34 @@
 //! sums of leaf values are added in the same order, whatever the kernel.
 //!
 //! **What is computed.** A tree asks one question after the other, each answer deciding which word of memory to fetch
-//! next; a hundred trees are a hundred chains that do not wait for each other. All kernels walk sixteen trees or more side by
-//! side, without a branch that depends on the row.
+//! next; a hundred trees are a hundred chains that do not wait for each other. All kernels walk sixteen trees or more
+//! side by side, without a branch that depends on the row.
 //!
 //! **Layout.** Split values become positions: a row is encoded once, one byte per feature (two where missing values go
-//! both ways, more where a feature has over 254 split values), and a node is a word of four bytes that names slot, bin and the
-//! step to its children. A split by category is a search in the runs of its level set, and a missing value is a code
-//! like any other, so that a kernel knows one question only. Leaf values stand apart, as only one per tree is read: eight bytes
-//! a node in all. The top four levels are complete and stand in two cache lines; below, the pairs that most observations
-//! visit are packed into lines of eight, so that a walk touches few lines.
+//! both ways, more where a feature has over 254 split values), and a node is a word of four bytes that names slot, bin
+//! and the step to its children. A split by category is a search in the runs of its level set, and a missing value is a
+//! code like any other, so that a kernel knows one question only. Leaf values stand apart, as only one per tree is
+//! read: eight bytes a node in all. The top four levels are complete and stand in two cache lines; below, the pairs
+//! that most observations visit are packed into lines of eight, so that a walk touches few lines.
 //!
-//! **Kernels.** Chosen when the scorer is made. `portable` walks sixteen trees side by side in plain code. `avx2` puts them into
-//! the lanes of two vectors, one gather per level; `avx512` into one vector, with the codes and the top levels of a group
-//! in registers; `neon` has the codes there too, and loads words one by one. A single row meets several groups at once so
-//! that their gathers overlap; of a batch, several rows meet one group, whose words stay in the second-level cache.
-//! Forests that do not fit words (thousands of features or split values) are walked as nodes of 16 bytes over the row
-//! itself. Linear models are in `linear`.
+//! **Kernels.** Chosen when the scorer is made. `portable` walks sixteen trees side by side in plain code. `avx2` puts
+//! them into the lanes of two vectors, one gather per level; `avx512` into one vector, with the codes and the top
+//! levels of a group in registers; `neon` has the codes there too, and loads words one by one. A single row meets
+//! several groups at once so that their gathers overlap; of a batch, several rows meet one group, whose words stay in
+//! the second-level cache. Forests that do not fit words (thousands of features or split values) are walked as nodes of
+//! 16 bytes over the row itself. Linear models are in `linear`.
 //!
 //! **Budget.** 100 trees x depth 12, 20 features, AVX-512, one row: some 500 ns, of which the codes take 60 and 63 gathers
 //! nearly all of the rest. They are bound by how many lines the second-level cache hands out: where most lie in the nearest
 //! one, at depth 6, a row takes 200 ns.
 //!
-//! **Tried and dropped.** In the portable kernel: bounds checks (2.6 times as long); eight chains instead of sixteen, so that no
-//! position is spilled (8 % longer), or four (25 %); positions of 32 bits (15 % longer, as each step extends one); sixteen
-//! comparisons per split value line, as AVX makes them (encoding took 60 % longer than with a search by halves). With AVX2,
-//! two walks at a time instead of four (15 % longer); eight (8 % longer at depth 12, 8 % shorter at 6). A batch row after row
-//! through one part of the forest after the other (1.6 times as long at 100 x 12, 5 times without limit of depth: few
-//! gathers overlap). Looking at the bounds of decisions every two groups instead of four (a decision took longer than a score with
-//! AVX-512, as each look waits for all gathers before it).
+//! **Tried and dropped.** In the portable kernel: bounds checks (2.6 times as long); eight chains instead of sixteen,
+//! so that no position is spilled (8 % longer), or four (25 %); positions of 32 bits (15 % longer, as each step extends
+//! one); sixteen comparisons per split value line, as AVX makes them (encoding took 60 % longer than with a search by
+//! halves). With AVX2, two walks at a time instead of four (15 % longer); eight (8 % longer at depth 12, 8 % shorter at
+//! 6). A batch row after row through one part of the forest after the other (1.6 times as long at 100 x 12, 5 times
+//! without limit of depth: few gathers overlap). Looking at the bounds of decisions every two groups instead of four (a
+//! decision took longer than a score with AVX-512, as each look waits for all gathers before it).
 //!
 //! `cargo bench -p churn-benches --bench score` measures all of it, `benches/peers/score.sh` beside other libraries.
 
@@ -301,7 +301,8 @@ impl Scorer {
         self.decide_at(row, self.threshold)
     }
 
-    /// Whether the score of a row is at least `threshold`; stops asking trees as soon as the others cannot change the answer.
+    /// Whether the score of a row is at least `threshold`; stops asking trees as soon as the others cannot change the
+    /// answer.
     ///
     /// # Panics
     /// When `row` does not have one value per feature.

@@ -1,6 +1,7 @@
 //! The kernel for processors with AVX2: sixteen trees in the lanes of two vectors.
 //!
-//! Each level costs a gather of words. Up to 32 codes lie in two registers and are found by shuffles of bytes; more are gathered.
+//! Each level costs a gather of words. Up to 32 codes lie in two registers and are found by shuffles of bytes; more are
+//! gathered.
 #![allow(unsafe_code)] // vector instructions and gathers; measured at 1.3 times the portable kernel, 1.5 times in batches
 
 use std::arch::x86_64::*;

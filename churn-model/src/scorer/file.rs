@@ -1,9 +1,9 @@
 //! The scorer file: a forest as the kernels walk it, so that a process scores within a millisecond of its start.
 //!
-//! It is made from a model and says less: how to score, nothing of how the model came about. Its layout follows the kernels
-//! and changes with them, so it is not kept for years; the model file is. The container is that of the model file, with a
-//! header text of its own and two tensors of whole cache lines: `cuts`, the split values, and `nodes`, words and leaf values.
-//! The header is padded so that tensors start on a cache line of a mapped file.
+//! It is made from a model and says less: how to score, nothing of how the model came about. Its layout follows the
+//! kernels and changes with them, so it is not kept for years; the model file is. The container is that of the model
+//! file, with a header text of its own and two tensors of whole cache lines: `cuts`, the split values, and `nodes`,
+//! words and leaf values. The header is padded so that tensors start on a cache line of a mapped file.
 
 use std::fs::File;
 use std::path::Path;
@@ -56,8 +56,8 @@ struct Header {
 }
 
 impl Model {
-    /// Writes the scorer file of this model, whole or not at all: what [`Scorer::read`] and [`Scorer::map`] start from, where
-    /// reading the model and making it ready takes too long.
+    /// Writes the scorer file of this model, whole or not at all: what [`Scorer::read`] and [`Scorer::map`] start from,
+    /// where reading the model and making it ready takes too long.
     ///
     /// The file serves the release that wrote it, and others as long as they walk the same layout. It holds the model's id.
     ///
@@ -80,8 +80,8 @@ impl Model {
 impl Scorer {
     /// Reads a scorer file.
     ///
-    /// What kernels rely on is checked, so that no file makes them leave its memory. How deep trees are and between which bounds
-    /// their leaves lie is believed to whom made up the right checksum.
+    /// What kernels rely on is checked, so that no file makes them leave its memory. How deep trees are and between
+    /// which bounds their leaves lie is believed to whom made up the right checksum.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or was written for another layout; see [`ReadProblem`].

@@ -1,15 +1,15 @@
 //! Linear models: eight features side by side.
 //!
-//! **What is computed.** The terms of eight neighbouring features of the row, whether numbers or not, are laid out as arrays,
-//! mean beside mean and weight beside weight. What is no number, or has no logarithm, has weight 0 there. Adding 0 changes
-//! no sum, so the partial sums are those of [`LinearModel::raw_score`], bit for bit. Groups without any logarithm skip
-//! it. Categories are looked up in one table, where a missing or unknown level is one more level.
+//! **What is computed.** The terms of eight neighbouring features of the row, whether numbers or not, are laid out as
+//! arrays, mean beside mean and weight beside weight. What is no number, or has no logarithm, has weight 0 there.
+//! Adding 0 changes no sum, so the partial sums are those of [`LinearModel::raw_score`], bit for bit. Groups without
+//! any logarithm skip it. Categories are looked up in one table, where a missing or unknown level is one more level.
 //!
 //! **Instructions.** One function, which the compiler turns into vectors, is compiled for every set of instructions.
 //!
 //! **Tried and dropped.** A reciprocal in f32 and Newton's steps instead of the division: a fifth slower. Sixteen or 24
-//! features side by side: no faster with AVX-512. One more coefficient of the logarithm: a tenth slower. Dividing all groups first and then evaluating all polynomials: the
-//! compiler then transposes.
+//! features side by side: no faster with AVX-512. One more coefficient of the logarithm: a tenth slower. Dividing all
+//! groups first and then evaluating all polynomials: the compiler then transposes.
 //!
 //! `cargo bench -p churn-benches --bench linear` measures it.
 #![allow(unsafe_code)] // calls of code compiled for AVX2 and AVX-512; measured at 1.7 and 2.3 times the speed of the portable one

@@ -67,8 +67,8 @@ impl Nodes {
         }
     }
 
-    /// Takes bytes of a mapped file where they are; `None` when [`from_bytes`](Self::from_bytes) would not take them, they do
-    /// not start a line, or this processor has other numbers than the file.
+    /// Takes bytes of a mapped file where they are; `None` when [`from_bytes`](Self::from_bytes) would not take them,
+    /// they do not start a line, or this processor has other numbers than the file.
     pub(super) fn mapped(file: Arc<Mmap>, start: usize, n_bytes: usize) -> Option<Self> {
         let bytes = file.get(start..start.checked_add(n_bytes)?)?;
         let is_whole = n_bytes.is_multiple_of(2 * LINE_BYTES) && bytes.as_ptr().addr().is_multiple_of(LINE_BYTES);

@@ -7,7 +7,8 @@ macro_rules! add_groups {
         /// Adds the leaf values of these groups to the partial sums of each row.
         ///
         /// # Safety
-        /// The processor has the instructions of [`is_available`], and the forest has at most [`MOST_SLOTS`] slots with the pad.
+        /// The processor has the instructions of [`is_available`], and the forest has at most [`MOST_SLOTS`] slots with
+        /// the pad.
         #[target_feature(enable = $features)]
         pub(super) unsafe fn add_groups(
             forest: &CompactForest,
