@@ -1,14 +1,16 @@
 //! Churn models: fit them, hold them, save and read them, score with them.
 //!
 //! A [`Model`] is what a model file holds: the features it reads, the fitted trees or weights, the calibrator that turns
-//! raw scores into churn probabilities, the threshold with the costs behind it, and its model card.
+//! raw scores into churn probabilities, the threshold with the costs behind it, and its model card. A [`Scorer`] is a model
+//! made ready to score fast, an [`Explainer`] one made ready to say why.
 //!
 //! ```no_run
-//! use churn_model::Model;
+//! use churn_model::{Model, Scorer};
 //!
 //! let model = Model::read("model.safetensors".as_ref())?;
+//! let scorer = Scorer::new(&model); // once
 //! let row = vec![f32::NAN; model.schema().len()]; // one value per feature, NaN where it is not known
-//! println!("{:.3}", model.score(&row));
+//! println!("{:.3}", scorer.score(&row));
 //! # Ok::<(), churn_model::ReadError>(())
 //! ```
 //!
