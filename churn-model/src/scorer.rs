@@ -147,10 +147,15 @@ enum Engine {
 }
 
 impl Scorer {
-    /// Makes a model ready, for the best instructions that this processor has.
+    /// Makes a model ready, for the best instructions that processor and model suit.
+    ///
+    /// A forest is put into words when its questions fit 254 slots. A feature takes one; two when no code of its own can
+    /// stand for missing values, because some split sends them left above another that sends them right; one or two more
+    /// for every further 254 split values. AVX-512 takes forests of up to 127 slots, AVX2 of 251, NEON of 127. Other
+    /// forests are walked node by node.
     ///
     /// # Cost
-    /// O(nodes) time and 8 to 16 bytes a node.
+    /// O(nodes) time and 8 to 10 bytes a node in words, 16 otherwise.
     pub fn new(model: &Model) -> Self {
         let (engine, combine, n_trees) = match model.kind() {
             ModelKind::Linear(linear) => {
@@ -175,7 +180,8 @@ impl Scorer {
         scorer.limited_to(Kernel::Avx512)
     }
 
-    /// The same scorer with these instructions, or with lesser ones where processor or model do not suit them.
+    /// The same scorer with these instructions, or the best before them in the order of [`Kernel`] where processor or model
+    /// do not suit them.
     #[must_use]
     pub fn limited_to(mut self, kernel: Kernel) -> Self {
         self.kernel = match &self.engine {
@@ -186,7 +192,8 @@ impl Scorer {
         self
     }
 
-    /// The model that this scorer's file was written for; `None` when the scorer was made of a model in memory.
+    /// The model that this scorer's file was written for; `None` when the scorer was made of a model in memory, which
+    /// [`Model::id`] names.
     pub fn model_id(&self) -> Option<ModelId> {
         self.model_id
     }
@@ -201,7 +208,7 @@ impl Scorer {
         self.kernel
     }
 
-    /// Bytes that nodes take, without what is kept per group of trees, or left over of huge pages.
+    /// Bytes that nodes take, without what is kept per group of trees and the unused rest of huge pages.
     pub fn n_bytes(&self) -> usize {
         match &self.engine {
             Engine::Compact(forest) => forest.nodes.n_bytes(),

@@ -91,8 +91,11 @@ impl ReasonValue {
     }
 }
 
-/// The share of the fit split in the same bin as the value of a boolean or a category.
+/// The share of the fit split in the same bin as the value of a boolean or a category; `None` where nobody was counted.
 fn share_of(reference: &ReferenceHistogram, value: f32) -> Option<f64> {
+    if reference.missing_share + reference.shares.iter().sum::<f64>() == 0.0 {
+        return None;
+    }
     if value.is_nan() {
         return Some(reference.missing_share);
     }

@@ -271,9 +271,6 @@ pub enum WriteError {
     /// A header that readers would refuse to parse.
     #[error("the model's header packs more values into its text than a reader accepts; shorten the hyperparameters")]
     TooDense,
-    /// A scorer that is made from a model file as soon as from a scorer file.
-    #[error("only forests in compact form are written as scorer files; read this model from its model file")]
-    NothingToMakeReady,
     /// The parts of the model cannot be put into a container.
     #[error("the model cannot be put into a safetensors container")]
     Container(#[source] Box<dyn Error + Send + Sync>),

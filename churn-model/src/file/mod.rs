@@ -20,7 +20,7 @@ use crate::model::Model;
 use container::Container;
 
 /// The metadata key that holds the header text.
-const METADATA_KEY: &str = "churn_model";
+pub(crate) const METADATA_KEY: &str = "churn_model";
 
 /// The oldest format version that this build reads.
 const OLDEST_VERSION: u32 = 1;
@@ -87,7 +87,8 @@ pub(crate) fn require_file(path: &Path) -> Result<(), ReadProblem> {
     if std::fs::metadata(path).map_err(ReadProblem::Io)?.is_file() { Ok(()) } else { Err(ReadProblem::NotAFile) }
 }
 
-fn read(bytes: &[u8]) -> Result<Model, ReadProblem> {
+/// Reads a model from the bytes of a model file.
+pub(crate) fn read(bytes: &[u8]) -> Result<Model, ReadProblem> {
     let container = Container::open(METADATA_KEY, bytes)?;
     let start = HeaderStart::of(&container.text).ok_or(ReadProblem::HeaderStart)?;
     // Which version it is decides what its checksum is taken over, so it is asked first.

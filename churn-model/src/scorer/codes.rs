@@ -9,7 +9,7 @@ use crate::forest::level_code;
 /// Room for the codes of a row; words name their slot in 8 bits.
 pub(super) const MAX_SLOTS: usize = 256;
 
-/// The code of a missing value where splits send it right; no bin of a word is as high.
+/// The code of a missing level where splits send it right; no bin of a word is as high.
 pub(super) const RIGHT: u8 = u8::MAX;
 
 /// Split values that one byte can tell apart, with [`RIGHT`] left over.
@@ -36,9 +36,12 @@ struct NumberColumn {
     feature: u32,
     /// Position of the pivots, every sixteenth split value; the split values themselves follow them.
     pivots: u32,
-    /// Where missing values go right.
-    right_slot: u8,
-    /// Where missing values go left: their code is 0, as no split value is at or below them.
+    slot: u8,
+    /// What a missing value has for a code in that slot: one that goes right where missing values do, and left where they
+    /// do, as far as one code can.
+    missing_code: u8,
+    /// Where it cannot: the slot of the splits that send missing values left. Their code is 0 there, as no split value
+    /// is at or below them.
     left_slot: u8,
 }
 
@@ -70,16 +73,15 @@ pub(super) struct Encoder {
 #[derive(Debug, Clone, Default)]
 pub(super) struct NumberSlots {
     cuts: Vec<f32>,
-    right: Vec<u8>,
-    left: Vec<u8>,
+    /// Of each chunk, the slots of splits that send missing values right and of those that send them left.
+    slots: Vec<[u8; 2]>,
 }
 
 impl NumberSlots {
     /// The slot and the bin that ask for `value < split_value`.
     pub(super) fn question(&self, split_value: f32, missing_left: bool) -> (u8, u8) {
         let position = self.cuts.partition_point(|&cut| cut < split_value);
-        let slots = if missing_left { &self.left } else { &self.right };
-        (slots[position / MAX_CUTS], (position % MAX_CUTS) as u8)
+        (self.slots[position / MAX_CUTS][usize::from(missing_left)], (position % MAX_CUTS) as u8)
     }
 }
 
@@ -97,8 +99,7 @@ impl Encoder {
         let levels = |feature: u32| Some(schema.features().get(feature as usize)?.levels().len());
         let is_slot = |slot: u8| usize::from(slot) < self.n_slots || slot == UNUSED;
         let is_number = |column: &NumberColumn| {
-            let are_known =
-                levels(column.feature) == Some(0) && is_slot(column.right_slot) && is_slot(column.left_slot);
+            let are_known = levels(column.feature) == Some(0) && is_slot(column.slot) && is_slot(column.left_slot);
             are_known && self.are_cuts(column.pivots as usize).is_some()
         };
         let is_category = |column: &CategoryColumn| {
@@ -142,20 +143,29 @@ impl Encoder {
         Some(slot)
     }
 
-    /// Makes slots for a number with these split values, ascending and without equals; `None` when there is no room.
-    pub(super) fn add_number(&mut self, feature: usize, cuts: Vec<f32>, uses: [bool; 2]) -> Option<NumberSlots> {
+    /// Makes slots for a number with these splits, each a split value and whether missing values go left; `None` when there
+    /// is no room.
+    ///
+    /// One slot serves splits of both kinds when those that send missing values right have the lower split values, as in a
+    /// forest for which missing is zero.
+    pub(super) fn add_number(&mut self, feature: usize, mut splits: Vec<(f32, bool)>) -> Option<NumberSlots> {
+        splits.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        // Zeros of both signs are one split value.
+        let mut cuts: Vec<f32> = splits.iter().map(|(cut, _)| *cut).collect();
+        cuts.dedup_by(|a, b| a == b);
         let mut slots = NumberSlots::default();
+        let mut splits = splits.as_slice();
         for values in cuts.chunks(MAX_CUTS) {
-            let [right, left] = uses.map(|is_used| is_used.then(|| self.add_slot()));
-            // Nobody asks the slot that is not used; the other one's code may be written twice.
-            let (right, left) = match (right, left) {
-                (Some(right), Some(left)) => (right?, left?),
-                (Some(right), None) => (right?, UNUSED),
-                (None, Some(left)) => (UNUSED, left?),
-                (None, None) => return None,
-            };
-            slots.right.push(right);
-            slots.left.push(left);
+            let n_splits = splits.partition_point(|(cut, _)| *cut <= values[values.len() - 1]);
+            let (these, others) = splits.split_at(n_splits);
+            splits = others;
+            let first_left = these.iter().find(|(_, missing_left)| *missing_left).map(|(cut, _)| *cut);
+            let last_right = these.iter().rfind(|(_, missing_left)| !missing_left).map(|(cut, _)| *cut);
+            let slot = self.add_slot()?;
+            let is_one_enough = first_left.zip(last_right).is_none_or(|(left, right)| right < left);
+            let left_slot = if is_one_enough { UNUSED } else { self.add_slot()? };
+            let missing_code = last_right.map_or(0, |right| values.partition_point(|&cut| cut <= right)) as u8;
+            slots.slots.push([slot, if is_one_enough { slot } else { left_slot }]);
             let pivots = self.cuts.len() as u32;
             // Below nothing, so that what fills up a line is never counted.
             let mut every_sixteenth = [f32::NAN; 16];
@@ -170,7 +180,7 @@ impl Encoder {
             }
             self.cuts.push(Cuts(every_sixteenth));
             self.cuts.extend(lines);
-            self.numbers.push(NumberColumn { feature: feature as u32, pivots, right_slot: right, left_slot: left });
+            self.numbers.push(NumberColumn { feature: feature as u32, pivots, slot, missing_code, left_slot });
         }
         slots.cuts = cuts;
         Some(slots)
@@ -195,7 +205,7 @@ impl Encoder {
             let line = count(&self.cuts[pivots], value);
             let code = (line * 16 + count(&self.cuts[pivots + 1 + line], value)) as u8;
             codes.0[usize::from(column.left_slot)] = code;
-            codes.0[usize::from(column.right_slot)] = if value.is_nan() { RIGHT } else { code };
+            codes.0[usize::from(column.slot)] = if value.is_nan() { column.missing_code } else { code };
         }
         for column in &self.categories {
             let code = level_code(row[column.feature as usize], column.n_levels);

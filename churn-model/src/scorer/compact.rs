@@ -176,30 +176,28 @@ enum Slots {
 impl Questions {
     fn new(forest: &ForestModel) -> Option<Self> {
         let levels: Vec<u8> = forest.level_counts().collect();
-        let mut cuts: Vec<Vec<f32>> = vec![Vec::new(); levels.len()];
-        let mut uses = vec![[false; 2]; levels.len()];
+        let mut numbers: Vec<Vec<(f32, bool)>> = vec![Vec::new(); levels.len()];
+        let mut is_asked = vec![false; levels.len()];
         for tree in forest.trees() {
             for node in &tree.nodes {
                 if let Node::Split { feature, rule, missing_left, .. } = *node {
-                    uses[usize::from(feature)][usize::from(missing_left)] = true;
+                    is_asked[usize::from(feature)] = true;
                     if let SplitRule::Below(split_value) = rule {
-                        cuts[usize::from(feature)].push(split_value);
+                        numbers[usize::from(feature)].push((split_value, missing_left));
                     }
                 }
             }
         }
         let mut encoder = Encoder::default();
         let mut slots = Vec::with_capacity(levels.len());
-        for (feature, mut cuts) in cuts.into_iter().enumerate() {
-            slots.push(if uses[feature] == [false; 2] {
+        for (feature, splits) in numbers.into_iter().enumerate() {
+            slots.push(if !is_asked[feature] {
                 Slots::None
-            } else if cuts.is_empty() {
+            } else if splits.is_empty() {
                 let n_levels = levels[feature];
                 Slots::Category { slot: encoder.add_category(feature, n_levels)?, n_levels }
             } else {
-                cuts.sort_unstable_by(f32::total_cmp);
-                cuts.dedup_by(|a, b| a == b); // zeros of both signs are one split value
-                Slots::Number(encoder.add_number(feature, cuts, uses[feature])?)
+                Slots::Number(encoder.add_number(feature, splits)?)
             });
         }
         Some(Self { encoder, slots })

@@ -57,13 +57,15 @@ struct Header {
 
 impl Model {
     /// Writes the scorer file of this model, whole or not at all: what [`Scorer::read`] and [`Scorer::map`] start from,
-    /// where reading the model and making it ready takes too long.
+    /// where reading the model and making a scorer of it takes too long.
     ///
-    /// The file serves the release that wrote it, and others as long as they walk the same layout. It holds the model's id.
+    /// It holds the model's id, feature schema, calibrator and threshold; card, references and what explanations need stay
+    /// in the model file. It serves the release that wrote it, on any processor, and others as long as they walk the same
+    /// layout: write it again with each upgrade. Of a model that starts as soon from its model file, this is the model
+    /// file: linear models, and forests that do not fit words (see [`Scorer::new`]).
     ///
     /// # Errors
-    /// When the file cannot be written, or the model is not one that takes making ready: linear models, and forests of
-    /// thousands of features or split values, start as soon from the model file.
+    /// When the model has no bytes, or they cannot be put there.
     pub fn write_scorer(&self, path: &Path) -> Result<(), WriteError> {
         atomic::write(path, &self.scorer_bytes()?)
     }
@@ -71,9 +73,14 @@ impl Model {
     /// The bytes of this model's scorer file; the same model gives the same bytes.
     ///
     /// # Errors
-    /// When the model is not one that takes making ready; see [`write_scorer`](Self::write_scorer).
+    /// As [`to_bytes`](Self::to_bytes).
     pub fn scorer_bytes(&self) -> Result<Vec<u8>, WriteError> {
-        Scorer::new(self).to_bytes(self.id()?)
+        let model = self.to_bytes()?;
+        let scorer = Scorer::new(self);
+        match &scorer.engine {
+            Engine::Compact(forest) => scorer.to_bytes(forest, ModelId::of_bytes(&model)),
+            Engine::Wide(_) | Engine::Linear(_) => Ok(model),
+        }
     }
 }
 
@@ -128,8 +135,7 @@ impl Scorer {
         map().map_err(|problem| ReadError::in_scorer_file(path, problem))
     }
 
-    fn to_bytes(&self, model_id: ModelId) -> Result<Vec<u8>, WriteError> {
-        let Engine::Compact(forest) = &self.engine else { return Err(WriteError::NothingToMakeReady) };
+    fn to_bytes(&self, forest: &CompactForest, model_id: ModelId) -> Result<Vec<u8>, WriteError> {
         let header = Header {
             checksum: digits(0),
             layout: LAYOUT,
@@ -162,7 +168,13 @@ impl Scorer {
 }
 
 fn from_parts(file: &[u8], nodes: impl Fn(&[u8]) -> Option<Nodes>) -> Result<Scorer, ReadProblem> {
-    let Container { text, tensors } = Container::open(METADATA_KEY, file)?;
+    let Container { text, tensors } = match Container::open(METADATA_KEY, file) {
+        Err(ReadProblem::UnknownMetadata { key, .. }) if key == crate::file::METADATA_KEY => {
+            let model = crate::file::read(file)?;
+            return Ok(Scorer { model_id: Some(ModelId::of_bytes(file)), ..Scorer::new(&model) });
+        }
+        container => container?,
+    };
     if !Density::of(text.as_bytes()).fits_header() {
         return Err(ReadProblem::TooDense { place: "header" });
     }

@@ -6,7 +6,7 @@ mod forests;
 
 mod file;
 
-use churn_features::Feature;
+use churn_features::{Feature, FeatureSchema};
 use churn_model::{
     Calibrator, Combine, ForestModel, Kernel, LinearModel, Model, ModelKind, Node, Scorer, SplitRule, Standardised,
     Term, Tree,
@@ -227,4 +227,36 @@ fn a_row_of_another_length_is_refused() {
 fn scorers_are_shared_by_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Scorer>();
+}
+
+#[test]
+fn missing_values_like_zeros_take_no_slot_of_their_own() {
+    // 200 features whose missing values go where 0 goes, as in a forest of LightGBM that saw none.
+    let mut dice = Dice::new(2);
+    let schema = FeatureSchema::new((0..200).map(|i| Feature::numeric(format!("x{i}"))).collect()).expect("valid");
+    let tree = |feature: u16| {
+        let split_value = f32::from(feature % 5) - 2.0;
+        let rule = SplitRule::Below(split_value);
+        let split = |left| Node::Split { feature, rule, missing_left: 0.0 < split_value, left, cover: 1.0 };
+        let leaf = |value| Node::Leaf { value, cover: 1.0 };
+        let other = SplitRule::Below(-split_value - 0.5);
+        let below = Node::Split { feature, rule: other, missing_left: split_value < -0.5, left: 3, cover: 1.0 };
+        Tree { nodes: vec![split(1), leaf(0.25), below, leaf(0.5), leaf(0.75)] }
+    };
+    let trees: Vec<Tree> = (0..200).map(tree).collect();
+    let forest = ForestModel::new(&schema, Combine::SumLogOdds { base: 0.0 }, &trees).expect("valid");
+    let model = model(schema, ModelKind::Forest(forest));
+    for kernel in Kernel::available() {
+        let scorer = Scorer::new(&model).limited_to(kernel);
+        let expected = match kernel {
+            Kernel::Avx512 => Kernel::Avx2,
+            Kernel::Neon => Kernel::Portable,
+            kernel => kernel,
+        };
+        assert_eq!(scorer.kernel(), expected, "200 slots");
+        for _ in 0..50 {
+            let row = row(&mut dice, 200);
+            assert_eq!(scorer.score(&row).to_bits(), model.score(&row).to_bits());
+        }
+    }
 }
