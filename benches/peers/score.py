@@ -116,7 +116,7 @@ def print_table(figures: dict) -> None:
         remark = report.get("failed") or NOTES.get(peer)
         if remark:
             print(f"- {peer}: {'failed: ' if 'failed' in report else ''}{remark}")
-    for key in ("decide_us", "batch_2_wall_us"):
+    for key in ("decide_us", "batch_1_wall_us", "batch_2_wall_us"):
         print(f"- our {key}: " + ", ".join(f"{kernel} {times[key]:.2f}" for kernel, times in mean.items()))
     plain = [key for key, value in reports[0].items() if isinstance(value, float)]
     of_model = (f"{key} {statistics.mean(report[key] for report in reports):.3g}" for key in plain)

@@ -330,14 +330,14 @@ impl Scorer {
         self.encode(forest, row, &mut codes);
         let mut sums = [0.0; LANES];
         let n_groups = forest.groups.len();
+        // A sum of n numbers is off by less than n roundings of the sum of their sizes; there are four sums here.
+        let slack = 4.0 * self.n_trees as f64 * f64::EPSILON * forest.size;
         let mut first = 0;
         while first < n_groups {
             let next = n_groups.min(first + DECIDE_GROUPS);
             self.add_groups(forest, first..next, from_ref(&codes), from_mut(&mut sums));
             first = next;
             let (rest, sum) = (forest.rest[first], reduce(sums));
-            // Rounding moves sums of f64 by far less than this.
-            let slack = 1e-9 * (sum.abs() + rest[0].abs() + rest[1].abs());
             let score = |sum: f64| self.calibrator.score(self.combine.scale(), self.combine.of_sum(sum, self.n_trees));
             if score(sum + rest[0] - slack) >= threshold {
                 return (true, self.n_trees.min(first * LANES));

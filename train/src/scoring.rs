@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use churn_model::Model;
+use churn_model::{Model, Scorer};
 use churn_training_data::{Keys, ScoringOptions, ScoringTable, read_features};
 
 use crate::Error;
@@ -81,7 +81,8 @@ pub fn score(config: &ScoreConfig, console: &Console) -> Result<Scored, Error> {
     let table = read(config.id.first())?;
     // A table has one column of keys, so it is read once more for each further one.
     let further = config.id.iter().skip(1).map(|id| read(Some(id))).collect::<Result<Vec<_>, _>>()?;
-    let scores = score_all(table.features(), |rows| model.scores(rows));
+    let scorer = Scorer::new(&model);
+    let scores = score_all(table.features(), |rows| scorer.score_batch(rows));
 
     let keys: Vec<&Keys> = [&table].into_iter().chain(&further).map(ScoringTable::keys).collect();
     let key_names: Vec<&str> = match config.id.as_slice() {

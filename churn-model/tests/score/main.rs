@@ -53,7 +53,21 @@ fn scattered(dice: &mut Dice, forest: &ForestModel) -> ForestModel {
     ForestModel::new(&schema(forest.n_features()), forest.combine(), &trees).expect("valid")
 }
 
+/// The forest with leaves of both signs, where it may have them.
+fn both_signs(forest: &ForestModel) -> ForestModel {
+    let mut trees: Vec<Tree> = forest.trees().collect();
+    if forest.combine() != Combine::MeanShare {
+        for node in trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
+            if let Node::Leaf { value, .. } = node {
+                *value = (*value - 0.5) / 16.0;
+            }
+        }
+    }
+    ForestModel::new(&schema(forest.n_features()), forest.combine(), &trees).expect("valid")
+}
+
 fn check(forest: &ForestModel, dice: &mut Dice, n_rows: usize) -> Result<(), TestCaseError> {
+    let forest = &both_signs(forest);
     let n_features = forest.n_features();
     let mut model = model(schema(n_features), ModelKind::Forest(forest.clone()));
     if forest.combine() == Combine::MeanShare && dice.below(2) == 0 {
@@ -257,6 +271,65 @@ fn missing_values_like_zeros_take_no_slot_of_their_own() {
         for _ in 0..50 {
             let row = row(&mut dice, 200);
             assert_eq!(scorer.score(&row).to_bits(), model.score(&row).to_bits());
+        }
+    }
+}
+
+#[test]
+fn a_decision_is_that_of_the_score_where_leaves_cancel() {
+    let schema = FeatureSchema::new(vec![Feature::numeric("x")]).expect("valid");
+    let leaf = |value| Node::Leaf { value, cover: 1.0 };
+    let split = Node::Split { feature: 0, rule: SplitRule::Below(0.5), missing_left: true, left: 1, cover: 2.0 };
+    for large in [1e6_f32, 1e12, 1e16, 1e30] {
+        let tree = |at: usize| match at {
+            64 => Tree { nodes: vec![leaf(large)] },
+            81 => Tree { nodes: vec![split, leaf(-0.7), leaf(0.7)] },
+            96 => Tree { nodes: vec![leaf(-large)] },
+            _ => Tree { nodes: vec![leaf(0.0)] },
+        };
+        let trees: Vec<Tree> = (0..112).map(tree).collect();
+        let forest = ForestModel::new(&schema, Combine::SumLogOdds { base: 0.0 }, &trees).expect("valid");
+        let model = model(schema.clone(), ModelKind::Forest(forest));
+        for kernel in Kernel::available() {
+            let scorer = Scorer::new(&model).limited_to(kernel);
+            for row in [[0.0], [1.0]] {
+                let score = model.score(&row);
+                for step in [0.0, 1e-12, 1e-8, 1e-4, 0.1] {
+                    for threshold in [score - step, score + step] {
+                        assert_eq!(scorer.decide_at(&row, threshold), score >= threshold, "{large} at {threshold}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_that_goes_down_a_whole_chain_reaches_its_end() {
+    for length in [1_u32, 11, 12, 13, 31, 32, 33, 60, 255, 3_000] {
+        let schema = FeatureSchema::new(vec![Feature::numeric("x"), Feature::numeric("y")]).expect("valid");
+        let split = |at: u32| Node::Split {
+            feature: (at % 2) as u16,
+            rule: SplitRule::Below(at as f32),
+            missing_left: false,
+            left: 2 * at + 1,
+            cover: 1.0,
+        };
+        let leaf = |value| Node::Leaf { value, cover: 1.0 };
+        let mut nodes = vec![split(0)];
+        for at in 0..length {
+            nodes.push(leaf(0.25 / (at + 1) as f32));
+            nodes.push(if at + 1 < length { split(at + 1) } else { leaf(0.75) });
+        }
+        // The right child of a split stands behind its left one, so that split `at` is node `2 at`.
+        let forest = ForestModel::new(&schema, Combine::SumLogOdds { base: 0.0 }, &[Tree { nodes }]).expect("valid");
+        let model = model(schema, ModelKind::Forest(forest));
+        for kernel in Kernel::available() {
+            let scorer = Scorer::new(&model).limited_to(kernel);
+            for row in [[1e9, 1e9], [f32::NAN, f32::NAN], [1e9, length as f32 / 2.0]] {
+                assert_eq!(scorer.raw_score(&row), model.kind().raw_score(&row), "{length}, {:?}", scorer.kernel());
+            }
+            assert_eq!(scorer.raw_score(&[1e9, 1e9]), 0.75, "{length}, {:?}", scorer.kernel());
         }
     }
 }
