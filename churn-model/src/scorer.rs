@@ -149,10 +149,10 @@ enum Engine {
 impl Scorer {
     /// Makes a model ready, for the best instructions that processor and model suit.
     ///
-    /// A forest is put into words when its questions fit 254 slots. A feature takes one; two when no code of its own can
-    /// stand for missing values, because some split sends them left above another that sends them right; one or two more
-    /// for every further 254 split values. AVX-512 takes forests of up to 127 slots, AVX2 of 251, NEON of 127. Other
-    /// forests are walked node by node.
+    /// A forest is put into words when its questions fit 254 slots. A feature takes one; two when no one code can stand
+    /// for missing values, because some split sends them left and another one, with the same or a higher split value,
+    /// right; and as many again for every further 254 split values. AVX-512 takes forests of up to 127 slots, AVX2 of
+    /// 251, NEON of 127. Other forests are walked node by node.
     ///
     /// # Cost
     /// O(nodes) time and 8 to 10 bytes a node in words, 16 otherwise.
