@@ -68,7 +68,7 @@ pub enum ReadProblem {
     #[error("cannot be read")]
     Io(#[source] io::Error),
     /// A folder, a pipe or a device.
-    #[error("is not a regular file; name the file itself")]
+    #[error("is not a regular file; name the file itself, such as model.safetensors")]
     NotAFile,
     /// It ends inside its container header.
     #[error("ends after {found} bytes, inside its container header; it was cut short, or is another kind of file")]
