@@ -18,7 +18,7 @@
 //! them into the lanes of two vectors, one gather per level; `avx512` into one vector, with the codes and the top
 //! levels of a group in registers; `neon` has the codes there too, and loads words one by one. A single row meets
 //! several groups at once so that their gathers overlap; of a batch, several rows meet one group, whose words stay in
-//! the second-level cache. Forests that do not fit words (thousands of features or split values) are walked as nodes of
+//! the second-level cache. Forests that do not fit words ([`Scorer::new`] says which) are walked as nodes of
 //! 16 bytes over the row itself. Linear models are in `linear`.
 //!
 //! **Budget.** 100 trees x depth 12, 20 features, AVX-512, one row: some 500 ns, of which the codes take 60 and 63 gathers

@@ -2,7 +2,7 @@
 //!
 //! Each level costs a gather of words. Up to 32 codes lie in two registers and are found by shuffles of bytes; more are
 //! gathered.
-#![allow(unsafe_code)] // vector instructions and gathers; measured at 1.3 times the portable kernel, 1.5 times in batches
+#![allow(unsafe_code)] // vector instructions and gathers; measured at 1.3 times the portable kernel, 1.4 times in batches
 
 use std::arch::x86_64::*;
 

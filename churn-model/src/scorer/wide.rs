@@ -1,4 +1,4 @@
-//! Forests that do not fit compact words: thousands of features or of split values per feature, trees of very many nodes.
+//! Forests that do not fit compact words: more features or split values than there are slots, trees of very many nodes.
 
 use super::compact::LANES;
 use crate::forest::{ForestModel, LevelSet, Node, SplitRule, level_code};
