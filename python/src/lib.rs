@@ -1,0 +1,25 @@
+//! The native half of the Python package `churn_model`: one file per Python class, and no logic of its own.
+//!
+//! Nothing here panics on input: whatever Python hands over is checked and refused as an exception that names the column
+//! or the argument. Long calls release the interpreter lock and end within a tenth of a second of an interrupt.
+
+mod error;
+mod model;
+mod running;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::error::{ChurnError, ColumnError, EventError, FitError, ModelFileError};
+    #[pymodule_export]
+    use crate::model::Model;
+
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
