@@ -7,6 +7,7 @@ mod arrow_columns;
 mod column;
 mod error;
 mod features;
+mod fit;
 mod input;
 mod model;
 mod running;
@@ -19,6 +20,8 @@ mod _native {
     use crate::error::{ChurnError, ColumnError, EventError, FitError, ModelFileError};
     #[pymodule_export]
     use crate::features::Features;
+    #[pymodule_export]
+    use crate::fit::{fit, group_numbers};
     #[pymodule_export]
     use crate::model::{Model, UnseenLevelWarning};
 

@@ -11,12 +11,18 @@ from churn_model._native import (
     EventError,
     FitError,
     ModelFileError,
+    UnseenLevelWarning,
     __version__,
 )
 
 # Everything else is imported when it is first used: `import churn_model` takes milliseconds, and needs NumPy only.
 _HOME = {
+    "Campaign": "campaign",
+    "ChurnClassifier": "estimators",
+    "DecisionTreeClassifier": "estimators",
+    "LinearClassifier": "estimators",
     "Model": "model",
+    "RandomForestClassifier": "estimators",
 }
 
 
