@@ -4,6 +4,7 @@
 //! or the argument. Long calls release the interpreter lock and end within a tenth of a second of an interrupt.
 
 mod error;
+mod interop;
 mod model;
 mod running;
 
@@ -13,6 +14,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::error::{ChurnError, ColumnError, EventError, FitError, ModelFileError};
+    #[pymodule_export]
+    use crate::interop::{from_lightgbm, from_parts, from_xgboost, parts, revised};
     #[pymodule_export]
     use crate::model::Model;
 
