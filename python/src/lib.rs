@@ -3,7 +3,11 @@
 //! Nothing here panics on input: whatever Python hands over is checked and refused as an exception that names the column
 //! or the argument. Long calls release the interpreter lock and end within a tenth of a second of an interrupt.
 
+mod arrow_columns;
+mod column;
 mod error;
+mod features;
+mod input;
 mod interop;
 mod model;
 mod running;
@@ -15,9 +19,11 @@ mod _native {
     #[pymodule_export]
     use crate::error::{ChurnError, ColumnError, EventError, FitError, ModelFileError};
     #[pymodule_export]
+    use crate::features::Features;
+    #[pymodule_export]
     use crate::interop::{from_lightgbm, from_parts, from_xgboost, parts, revised};
     #[pymodule_export]
-    use crate::model::Model;
+    use crate::model::{Model, UnseenLevelWarning};
 
     use super::*;
 

@@ -114,7 +114,7 @@ def transformed(transformer: Any, columns: Sequence[Column], names: Sequence[str
             return _scaled(columns, (np.divide, transformer.scale_))
         case preprocessing.MinMaxScaler() if not transformer.clip:
             return _scaled(columns, (np.multiply, transformer.scale_), (np.add, transformer.min_))
-        case preprocessing.FunctionTransformer() if transformer.func is None:
+        case preprocessing.FunctionTransformer() if transformer.func is None or _only_checks(transformer.func):
             return list(columns)
         case impute.SimpleImputer() if transformer.indicator_ is None and is_missing(transformer.missing_values):
             return _filled(transformer, columns, names)
@@ -128,6 +128,13 @@ def transformed(transformer: Any, columns: Sequence[Column], names: Sequence[str
         f"{transformer!r} is not imported: what it makes of a feature is no scale and no list of levels; "
         "import the estimator behind it, and give the model what the transformer makes"
     )
+
+
+def _only_checks(function: Any) -> bool:
+    """Whether a function hands on what it gets: histogram boosting passes numbers through one."""
+    from sklearn.utils import check_array
+
+    return getattr(function, "func", None) is check_array
 
 
 def _check_width(transformer: Any, columns: Sequence[Column]) -> None:
@@ -180,10 +187,18 @@ def _encoded(encoder: Any, columns: Sequence[Column], names: Sequence[str], enco
     encoded = []
     for at, (column, categories) in enumerate(zip(columns, encoder.categories_, strict=True)):
         name = names[column.feature]
-        if column.levels is not None or column.steps:
-            raise ChurnError(f"feature {name!r} is scaled or encoded twice before {encoder!r}")
         categories = list(categories.tolist())
         table, unknown = encode(encoder, at, categories)
+        if column.levels is not None:
+            known = np.array([*column.table, column.missing])
+            rows = [_row(value, categories, table, unknown) for value in known.tolist()]
+            encoded += [
+                replace(column, table=np.array([row[output] for row in rows[:-1]]), missing=float(rows[-1][output]))
+                for output in range(table.shape[1])
+            ]
+            continue
+        if column.steps:
+            raise ChurnError(f"feature {name!r} is scaled before {encoder!r}; encode it first")
         levels = [position for position, level in enumerate(categories) if not is_missing(level)]
         if column.fill is not None:
             if column.fill not in categories:
@@ -198,12 +213,20 @@ def _encoded(encoder: Any, columns: Sequence[Column], names: Sequence[str], enco
                 f"feature {name!r}: {encoder!r} tells missing values from unknown levels, which are one here; "
                 "fit it with handle_unknown='error', or on data without missing values"
             )
-        known = tuple(categories[position] for position in levels)
+        names_of_levels = tuple(categories[position] for position in levels)
         encoded += [
-            replace(column, fill=None, levels=known, table=table[levels, output], missing=float(missing[output]))
+            replace(column, fill=None, levels=names_of_levels, table=table[levels, output], missing=float(missing[output]))
             for output in range(table.shape[1])
         ]
     return encoded
+
+
+def _row(value: float, categories: list[Any], table: Floats, unknown: Floats | None) -> Floats:
+    """What an encoder makes of a code of another encoder."""
+    for position, category in enumerate(categories):
+        if category == value or (is_missing(category) and np.isnan(value)):
+            return table[position]
+    return np.zeros(table.shape[1]) if unknown is None else unknown
 
 
 def _one_hot(encoder: Any, at: int, categories: list[Any]) -> tuple[Floats, Floats | None]:

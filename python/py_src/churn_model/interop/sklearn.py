@@ -86,6 +86,7 @@ def _parts(classifier: Any, columns: list[Column], names: list[str]) -> tuple[di
             raise ChurnError(f"{classifier!r} is not imported; imported are {READ}")
     if len(classifier.classes_) != 2 or getattr(classifier, "n_outputs_", 1) != 1:
         raise ChurnError(f"the classifier tells {len(classifier.classes_)} classes apart; churn models know two")
+    _levels(columns, names)
     model, columns, nodes = read(classifier, columns, names)
     used = sorted({column.feature for column in columns})
     position = {feature: at for at, feature in enumerate(used)}
@@ -125,7 +126,16 @@ def _levels(columns: Iterable[Column], names: list[str]) -> dict[int, list[str]]
     for column in columns:
         if levels.setdefault(column.feature, column.levels) != column.levels:
             raise ChurnError(f"feature {names[column.feature]!r} is encoded in two ways; give one of them a column of its own")
-    return {feature: [str(level) for level in known] for feature, known in levels.items() if known is not None}
+    return {feature: [_text(level) for level in known] for feature, known in levels.items() if known is not None}
+
+
+def _text(level: Any) -> str:
+    """The name that a level has in a schema, as data frames are read: 3.0 is "3", True is "true"."""
+    if isinstance(level, bool):
+        return str(level).lower()
+    if isinstance(level, float):
+        return np.format_float_positional(np.float64(np.float32(level)), trim="-")
+    return str(level)
 
 
 class _Nodes:
@@ -136,8 +146,9 @@ class _Nodes:
         self.parts: list[dict[str, Any]] = []
 
     def add(self, **tree: Any) -> None:
-        """Adds a tree: `column` (-1 for a leaf), `split_value`, `leaf`, `left`, `right`, `missing_left`, `cover`; and
-        `goes_left`, the levels that do by node, where there are splits that know levels."""
+        """Adds a tree: `column` (-1 for a leaf), `split_value`, `leaf`, `left`, `right`, `missing_left`, `cover`.
+
+        Where splits ask for sets of codes, also `by_codes`, whether a node does, and `codes_left`, its set."""
         self.parts.append(tree)
 
     def columns(self, columns: list[Column], position: dict[int, int]) -> dict[str, Any]:
@@ -159,12 +170,12 @@ class _Nodes:
                 value[here] = _first_right(column, split_value[here], self.dtype)
                 continue
             by_levels[here] = True
-            if "goes_left" in nodes:
-                level_sets[here] = nodes["goes_left"][here]
-                continue
             table = column.table.astype(self.dtype).astype(np.float64)
-            goes_left = np.where(np.isnan(table), missing_left[here, None], table <= split_value[here, None])
-            level_sets[here] = _sets(goes_left)
+            goes_left = table <= split_value[here, None]
+            if "codes_left" in nodes:
+                codes = np.nan_to_num(table).clip(0, 255).astype(np.intp)
+                goes_left = np.where(nodes["by_codes"][here, None], nodes["codes_left"][here][:, codes], goes_left)
+            level_sets[here] = _sets(np.where(np.isnan(table), nodes["missing_left"].astype(bool)[here, None], goes_left))
         sizes = [len(tree["column"]) for tree in self.parts]
         return {
             "tree_starts": np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32),
@@ -247,20 +258,14 @@ def _histogram_boosted(
 ) -> tuple[dict[str, Any], list[Column], _Nodes]:
     if getattr(classifier, "_preprocessor", None) is not None:
         columns = transformed(classifier._preprocessor, columns, names)
-    elif classifier.is_categorical_ is not None and classifier.is_categorical_.any():
-        first = names[columns[int(np.argmax(classifier.is_categorical_))].feature]
-        raise ChurnError(
-            f"feature {first!r} is a category without names of its levels; fit with categorical_features='from_dtype' "
-            "on a data frame"
-        )
     is_category = classifier.is_categorical_
     nodes = _Nodes(np.float64)
     for (predictor,) in classifier._predictors:
         tree = predictor.nodes
-        goes_left = np.zeros((len(tree), 4), np.uint64)
-        by_levels = np.flatnonzero(tree["is_categorical"].astype(bool) & ~tree["is_leaf"].astype(bool))
-        words = predictor.raw_left_cat_bitsets[tree["bitset_idx"][by_levels]].astype("<u4")
-        goes_left[by_levels] = np.ascontiguousarray(words).view("<u8")
+        by_codes = tree["is_categorical"].astype(bool) & ~tree["is_leaf"].astype(bool)
+        codes_left = np.zeros((len(tree), 256), bool)
+        words = predictor.raw_left_cat_bitsets[tree["bitset_idx"][by_codes]].astype("<u4")
+        codes_left[by_codes] = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
         nodes.add(
             column=np.where(tree["is_leaf"].astype(bool), -1, tree["feature_idx"].astype(np.int64)),
             split_value=tree["num_threshold"],
@@ -269,7 +274,7 @@ def _histogram_boosted(
             right=tree["right"],
             missing_left=tree["missing_go_to_left"],
             cover=tree["count"],
-            **({} if is_category is None else {"goes_left": goes_left}),
+            **({} if is_category is None else {"by_codes": by_codes, "codes_left": codes_left}),
         )
     base = float(np.ravel(classifier._baseline_prediction)[0])
     return {"forest": {"combine": {"kind": "sum_log_odds", "base": base}}}, columns, nodes
