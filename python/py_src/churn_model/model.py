@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from churn_model import _native
@@ -68,13 +68,22 @@ class Model(_native.Model):
         return from_sklearn(cls, estimator, feature_names=feature_names, threshold=threshold, x=x)
 
     @classmethod
-    def from_lightgbm(cls: type[_M], booster: Any, *, threshold: float | None = None, x: Any = None) -> _M:
+    def from_lightgbm(
+        cls: type[_M],
+        booster: Any,
+        *,
+        levels: Mapping[str, Sequence[Any]] | None = None,
+        threshold: float | None = None,
+        x: Any = None,
+    ) -> _M:
         """A model that LightGBM has fitted.
 
         Parameters
         ----------
         booster
             A `Booster`, an `LGBMClassifier`, or the text, bytes or path of a saved model.
+        levels
+            Levels of its categories by feature, in the order of their codes, where the model does not hold them.
         threshold
             Score at or above which someone acts; 0.5 when None.
         x
@@ -92,16 +101,25 @@ class Model(_native.Model):
         """
         from churn_model.interop.boosters import from_lightgbm
 
-        return from_lightgbm(cls, booster, threshold=threshold, x=x)
+        return from_lightgbm(cls, booster, levels=levels, threshold=threshold, x=x)
 
     @classmethod
-    def from_xgboost(cls: type[_M], booster: Any, *, threshold: float | None = None, x: Any = None) -> _M:
+    def from_xgboost(
+        cls: type[_M],
+        booster: Any,
+        *,
+        levels: Mapping[str, Sequence[Any]] | None = None,
+        threshold: float | None = None,
+        x: Any = None,
+    ) -> _M:
         """A model that XGBoost has fitted.
 
         Parameters
         ----------
         booster
             A `Booster`, an `XGBClassifier`, or the JSON text, bytes or path of a saved model.
+        levels
+            Levels of its categories by feature, in the order of their codes, where the model does not hold them.
         threshold
             Score at or above which someone acts; 0.5 when None.
         x
@@ -111,7 +129,7 @@ class Model(_native.Model):
         -------
         Model
             With the names of the columns, and the levels of the categories of a data frame that it was fitted on (from
-            XGBoost 3.1 on).
+            XGBoost 3.1 on, and only names in ASCII; give `levels` otherwise).
 
         Raises
         ------
@@ -120,7 +138,7 @@ class Model(_native.Model):
         """
         from churn_model.interop.boosters import from_xgboost
 
-        return from_xgboost(cls, booster, threshold=threshold, x=x)
+        return from_xgboost(cls, booster, levels=levels, threshold=threshold, x=x)
 
     def to_onnx(self, path: str | os.PathLike[str] | None = None) -> onnx.ModelProto:
         """The model for ONNX runtimes, with equal scores.

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from churn_model import _native
 
 if TYPE_CHECKING:
@@ -42,3 +44,12 @@ def completed(model: M, *, threshold: float | None, x: Any, card: Mapping[str, A
     if not header and rows is None:
         return model
     return type(model).from_bytes(_native.revised(model, json.dumps(header), rows))
+
+
+def level_text(level: Any) -> str:
+    """The name that a level has in a schema, as data frames are read: 3.0 is "3", True is "true"."""
+    if isinstance(level, bool):
+        return str(level).lower()
+    if isinstance(level, float):
+        return np.format_float_positional(np.float64(np.float32(level)), trim="-")
+    return str(level)

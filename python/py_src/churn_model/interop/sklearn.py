@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from churn_model import _native
 from churn_model._native import ChurnError
-from churn_model.interop import completed
+from churn_model.interop import completed, level_text
 from churn_model.interop.columns import Column, transformed
 
 if TYPE_CHECKING:
@@ -126,16 +126,7 @@ def _levels(columns: Iterable[Column], names: list[str]) -> dict[int, list[str]]
     for column in columns:
         if levels.setdefault(column.feature, column.levels) != column.levels:
             raise ChurnError(f"feature {names[column.feature]!r} is encoded in two ways; give one of them a column of its own")
-    return {feature: [_text(level) for level in known] for feature, known in levels.items() if known is not None}
-
-
-def _text(level: Any) -> str:
-    """The name that a level has in a schema, as data frames are read: 3.0 is "3", True is "true"."""
-    if isinstance(level, bool):
-        return str(level).lower()
-    if isinstance(level, float):
-        return np.format_float_positional(np.float64(np.float32(level)), trim="-")
-    return str(level)
+    return {feature: [level_text(level) for level in known] for feature, known in levels.items() if known is not None}
 
 
 class _Nodes:
