@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import churn_model as cm
 import numpy as np
 import pytest
-
-import churn_model as cm
 
 pd = pytest.importorskip("pandas")
 
@@ -18,12 +17,14 @@ GOLDEN = Path(__file__).parents[2] / "churn-model" / "tests" / "golden" / "impor
 def frame(*, industries: tuple[str, ...] = ("IT", "energy", "retail")) -> tuple[Any, Any]:
     dice = np.random.default_rng(0)
     n = 800
-    table = pd.DataFrame({
-        "job30": np.float32(dice.normal(size=n)),
-        "industry": pd.Categorical(dice.choice(industries, n)),
-        "plan": pd.Categorical(dice.choice([3, 1, 10], n)),
-        "trial": dice.random(n) < 0.5,
-    })
+    table = pd.DataFrame(
+        {
+            "job30": np.float32(dice.normal(size=n)),
+            "industry": pd.Categorical(dice.choice(industries, n)),
+            "plan": pd.Categorical(dice.choice([3, 1, 10], n)),
+            "trial": dice.random(n) < 0.5,
+        }
+    )
     y = ((table["job30"] > 0) ^ (table["industry"] == industries[0]) ^ (table["plan"] == 10)).astype(int)
     table.loc[::7, "job30"] = np.nan
     table.loc[::9, "industry"] = np.nan
@@ -37,7 +38,9 @@ def shuffled(table: Any) -> Any:
     return table.assign(plan=table["plan"].astype("int64"))
 
 
-@pytest.mark.parametrize("options", [{}, {"boosting_type": "rf", "subsample": 0.7, "subsample_freq": 1}, {"max_cat_to_onehot": 1}])
+@pytest.mark.parametrize(
+    "options", [{}, {"boosting_type": "rf", "subsample": 0.7, "subsample_freq": 1}, {"max_cat_to_onehot": 1}]
+)
 def test_a_lightgbm_classifier_scores_the_same_by_name_and_level(options: dict[str, Any]) -> None:
     lightgbm = pytest.importorskip("lightgbm")
     table, y = frame(industries=("Énergie", "IT", 'retail, "other"'))
@@ -98,7 +101,9 @@ def test_levels_that_a_model_does_not_hold_can_be_given() -> None:
         cm.Model.from_xgboost(classifier, levels={"job30": ["a"]})
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*/*.refused.*")), ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path", sorted(GOLDEN.glob("*/*.refused.*")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_what_cannot_be_read_is_refused(path: Path) -> None:
     read = cm.Model.from_lightgbm if path.suffix == ".txt" else cm.Model.from_xgboost
     with pytest.raises(cm.ChurnError):

@@ -5,28 +5,27 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import churn_model as cm
 import numpy as np
 import pytest
-
-import churn_model as cm
 
 pytest.importorskip("sklearn")
 pd = pytest.importorskip("pandas")
 
-from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer  # noqa: E402
-from sklearn.ensemble import (  # noqa: E402
+from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
+from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
-from sklearn.feature_selection import SelectKBest  # noqa: E402
-from sklearn.impute import SimpleImputer  # noqa: E402
-from sklearn.linear_model import LogisticRegression, SGDClassifier  # noqa: E402
-from sklearn.model_selection import FixedThresholdClassifier  # noqa: E402
-from sklearn.neighbors import KNeighborsClassifier  # noqa: E402
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import (  # noqa: E402
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
     OneHotEncoder,
@@ -35,8 +34,8 @@ from sklearn.preprocessing import (  # noqa: E402
     RobustScaler,
     StandardScaler,
 )
-from sklearn.svm import SVC  # noqa: E402
-from sklearn.tree import DecisionTreeClassifier  # noqa: E402
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 N = 600
 
@@ -44,12 +43,14 @@ N = 600
 def numbers(seed: int = 0, *, missing: float = 0.0) -> tuple[Any, Any]:
     """A matrix with ties, both signs and large values, and labels."""
     dice = np.random.default_rng(seed)
-    x = np.column_stack([
-        dice.integers(0, 8, N),
-        dice.normal(size=N),
-        np.exp(4 * dice.normal(size=N)),
-        np.round(dice.normal(size=N), 1) * 1e-3,
-    ]).astype(np.float64)
+    x = np.column_stack(
+        [
+            dice.integers(0, 8, N),
+            dice.normal(size=N),
+            np.exp(4 * dice.normal(size=N)),
+            np.round(dice.normal(size=N), 1) * 1e-3,
+        ]
+    ).astype(np.float64)
     y = (x[:, 0] + x[:, 1] + np.log(x[:, 2]) + dice.normal(size=N) > 4).astype(int)
     x[dice.random(x.shape) < missing] = np.nan
     return x, y
@@ -59,7 +60,13 @@ def frame(seed: int = 0) -> tuple[Any, Any]:
     """A data frame with two categories, and labels."""
     x, _ = numbers(seed)
     dice = np.random.default_rng(seed + 1)
-    table = pd.DataFrame({"job30": x[:, 0], "industry": dice.choice(["IT", "energy", "retail"], N), "load": x[:, 2].astype(np.float32).astype(np.float64)})
+    table = pd.DataFrame(
+        {
+            "job30": x[:, 0],
+            "industry": dice.choice(["IT", "energy", "retail"], N),
+            "load": x[:, 2].astype(np.float32).astype(np.float64),
+        }
+    )
     table["plan"] = dice.choice([1, 2, 10], N)
     y = ((table["job30"] > 3) ^ (table["industry"] == "IT") ^ (dice.random(N) < 0.2)).astype(int)
     return table, y
@@ -243,8 +250,10 @@ def test_columns_may_be_selected_by_type_position_slice_and_support() -> None:
         (StandardScaler(), make_column_selector(dtype_include=np.number)),
         (OneHotEncoder(), make_column_selector(dtype_exclude=np.number)),
     )
-    by_position = make_column_transformer((OneHotEncoder(), [1]), (MinMaxScaler(), slice(2, 4)), remainder=RobustScaler())
-    by_name = make_column_transformer((OneHotEncoder(), "industry".split()), (MinMaxScaler(), slice("load", "plan")))
+    by_position = make_column_transformer(
+        (OneHotEncoder(), [1]), (MinMaxScaler(), slice(2, 4)), remainder=RobustScaler()
+    )
+    by_name = make_column_transformer((OneHotEncoder(), ["industry"]), (MinMaxScaler(), slice("load", "plan")))
     selected = make_pipeline(by_type, SelectKBest(k=4))
     for transformer in (by_type, by_position, by_name, selected):
         for classifier in (LogisticRegression(), DecisionTreeClassifier(max_depth=5)):

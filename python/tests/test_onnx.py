@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import churn_model as cm
 import numpy as np
 import pytest
-
-import churn_model as cm
 from churn_model import _native
 
 onnx = pytest.importorskip("onnx")
@@ -60,7 +59,7 @@ def random_nodes(schema: list[dict[str, Any]], n_trees: int, *, shares: bool) ->
             nodes += [[-1, 0.0, 0, 0, False], [-1, 0.0, 0, 0, False]]
         for node in nodes:
             if node[0] < 0:
-                node[1] = dice.random() if shares else dice.normal() / 4
+                node[1] = dice.random() if shares else dice.normal() / 15
             elif schema[node[0]]["kind"] == "category":
                 bits = np.zeros(256, bool)
                 n_levels = len(schema[node[0]]["levels"])
@@ -96,14 +95,16 @@ def rows_for(schema: list[dict[str, Any]], nodes: dict[str, Any] | None, n: int 
 
 
 @pytest.mark.parametrize("calibrator", CALIBRATORS, ids=lambda c: f"{c['kind']}{len(c.get('raw_scores', ''))}")
-@pytest.mark.parametrize("combine", [{"kind": "mean_share"}, {"kind": "sum_log_odds", "base": -0.7}], ids=lambda c: c["kind"])
+@pytest.mark.parametrize(
+    "combine", [{"kind": "mean_share"}, {"kind": "sum_log_odds", "base": 0.2}], ids=lambda c: c["kind"]
+)
 def test_forests_score_the_same_at_and_beside_split_values(combine: dict[str, Any], calibrator: dict[str, Any]) -> None:
     schema = features()
     nodes = random_nodes(schema, 24, shares=combine["kind"] == "mean_share")
     model = model_of(schema, {"forest": {"combine": combine}}, nodes, calibrator)
     x = rows_for(schema, nodes)
     expected = model.score(x)
-    assert len(np.unique(expected)) > (1 if len(calibrator.get("raw_scores", "ab")) == 1 else 20) - 1
+    assert len(calibrator.get("raw_scores", "ab")) == 1 or len(np.unique(expected)) > 30
     np.testing.assert_allclose(in_onnx(model, x), expected, rtol=1e-12, atol=1e-15)
 
 
@@ -142,7 +143,9 @@ def test_a_model_of_categories_only_and_one_of_one_number_score_the_same() -> No
 def test_golden_models_score_the_same(name: str) -> None:
     model = cm.Model.load(GOLDEN / f"{name}.safetensors")
     numbers = np.float32([-3.0, -0.0, 0.0, 6.9999995, 7.0, 7.000001, 29.5, 1e30, np.nan])
-    x = np.array([[a, b, c] for a in numbers for b in (0, 1, np.nan) for c in (0, 1, 2, 3, 0.5, -1, np.nan)], np.float32)
+    x = np.array(
+        [[a, b, c] for a in numbers for b in (0, 1, np.nan) for c in (0, 1, 2, 3, 0.5, -1, np.nan)], np.float32
+    )
     np.testing.assert_allclose(in_onnx(model, x), model.score(x), rtol=1e-6, atol=1e-15)
 
 
@@ -154,7 +157,7 @@ def test_forests_of_lightgbm_with_real_categories_score_the_same() -> None:
     y = (table["a"] + dice.normal(size=60)[table["c"].cat.codes] > 0).astype(int)
     table.loc[::11, "a"] = np.nan
     model = cm.Model.from_lightgbm(lightgbm.LGBMClassifier(n_estimators=100, verbose=-1).fit(table, y))
-    np.testing.assert_allclose(in_onnx(model, model.matrix(table)), model.score(table), rtol=1e-12)
+    np.testing.assert_allclose(in_onnx(model, model.matrix(table)), model.score(table), rtol=1e-9)
 
 
 def test_the_file_says_what_it_needs(tmp_path: Path) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from churn_model import _native
 
 if TYPE_CHECKING:
-    import onnx
+    from typing import Self
 
-_M = TypeVar("_M", bound="Model")
+    import onnx
 
 
 class Model(_native.Model):
@@ -21,13 +21,13 @@ class Model(_native.Model):
 
     @classmethod
     def from_sklearn(
-        cls: type[_M],
+        cls,
         estimator: Any,
         *,
         feature_names: Sequence[str] | None = None,
         threshold: float | None = None,
         x: Any = None,
-    ) -> _M:
+    ) -> Self:
         """A classifier of two classes that scikit-learn has fitted, alone or at the end of a pipeline.
 
         Trees, forests, gradient boosting and logistic regression are read, behind scalers, imputers, one-hot and ordinal
@@ -69,13 +69,13 @@ class Model(_native.Model):
 
     @classmethod
     def from_lightgbm(
-        cls: type[_M],
+        cls,
         booster: Any,
         *,
         levels: Mapping[str, Sequence[Any]] | None = None,
         threshold: float | None = None,
         x: Any = None,
-    ) -> _M:
+    ) -> Self:
         """A model that LightGBM has fitted.
 
         Parameters
@@ -105,13 +105,13 @@ class Model(_native.Model):
 
     @classmethod
     def from_xgboost(
-        cls: type[_M],
+        cls,
         booster: Any,
         *,
         levels: Mapping[str, Sequence[Any]] | None = None,
         threshold: float | None = None,
         x: Any = None,
-    ) -> _M:
+    ) -> Self:
         """A model that XGBoost has fitted.
 
         Parameters
@@ -145,7 +145,7 @@ class Model(_native.Model):
 
         It reads `features`, float32 of shape (n, n_features): what `matrix` gives, with NaN for missing values and
         categories as positions in their levels; and gives `score`, float64 of shape (n,). It works in double precision,
-        with operator sets 18 of ONNX and 5 of ai.onnx.ml (ONNX Runtime 1.20 and later). Names, levels and threshold are
+        with operator sets 18 of ONNX and 5 of ai.onnx.ml, whose splits know sets of levels. Names, levels and threshold are
         in its metadata.
 
         Parameters

@@ -125,13 +125,19 @@ def _known_levels(graph: _Graph, x: str, features: list[dict[str, Any]]) -> str:
     is_category = np.array([feature["kind"] == "category" for feature in features])
     if not is_category.any():
         return x
-    known = graph.add("And", [
-        graph.add("Equal", [x, graph.add("Floor", [x])]),
-        graph.add("And", [
-            graph.add("GreaterOrEqual", [x, graph.constant(0.0)]),
-            graph.add("Less", [x, graph.constant(n_levels)]),
-        ]),
-    ])
+    known = graph.add(
+        "And",
+        [
+            graph.add("Equal", [x, graph.add("Floor", [x])]),
+            graph.add(
+                "And",
+                [
+                    graph.add("GreaterOrEqual", [x, graph.constant(0.0)]),
+                    graph.add("Less", [x, graph.constant(n_levels)]),
+                ],
+            ),
+        ],
+    )
     keeps = graph.add("Or", [known, graph.constant(~is_category, np.bool_)])
     return graph.add("Where", [keeps, x, graph.constant(np.nan)])
 
@@ -162,7 +168,7 @@ def _forest(graph: _Graph, x: str, header: dict[str, Any], nodes: dict[str, Any]
     n_levels = np.array([len(entry.get("levels", ())) for entry in header["features"]])
     # An empty set, with which everything known goes right, is that of a code which no level has.
     members = [
-        [*(np.flatnonzero(left[:n]).tolist() or [-1.0]), np.nan]
+        [*(np.flatnonzero(left[:n]).tolist() or [-1]), np.nan]
         for left, n in zip(sets, n_levels[feature[by_levels]], strict=True)
     ]
     sums = graph.trees(

@@ -35,13 +35,13 @@ class Column:
 
     def values(self, x: Any) -> Floats:
         """The column's values of values of a number (NaN included), shape as given."""
-        x = np.asarray(x, np.float64)
+        values: Floats = np.asarray(x, np.float64)
         if self.fill is not None:
-            x = np.where(np.isnan(x), self.fill, x)
+            values = np.where(np.isnan(values), self.fill, values)
         with np.errstate(over="ignore", invalid="ignore"):
             for step, operand in self.steps:
-                x = step(x, operand)
-        return x
+                values = step(values, operand)
+        return values
 
     def missing_value(self) -> float:
         """What a missing value becomes; NaN when it stays missing."""
@@ -152,9 +152,9 @@ def _selected(columns: Sequence[Column], selection: Any, transformer: Any) -> li
     if isinstance(selection, str | int | np.integer):
         selection = [selection]
     if isinstance(selection, slice):
-        bounds = [names.index(end) + after if isinstance(end, str) else end
-                  for end, after in ((selection.start, 0), (selection.stop, 1))]
-        return list(columns[slice(*bounds, selection.step)])
+        start, stop = (names.index(end) if isinstance(end, str) else end for end in (selection.start, selection.stop))
+        after = 1 if isinstance(selection.stop, str) else 0  # a name is an end that belongs to the slice
+        return list(columns)[slice(start, stop if stop is None else stop + after, selection.step)]
     chosen = list(selection)
     if chosen and isinstance(chosen[0], bool | np.bool_):
         return [column for column, is_chosen in zip(columns, chosen, strict=True) if is_chosen]
@@ -215,7 +215,9 @@ def _encoded(encoder: Any, columns: Sequence[Column], names: Sequence[str], enco
             )
         names_of_levels = tuple(categories[position] for position in levels)
         encoded += [
-            replace(column, fill=None, levels=names_of_levels, table=table[levels, output], missing=float(missing[output]))
+            replace(
+                column, fill=None, levels=names_of_levels, table=table[levels, output], missing=float(missing[output])
+            )
             for output in range(table.shape[1])
         ]
     return encoded
@@ -225,7 +227,7 @@ def _row(value: float, categories: list[Any], table: Floats, unknown: Floats | N
     """What an encoder makes of a code of another encoder."""
     for position, category in enumerate(categories):
         if category == value or (is_missing(category) and np.isnan(value)):
-            return table[position]
+            return np.asarray(table[position], np.float64)
     return np.zeros(table.shape[1]) if unknown is None else unknown
 
 

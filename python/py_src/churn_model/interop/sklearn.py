@@ -125,7 +125,9 @@ def _levels(columns: Iterable[Column], names: list[str]) -> dict[int, list[str]]
     levels: dict[int, tuple[Any, ...] | None] = {}
     for column in columns:
         if levels.setdefault(column.feature, column.levels) != column.levels:
-            raise ChurnError(f"feature {names[column.feature]!r} is encoded in two ways; give one of them a column of its own")
+            raise ChurnError(
+                f"feature {names[column.feature]!r} is encoded in two ways; give one of them a column of its own"
+            )
     return {feature: [level_text(level) for level in known] for feature, known in levels.items() if known is not None}
 
 
@@ -166,7 +168,9 @@ class _Nodes:
             if "codes_left" in nodes:
                 codes = np.nan_to_num(table).clip(0, 255).astype(np.intp)
                 goes_left = np.where(nodes["by_codes"][here, None], nodes["codes_left"][here][:, codes], goes_left)
-            level_sets[here] = _sets(np.where(np.isnan(table), nodes["missing_left"].astype(bool)[here, None], goes_left))
+            level_sets[here] = _sets(
+                np.where(np.isnan(table), nodes["missing_left"].astype(bool)[here, None], goes_left)
+            )
         sizes = [len(tree["column"]) for tree in self.parts]
         return {
             "tree_starts": np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32),
