@@ -9,6 +9,7 @@ mod error;
 mod features;
 mod fit;
 mod input;
+mod interop;
 mod model;
 mod running;
 
@@ -22,6 +23,7 @@ mod _native {
     use crate::features::Features;
     #[pymodule_export]
     use crate::fit::{fit, group_numbers};
+    use crate::interop::{from_lightgbm, from_parts, from_xgboost, parts, revised};
     #[pymodule_export]
     use crate::model::{Model, UnseenLevelWarning};
 
