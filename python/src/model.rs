@@ -1,6 +1,7 @@
 //! A model file, loaded.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
@@ -12,6 +13,15 @@ use crate::error::{ModelFileError, file_error, message};
 pub(crate) struct Model {
     pub(crate) model: churn_model::Model,
     pub(crate) scorer: churn_model::Scorer,
+    /// Made when the first row is explained.
+    explainer: OnceLock<churn_model::Explainer>,
+}
+
+impl Model {
+    /// The model made ready to be explained.
+    pub(crate) fn explainer(&self) -> &churn_model::Explainer {
+        self.explainer.get_or_init(|| self.model.explainer())
+    }
 }
 
 #[pymethods]
@@ -20,7 +30,7 @@ impl Model {
     fn new(data: &[u8]) -> PyResult<Self> {
         let model = churn_model::Model::from_bytes(data).map_err(|error| file_error(&error))?;
         let scorer = churn_model::Scorer::new(&model);
-        Ok(Self { model, scorer })
+        Ok(Self { model, scorer, explainer: OnceLock::new() })
     }
 
     #[classmethod]
