@@ -23,7 +23,7 @@ struct Contributions {
 }
 
 /// The contributions to the raw scores of a matrix: `values` float64 `(n_rows, n_features)`, `base_value`, `raw_scores`
-/// and `scores` float64 `(n_rows,)`, and `raw_scale`, `"share"` or `"log_odds"`.
+/// float64 `(n_rows,)`, and `raw_scale`, `"share"` or `"log_odds"`.
 ///
 /// One row is explained where it stands; more share `n_jobs` threads.
 #[pyfunction]
@@ -36,19 +36,17 @@ pub(crate) fn contributions<'py>(
     n_jobs: Option<i32>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let rows = rows_of(model, &matrix)?;
-    let explainer = model.explainer();
+    let explainer = model.explainer.get_or_init(|| model.model.explainer());
     let found = if matrix.shape()[0] <= 1 {
         explain(model, explainer, rows, exact, &AtomicBool::new(false))
     } else {
         running::run(py, n_jobs, |is_stopped| explain(model, explainer, rows, exact, is_stopped))?
     };
     let scale = model.model.kind().raw_scale();
-    let scores = model.model.calibrator().scores(scale, found.raw_scores.clone());
     let explanation = PyDict::new(py);
     explanation.set_item("values", found.values.into_pyarray(py).reshape([matrix.shape()[0], matrix.shape()[1]])?)?;
     explanation.set_item("base_value", explainer.base_value())?;
     explanation.set_item("raw_scores", found.raw_scores.into_pyarray(py))?;
-    explanation.set_item("scores", scores.into_pyarray(py))?;
     explanation.set_item(
         "raw_scale",
         match scale {
@@ -71,23 +69,18 @@ pub(crate) fn reasons(
 ) -> PyResult<Vec<Vec<Reason>>> {
     let rows = rows_of(model, &matrix)?;
     let width = matrix.shape()[1];
-    let explainer = model.explainer();
-    let in_words = |is_stopped: &AtomicBool| -> Vec<Vec<Reason>> {
-        let found = explain(model, explainer, rows, true, is_stopped);
-        let both = rows.par_chunks_exact(width).zip(found.values.par_chunks_exact(width));
-        let of_row = |(row, contributions): (&[f32], &[f64])| {
-            explainer.reasons_of(row, contributions, k).into_iter().map(Reason).collect()
-        };
-        both.map(of_row).collect()
+    let explainer = model.explainer.get_or_init(|| model.model.explainer());
+    let words = |(row, contributions): (&[f32], &[f64])| -> Vec<Reason> {
+        explainer.reasons_of(row, contributions, k).into_iter().map(Reason).collect()
     };
     if matrix.shape()[0] <= 1 {
         let found = explain(model, explainer, rows, true, &AtomicBool::new(false));
-        let both = rows.chunks_exact(width).zip(found.values.chunks_exact(width));
-        return Ok(both
-            .map(|(row, values)| explainer.reasons_of(row, values, k).into_iter().map(Reason).collect())
-            .collect());
+        return Ok(rows.chunks_exact(width).zip(found.values.chunks_exact(width)).map(words).collect());
     }
-    running::run(py, n_jobs, in_words)
+    running::run(py, n_jobs, |is_stopped| {
+        let found = explain(model, explainer, rows, true, is_stopped);
+        rows.par_chunks_exact(width).zip(found.values.par_chunks_exact(width)).map(words).collect()
+    })
 }
 
 /// The rows of a matrix as one slice, where it is one of this model.

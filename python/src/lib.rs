@@ -3,10 +3,14 @@
 //! Nothing here panics on input: whatever Python hands over is checked and refused as an exception that names the column
 //! or the argument. Long calls release the interpreter lock and end within a tenth of a second of an interrupt.
 
+mod arrow_columns;
 mod campaign;
+mod column;
 mod error;
 mod evaluate;
 mod explain;
+mod features;
+mod input;
 mod model;
 mod running;
 
@@ -26,7 +30,9 @@ mod _native {
     #[pymodule_export]
     use crate::explain::{Reason, Trend, contributions, reasons};
     #[pymodule_export]
-    use crate::model::Model;
+    use crate::features::Features;
+    #[pymodule_export]
+    use crate::model::{Model, UnseenLevelWarning};
 
     use super::*;
 

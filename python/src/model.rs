@@ -2,25 +2,139 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 
+use churn_model::{ModelKind, ThresholdRule};
+use ndarray::ArrayView2;
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyType};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyType};
+use pyo3::{create_exception, intern};
 
-use crate::error::{ModelFileError, file_error, message};
+use crate::error::{ColumnError, ModelFileError, file_error, message};
+use crate::features::{Matched, Unseen, match_to, refuse_infinite, schema_list};
+use crate::running::run;
+
+create_exception!(
+    churn_model,
+    UnseenLevelWarning,
+    PyUserWarning,
+    "Levels of a category that the model was not fitted on; they were scored as missing."
+);
+
+/// Rows from which a batch is worth a thread pool.
+const POOL_ROWS: usize = 512;
+
+/// Rows that are scored between two looks for an interrupt.
+const BLOCK_ROWS: usize = 1 << 15;
+
+/// Widest feature vector that is read without allocating.
+const STACK_FEATURES: usize = 128;
 
 /// Everything that a model file holds, ready to score.
 #[pyclass(subclass, frozen, module = "churn_model._native")]
 pub(crate) struct Model {
     pub(crate) model: churn_model::Model,
     pub(crate) scorer: churn_model::Scorer,
-    /// Made when the first row is explained.
-    explainer: OnceLock<churn_model::Explainer>,
+    pub(crate) explainer: OnceLock<churn_model::Explainer>,
 }
 
 impl Model {
-    /// The model made ready to be explained.
-    pub(crate) fn explainer(&self) -> &churn_model::Explainer {
-        self.explainer.get_or_init(|| self.model.explainer())
+    pub(crate) fn of(model: churn_model::Model) -> Self {
+        let scorer = churn_model::Scorer::new(&model);
+        Self { model, scorer, explainer: OnceLock::new() }
+    }
+
+    fn bytes(&self) -> PyResult<Vec<u8>> {
+        self.model.to_bytes().map_err(|error| ModelFileError::new_err(message(&error)))
+    }
+
+    /// What a single feature vector was passed as is: its score.
+    fn score_row(&self, row: &[f32]) -> PyResult<f64> {
+        let expected = self.model.schema().len();
+        if row.len() != expected {
+            let found = row.len();
+            return Err(ColumnError::new_err(format!("the row has {found} values where the model has {expected}")));
+        }
+        if row.iter().fold(false, |any, value| any | value.is_infinite()) {
+            let row = ArrayView2::from_shape((1, expected), row);
+            row.map_or(Ok(()), |row| refuse_infinite(self.model.schema(), row))?;
+        }
+        Ok(self.scorer.score(row))
+    }
+
+    /// The score of a prepared row: a list or tuple of numbers, or a vector of NumPy's. `None` when it is none.
+    fn score_prepared(&self, data: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+        if let Ok(list) = data.cast_exact::<PyList>() {
+            let width = list.len();
+            let mut row = [0.0_f32; STACK_FEATURES];
+            if width == 0 || width > STACK_FEATURES {
+                return Ok(None);
+            }
+            for (value, item) in row.iter_mut().zip(list.iter()) {
+                match number(&item) {
+                    Some(number) => *value = number as f32,
+                    None => return Ok(None),
+                }
+            }
+            return self.score_row(&row[..width]).map(Some);
+        }
+        if let Ok(array) = data.cast::<PyArray1<f32>>() {
+            let array = array.readonly();
+            return match array.as_slice() {
+                Ok(row) => self.score_row(row).map(Some),
+                Err(_) => self.score_row(&array.as_array().to_vec()).map(Some),
+            };
+        }
+        if let Ok(array) = data.cast::<PyArray1<f64>>() {
+            let row: Vec<f32> = array.readonly().as_array().iter().map(|&value| value as f32).collect();
+            return self.score_row(&row).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn matched<'py>(&self, data: &Bound<'py, PyAny>, unseen: &str) -> PyResult<Matched<'py>> {
+        let matched = match_to(self.model.schema(), data)?;
+        if let Some(found) = matched.unseen() {
+            report_unseen(data.py(), found, unseen)?;
+        }
+        Ok(matched)
+    }
+}
+
+/// A plain number; `None` for anything else.
+fn number(item: &Bound<'_, PyAny>) -> Option<f64> {
+    if let Ok(number) = item.cast_exact::<PyFloat>() {
+        return Some(number.value());
+    }
+    if item.is_none() {
+        return Some(f64::NAN);
+    }
+    if item.is_exact_instance_of::<PyInt>() { item.extract().ok() } else { None }
+}
+
+fn report_unseen(py: Python<'_>, unseen: &Unseen, mode: &str) -> PyResult<()> {
+    if mode == "ignore" {
+        return Ok(());
+    }
+    let part = |(name, levels): (&String, &std::collections::BTreeMap<String, u64>)| {
+        let shown: Vec<String> = levels.iter().take(3).map(|(level, n)| format!("{level:?} ({n} rows)")).collect();
+        let more = if levels.len() > 3 { format!(" and {} more", levels.len() - 3) } else { String::new() };
+        format!("column {name:?}: {}{more}", shown.join(", "))
+    };
+    let parts: Vec<String> = unseen.iter().map(part).collect();
+    let text = format!("levels that the model was not fitted on: {}", parts.join("; "));
+    match mode {
+        "warn" => {
+            let text = std::ffi::CString::new(format!("{text}; scored as missing").replace('\0', "?"));
+            match text {
+                Ok(text) => PyErr::warn(py, &py.get_type::<UnseenLevelWarning>(), &text, 1),
+                Err(_) => Ok(()),
+            }
+        }
+        "error" => Err(ColumnError::new_err(text)),
+        _ => Err(ColumnError::new_err(format!("unseen is {mode:?}; expected \"warn\", \"ignore\" or \"error\""))),
     }
 }
 
@@ -28,9 +142,7 @@ impl Model {
 impl Model {
     #[new]
     fn new(data: &[u8]) -> PyResult<Self> {
-        let model = churn_model::Model::from_bytes(data).map_err(|error| file_error(&error))?;
-        let scorer = churn_model::Scorer::new(&model);
-        Ok(Self { model, scorer, explainer: OnceLock::new() })
+        churn_model::Model::from_bytes(data).map(Self::of).map_err(|error| file_error(&error))
     }
 
     #[classmethod]
@@ -40,12 +152,181 @@ impl Model {
 
     #[classmethod]
     fn load<'py>(class: &Bound<'py, PyType>, path: PathBuf) -> PyResult<Bound<'py, PyAny>> {
-        let bytes = std::fs::read(&path)?;
-        class.call1((PyBytes::new(class.py(), &bytes),))
+        let read = std::fs::read(&path).map(|bytes| class.call1((PyBytes::new(class.py(), &bytes),)));
+        match read {
+            Ok(Ok(model)) => Ok(model),
+            // The same error again, and the name of the file with it.
+            Ok(Err(error)) => Err(churn_model::Model::read(&path).map_or_else(|named| file_error(&named), |_| error)),
+            Err(_) => Err(churn_model::Model::read(&path).map_or_else(
+                |error| file_error(&error),
+                |_| ModelFileError::new_err(format!("model file {path:?} changed while it was read")),
+            )),
+        }
+    }
+
+    fn save(&self, path: PathBuf) -> PyResult<()> {
+        self.model.write(&path).map_err(|error| file_error(&error))
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = self.model.to_bytes().map_err(|error| ModelFileError::new_err(message(&error)))?;
-        Ok(PyBytes::new(py, &bytes))
+        Ok(PyBytes::new(py, &self.bytes()?))
     }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        let from_bytes = slf.get_type().getattr(intern!(slf.py(), "from_bytes"))?;
+        Ok((from_bytes, (slf.get().to_bytes(slf.py())?,)))
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| other.get().model == self.model)
+    }
+
+    fn __hash__(&self) -> PyResult<u64> {
+        let id = self.id()?;
+        Ok(id.bytes().fold(0, |hash: u64, byte| hash.rotate_left(8) ^ u64::from(byte)))
+    }
+
+    #[getter]
+    fn id(&self) -> PyResult<String> {
+        Ok(churn_model::ModelId::of_bytes(&self.bytes()?).to_string())
+    }
+
+    #[getter]
+    fn kind(&self) -> &'static str {
+        match self.model.kind() {
+            ModelKind::Forest(_) => "forest",
+            ModelKind::Linear(_) => "linear",
+        }
+    }
+
+    #[getter]
+    fn n_trees(&self) -> usize {
+        match self.model.kind() {
+            ModelKind::Forest(forest) => forest.n_trees(),
+            ModelKind::Linear(_) => 0,
+        }
+    }
+
+    #[getter]
+    fn feature_names(&self) -> Vec<&str> {
+        self.model.schema().features().iter().map(churn_features::Feature::name).collect()
+    }
+
+    #[getter]
+    fn schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        schema_list(py, self.model.schema())
+    }
+
+    #[getter]
+    fn fingerprint(&self) -> String {
+        self.model.schema().fingerprint().to_string()
+    }
+
+    #[getter]
+    fn threshold(&self) -> f64 {
+        self.model.threshold().score
+    }
+
+    #[getter]
+    fn threshold_rule(&self) -> &'static str {
+        match self.model.threshold().rule {
+            ThresholdRule::Profit { .. } => "profit",
+            ThresholdRule::Capacity { .. } => "capacity",
+            ThresholdRule::Precision { .. } => "precision",
+            ThresholdRule::Fixed => "fixed",
+        }
+    }
+
+    #[getter]
+    fn calibrator(&self) -> &'static str {
+        self.model.calibrator().word()
+    }
+
+    #[getter]
+    fn card<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let json = serde_json::to_string(self.model.card());
+        let json = json.map_err(|error| ModelFileError::new_err(error.to_string()))?;
+        py.import("json")?.call_method1("loads", (json,))
+    }
+
+    #[getter]
+    fn rules(&self) -> Option<String> {
+        match self.model.kind() {
+            ModelKind::Forest(forest) if forest.n_trees() == 1 => {
+                Some(forest.tree(0).rules(self.model.schema()).to_string())
+            }
+            _ => None,
+        }
+    }
+
+    #[pyo3(signature = (data, *, unseen="warn"))]
+    fn matrix<'py>(&self, data: &Bound<'py, PyAny>, unseen: &str) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        match self.matched(data, unseen)? {
+            Matched::Borrowed(array) => Ok(array.as_array().to_owned()),
+            Matched::Owned(array, _) => Ok(array),
+        }
+        .map(|array| PyArray2::from_owned_array(data.py(), array))
+    }
+
+    #[pyo3(signature = (data, *, unseen="warn", n_jobs=None))]
+    fn score<'py>(&self, data: &Bound<'py, PyAny>, unseen: &str, n_jobs: Option<i32>) -> PyResult<Bound<'py, PyAny>> {
+        let py = data.py();
+        if let Some(score) = self.score_prepared(data)? {
+            return Ok(PyFloat::new(py, score).into_any());
+        }
+        let matched = self.matched(data, unseen)?;
+        let view = matched.view();
+        let standard = view.as_standard_layout();
+        let rows = standard.as_slice().unwrap_or_default();
+        if view.nrows() == 1 && is_record(data) {
+            return Ok(PyFloat::new(py, self.scorer.score(rows)).into_any());
+        }
+        let mut scores = vec![0.0; view.nrows()];
+        let width = self.model.schema().len();
+        if scores.len() < POOL_ROWS {
+            py.detach(|| self.scorer.score_into(rows, &mut scores));
+        } else {
+            run(py, n_jobs, |is_stopped| {
+                for (rows, scores) in rows.chunks(BLOCK_ROWS * width).zip(scores.chunks_mut(BLOCK_ROWS)) {
+                    if is_stopped.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    self.scorer.score_into(rows, scores);
+                }
+            })?;
+        }
+        Ok(scores.into_pyarray(py).into_any())
+    }
+
+    #[pyo3(signature = (data, *, threshold=None, unseen="warn", n_jobs=None))]
+    fn decide<'py>(
+        &self,
+        data: &Bound<'py, PyAny>,
+        threshold: Option<f64>,
+        unseen: &str,
+        n_jobs: Option<i32>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let threshold = threshold.unwrap_or(self.model.threshold().score);
+        let scores = self.score(data, unseen, n_jobs)?;
+        scores.rich_compare(threshold, pyo3::basic::CompareOp::Ge)
+    }
+
+    fn __repr__(&self) -> PyResult<String> {
+        let n_features = self.model.schema().len();
+        let id = self.id()?;
+        Ok(match self.model.kind() {
+            ModelKind::Forest(forest) => {
+                format!("Model({id}: {} trees, {n_features} features)", forest.n_trees())
+            }
+            ModelKind::Linear(_) => format!("Model({id}: linear, {n_features} features)"),
+        })
+    }
+}
+
+/// Whether something is a dict of single values, which is one row and not a table of one.
+fn is_record(data: &Bound<'_, PyAny>) -> bool {
+    let is_single = |value: Bound<'_, PyAny>| {
+        value.is_instance_of::<PyString>() || !value.hasattr(intern!(value.py(), "__len__")).unwrap_or(true)
+    };
+    data.cast::<PyDict>().is_ok_and(|record| record.values().iter().all(is_single))
 }

@@ -54,6 +54,11 @@ pub(crate) fn read_boolean(text: &str) -> Option<(bool, BooleanWords)> {
     WORDS.iter().find(|(word, ..)| word.eq_ignore_ascii_case(text)).map(|&(_, value, words)| (value, words))
 }
 
+/// What a yes-or-no word in any case says; `None` for any other text.
+pub fn yes_or_no(text: &str) -> Option<bool> {
+    read_boolean(text).map(|(value, _)| value)
+}
+
 /// Whether text would be a number without a currency sign, a per cent sign or separators, as in `$1,200`.
 pub(crate) fn resembles_number(text: &str) -> bool {
     let bare: String = text.chars().filter(|c| !matches!(c, '$' | '€' | '£' | '%' | ',' | ' ')).collect();

@@ -40,7 +40,7 @@ mod usage;
 pub use assemble::Assembler;
 pub use assembled::{Assembled, Observation, Unlabelled};
 pub use assembly_error::AssemblyError;
-pub use cell::MISSING_WORDS;
+pub use cell::{MISSING_WORDS, yes_or_no};
 pub use check_split::check_split;
 pub use cohort::Cohort;
 pub use error::{Error, Place};

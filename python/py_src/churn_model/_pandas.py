@@ -1,0 +1,63 @@
+"""What the columns of a pandas frame hold, told in NumPy arrays: pandas needs no pyarrow for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Name, values, and for coded columns the levels with whether the frame calls the column a category.
+Part = tuple[str, Any, "tuple[list[Any], bool] | None"]
+
+
+def columns(frame: pd.DataFrame | pd.Series[Any]) -> list[Part]:
+    """The columns of a frame, in its order.
+
+    A column of numbers is a NumPy array with NaN for what is missing; any other column is codes (-1: missing) and the
+    distinct values that they stand for.
+    """
+    if frame.ndim == 1:
+        frame = frame.to_frame()
+    names = [name if isinstance(name, str) else str(name) for name in frame.columns]
+    return [_part(name, array) for name, array in zip(names, _arrays(frame), strict=True)]
+
+
+def _arrays(frame: pd.DataFrame) -> list[Any]:
+    # `frame.items()` makes a Series of each column, which costs ten times as much as the array in it.
+    iterate = getattr(frame, "_iter_column_arrays", None)
+    return list(iterate()) if iterate is not None else [column.array for _, column in frame.items()]
+
+
+def _part(name: str, array: Any) -> Part:
+    if isinstance(array, np.ndarray):
+        if array.dtype.kind in "biufcMm":
+            return name, array, None
+        if len(array) == 1:
+            return name, array.tolist(), None
+        return _factorized(name, array)
+    dtype = array.dtype
+    kind = getattr(dtype, "kind", "O")
+    if hasattr(array, "codes") and hasattr(array, "categories"):
+        return name, np.asarray(array.codes, dtype=np.int32), (array.categories.tolist(), True)
+    if getattr(dtype, "subtype", None) is not None and hasattr(array, "to_dense"):
+        return name, np.asarray(array.to_dense()), None
+    if kind == "b":
+        return name, array.to_numpy(dtype="float32", na_value=-1).astype(np.int32), ([False, True], False)
+    if kind in "iuf":
+        return name, array.to_numpy(dtype="float32", na_value=np.nan), None
+    if kind in "Mm":
+        return name, np.asarray(array.to_numpy()[:0], dtype="datetime64[ns]"), None
+    return _factorized(name, array)
+
+
+def _factorized(name: str, array: Any) -> Part:
+    import pandas as pd
+
+    try:
+        codes, levels = pd.factorize(array)
+    except TypeError:  # values that cannot be hashed, such as lists: refused one level below, with the row
+        return name, list(array), None
+    return name, codes.astype(np.int32), (list(levels), False)

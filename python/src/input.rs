@@ -1,0 +1,265 @@
+//! Which way data come in: NumPy by its buffer, pandas column by column, everything else as an Arrow stream.
+
+use ndarray::Array2;
+use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+
+use crate::arrow_columns;
+use crate::column::{self, Column, NamedColumn, Value};
+use crate::error::ColumnError;
+
+/// Data as they came.
+pub(crate) enum Input<'py> {
+    /// A matrix without names, read where it lies.
+    Borrowed(PyReadonlyArray2<'py, f32>),
+    /// A matrix without names.
+    Matrix(Array2<f32>),
+    /// Named columns.
+    Columns(Vec<NamedColumn>),
+}
+
+impl<'py> Input<'py> {
+    /// Looks at what was passed.
+    ///
+    /// # Errors
+    /// When it is neither a matrix nor a table, or holds what no model can read.
+    pub(crate) fn of(data: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let py = data.py();
+        if let Ok(array) = data.cast::<PyUntypedArray>() {
+            return of_array(array);
+        }
+        if let Ok(record) = data.cast::<PyDict>() {
+            return of_dict(record).map(Self::Columns);
+        }
+        if data.is_instance_of::<PyList>() || data.is_instance_of::<PyTuple>() {
+            return of_list(data);
+        }
+        let module = data.get_type().module()?;
+        if module.to_str()?.split('.').next() == Some("pandas") {
+            return of_pandas(data).map(Self::Columns);
+        }
+        if data.hasattr("__arrow_c_stream__")? || data.hasattr("__arrow_c_array__")? {
+            return arrow_columns::columns(data).map(Self::Columns);
+        }
+        if data.hasattr("toarray")? && module.to_str()?.starts_with("scipy") {
+            return Err(ColumnError::new_err(
+                "sparse input is not supported: a missing value and a zero would look the same; pass X.toarray()",
+            ));
+        }
+        if data.hasattr("__array__")? || data.hasattr("__array_interface__")? {
+            return of_array(numpy(py)?.call_method1("asarray", (data,))?.cast::<PyUntypedArray>()?);
+        }
+        if data.hasattr("collect_schema")? {
+            return Err(ColumnError::new_err("a lazy frame has no rows yet; pass frame.collect()"));
+        }
+        if data.hasattr("__len__")? && data.hasattr("__getitem__")? {
+            return of_array(numpy(py)?.call_method1("asarray", (data,))?.cast::<PyUntypedArray>()?);
+        }
+        let name = data.get_type().fully_qualified_name()?;
+        Err(ColumnError::new_err(format!(
+            "expected a NumPy array, a data frame, an Arrow table, a dict of columns or a list of rows, not {name}"
+        )))
+    }
+}
+
+/// The module `numpy`.
+pub(crate) fn numpy(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+    static NUMPY: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    NUMPY.get_or_try_init(py, || py.import("numpy").map(Bound::unbind)).map(|module| module.bind(py))
+}
+
+fn of_array<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Input<'py>> {
+    if array.ndim() != 2 {
+        let found = match array.ndim() {
+            0 => "a single value".to_owned(),
+            1 => "1D array".to_owned(),
+            n => format!("{n} dimensions"),
+        };
+        return Err(ColumnError::new_err(format!(
+            "Expected 2D array, got {found} instead. Reshape your data: array.reshape(1, -1) is one row, \
+             array.reshape(-1, 1) one feature"
+        )));
+    }
+    if let Ok(array) = array.cast::<PyArray2<f32>>() {
+        return Ok(Input::Borrowed(array.readonly()));
+    }
+    if let Ok(array) = array.cast::<PyArray2<f64>>() {
+        return Ok(Input::Matrix(array.readonly().as_array().mapv(|value| value as f32)));
+    }
+    let kind: char = array.getattr("dtype")?.getattr("kind")?.extract()?;
+    match kind {
+        'b' | 'i' | 'u' | 'f' => {
+            let array = array.call_method1("astype", ("float32",))?;
+            Ok(Input::Borrowed(array.cast::<PyArray2<f32>>()?.readonly()))
+        }
+        'c' => Err(ColumnError::new_err("Complex data not supported: the array holds complex numbers")),
+        'M' | 'm' => Err(column::dates("of the array")),
+        'O' | 'U' | 'S' | 'T' => of_object_array(array),
+        _ => Err(ColumnError::new_err(format!("an array of dtype kind {kind:?} holds no numbers"))),
+    }
+}
+
+/// An array of objects: numbers where all are, else columns that are named by their positions.
+fn of_object_array<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Input<'py>> {
+    let (n_rows, n_columns) = (array.shape()[0], array.shape()[1]);
+    let mut columns = Vec::with_capacity(n_columns);
+    let transposed = array.getattr("T")?;
+    for position in 0..n_columns {
+        let objects = transposed.get_item(position)?.call_method0("tolist")?.cast_into::<PyList>()?;
+        let name = position_name(position);
+        columns.push(NamedColumn { column: column::of_objects(&name, objects.iter())?, name });
+    }
+    let is_number = |column: &NamedColumn| match &column.column {
+        Column::Coded { values, .. } => {
+            values.iter().all(|value| matches!(value, Value::Number(_) | Value::Boolean(_)))
+        }
+        Column::Numbers(_) | Column::Booleans(_) => true,
+    };
+    if !columns.iter().all(is_number) {
+        return Ok(Input::Columns(columns));
+    }
+    let mut matrix = Array2::zeros((n_rows, n_columns));
+    for (mut values, column) in matrix.columns_mut().into_iter().zip(&columns) {
+        for (value, found) in values.iter_mut().zip(column.column.as_numbers()) {
+            *value = found;
+        }
+    }
+    Ok(Input::Matrix(matrix))
+}
+
+/// The name of a column that has none: that of its position, as scikit-learn counts.
+pub(crate) fn position_name(position: usize) -> String {
+    format!("x{position}")
+}
+
+/// A dict of columns, or of one row's values.
+fn of_dict(record: &Bound<'_, PyDict>) -> PyResult<Vec<NamedColumn>> {
+    let mut columns = Vec::with_capacity(record.len());
+    for (key, value) in record.iter() {
+        let name = column_name(&key)?;
+        let column = match value.cast::<PyUntypedArray>() {
+            Ok(array) if array.ndim() == 0 => column::of_objects(&name, [value].into_iter())?,
+            Ok(array) => of_vector(&name, array)?,
+            Err(_) if value.is_instance_of::<PyString>() || value.is_none() => {
+                column::of_objects(&name, [value].into_iter())?
+            }
+            Err(_) => match value.try_iter() {
+                Ok(values) => column::of_objects(&name, values.collect::<PyResult<Vec<_>>>()?.into_iter())?,
+                Err(_) => column::of_objects(&name, [value].into_iter())?,
+            },
+        };
+        if let Some(NamedColumn { name: first, column: other }) = columns.first()
+            && other.len() != column.len()
+        {
+            let (found, expected) = (column.len(), other.len());
+            return Err(ColumnError::new_err(format!(
+                "column {name:?} has {found} values where column {first:?} has {expected}"
+            )));
+        }
+        columns.push(NamedColumn { name, column });
+    }
+    Ok(columns)
+}
+
+fn column_name(key: &Bound<'_, PyAny>) -> PyResult<String> {
+    match key.cast::<PyString>() {
+        Ok(name) => Ok(name.to_str()?.to_owned()),
+        Err(_) => Ok(key.str()?.to_str()?.to_owned()),
+    }
+}
+
+/// A list of rows: of dicts by name, of sequences by position.
+fn of_list<'py>(rows: &Bound<'py, PyAny>) -> PyResult<Input<'py>> {
+    let py = rows.py();
+    let first = rows.try_iter()?.next().transpose()?;
+    if first.is_some_and(|first| first.is_instance_of::<PyDict>()) {
+        return of_records(rows).map(Input::Columns);
+    }
+    // NumPy would make texts of the numbers in a row that also has a text.
+    let array = match numpy(py)?.call_method1("asarray", (rows,)) {
+        Ok(array) if array.getattr("dtype")?.getattr("kind")?.extract::<char>()? != 'U' => array,
+        _ => numpy(py)?.call_method1("array", (rows, "object"))?,
+    };
+    of_array(array.cast::<PyUntypedArray>()?)
+}
+
+fn of_records(rows: &Bound<'_, PyAny>) -> PyResult<Vec<NamedColumn>> {
+    let mut names: Vec<String> = Vec::new();
+    let rows = rows.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+    for (position, row) in rows.iter().enumerate() {
+        let row = row
+            .cast::<PyDict>()
+            .map_err(|_| ColumnError::new_err(format!("row {position} is no dict, where the first row is one")))?;
+        for key in row.keys() {
+            let name = column_name(&key)?;
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    let none = rows.first().map(|row| row.py().None().into_bound(row.py()));
+    let mut columns = Vec::with_capacity(names.len());
+    for name in names {
+        let mut values = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let value = row.cast::<PyDict>()?.get_item(&name)?;
+            values.extend(value.or_else(|| none.clone()));
+        }
+        columns.push(NamedColumn { column: column::of_objects(&name, values.into_iter())?, name });
+    }
+    Ok(columns)
+}
+
+/// A vector of NumPy's as a column.
+fn of_vector(name: &str, array: &Bound<'_, PyUntypedArray>) -> PyResult<Column> {
+    if array.ndim() != 1 {
+        let n = array.ndim();
+        return Err(ColumnError::new_err(format!("column {name:?} has {n} dimensions where a column has one")));
+    }
+    let kind: char = array.getattr("dtype")?.getattr("kind")?.extract()?;
+    let floats = || -> PyResult<Vec<f32>> {
+        let array = array.call_method1("astype", ("float32",))?;
+        Ok(array.cast::<numpy::PyArray1<f32>>()?.readonly().as_array().to_vec())
+    };
+    match kind {
+        'b' => Ok(Column::Booleans(floats()?)),
+        'i' | 'u' | 'f' => Ok(Column::Numbers(floats()?)),
+        'M' | 'm' => Err(column::dates(name)),
+        'O' | 'U' | 'S' | 'T' => {
+            let objects = array.call_method0("tolist")?.cast_into::<PyList>()?;
+            column::of_objects(name, objects.iter())
+        }
+        'c' => Err(ColumnError::new_err(format!("Complex data not supported: column {name:?} holds complex numbers"))),
+        _ => Err(ColumnError::new_err(format!("column {name:?} has dtype kind {kind:?}, which holds no numbers"))),
+    }
+}
+
+/// The columns of a pandas frame or series, by `churn_model._pandas`, because what they are is told by pandas itself.
+fn of_pandas(frame: &Bound<'_, PyAny>) -> PyResult<Vec<NamedColumn>> {
+    static COLUMNS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = frame.py();
+    let read = || py.import("churn_model._pandas")?.getattr("columns").map(Bound::unbind);
+    let parts = COLUMNS.get_or_try_init(py, read)?.bind(py).call1((frame,))?;
+    let mut columns = Vec::new();
+    for part in parts.cast_into::<PyList>()?.iter() {
+        let (name, values, levels): (String, Bound<'_, PyAny>, Option<(Vec<Bound<'_, PyAny>>, bool)>) =
+            part.extract()?;
+        let column = match levels {
+            None => match values.cast::<PyUntypedArray>() {
+                Ok(array) => of_vector(&name, array)?,
+                Err(_) => column::of_objects(&name, values.try_iter()?.collect::<PyResult<Vec<_>>>()?.into_iter())?,
+            },
+            Some((levels, is_category)) => {
+                let codes: Vec<i32> = values.cast::<numpy::PyArray1<i32>>()?.readonly().as_array().to_vec();
+                let value =
+                    |level: &Bound<'_, PyAny>| Value::of(level).ok_or_else(|| column::not_a_value(&name, None, level));
+                let values = levels.iter().map(value).collect::<PyResult<Vec<_>>>()?;
+                Column::Coded { codes, values, is_category }
+            }
+        };
+        columns.push(NamedColumn { name, column });
+    }
+    Ok(columns)
+}
