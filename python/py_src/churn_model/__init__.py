@@ -16,7 +16,15 @@ from churn_model._native import (
 
 # Everything else is imported when it is first used: `import churn_model` takes milliseconds, and needs NumPy only.
 _HOME = {
+    "Campaign": "metrics",
+    "EvaluationReport": "report",
+    "Explanation": "explanation",
     "Model": "model",
+    "Reason": "explanation",
+    "choose_threshold": "metrics",
+    "evaluate": "evaluation",
+    "expected_maximum_profit": "metrics",
+    "lift_at": "metrics",
 }
 
 
