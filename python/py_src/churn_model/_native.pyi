@@ -1,7 +1,7 @@
 """What the native half offers; see the Python modules for how it is used."""
 
 import os
-from typing import Any, TypeVar, final
+from typing import Any, ClassVar, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,3 +70,123 @@ class Model:
     def decide(
         self, data: Any, *, threshold: float | None = None, unseen: str = "warn", n_jobs: int | None = None
     ) -> Any: ...
+
+@final
+class Campaign:
+    """What keeping a tenant is worth and what trying costs, in any one currency.
+
+    Parameters
+    ----------
+    lifetime_value
+        What a kept tenant is worth.
+    offer
+        Cost of the offer, paid when a tenant takes it.
+    contact
+        Cost of contacting one tenant.
+    accept_alpha, accept_beta
+        Shape of the Beta-distributed probability that a would-be churner takes the offer and stays.
+
+    Raises
+    ------
+    ChurnError
+        When no campaign could pay, or nothing is defined.
+    """
+
+    def __new__(
+        cls,
+        *,
+        lifetime_value: float = 200.0,
+        offer: float = 10.0,
+        contact: float = 1.0,
+        accept_alpha: float = 6.0,
+        accept_beta: float = 14.0,
+    ) -> Campaign: ...
+    @property
+    def lifetime_value(self) -> float: ...
+    @property
+    def offer(self) -> float: ...
+    @property
+    def contact(self) -> float: ...
+    @property
+    def accept_alpha(self) -> float: ...
+    @property
+    def accept_beta(self) -> float: ...
+    @property
+    def mean_acceptance(self) -> float: ...
+    @property
+    def break_even(self) -> float: ...
+    def to_dict(self) -> dict[str, float]: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, float]]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __ne__(self, other: object) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class Trend:
+    """How often something happens per day lately, compared with the days before."""
+
+    @property
+    def recent_days(self) -> int: ...
+    @property
+    def total_days(self) -> int: ...
+    @property
+    def ratio(self) -> float: ...
+    def to_dict(self) -> dict[str, float]: ...
+
+@final
+class Reason:
+    """Why a raw score is what it is, in words: one feature, what it says of the tenant, and what that adds."""
+
+    @property
+    def feature(self) -> str: ...
+    @property
+    def wording(self) -> str: ...
+    @property
+    def value(self) -> float | bool | str | None: ...
+    @property
+    def unit(self) -> str | None: ...
+    @property
+    def contribution(self) -> float: ...
+    @property
+    def peers_median(self) -> float | None: ...
+    @property
+    def peers_share(self) -> float | None: ...
+    @property
+    def trend(self) -> Trend | None: ...
+    @property
+    def text(self) -> str: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+def contributions(
+    model: Model, matrix: NDArray[np.float32], *, exact: bool = True, n_jobs: int | None = None
+) -> dict[str, Any]: ...
+def reasons(
+    model: Model, matrix: NDArray[np.float32], *, k: int = 3, n_jobs: int | None = None
+) -> list[list[Reason]]: ...
+def metrics(scores: NDArray[np.float64], labels: NDArray[np.bool_], campaign: Campaign) -> str: ...
+def curves(
+    scores: NDArray[np.float64], labels: NDArray[np.bool_], campaign: Campaign
+) -> dict[str, dict[str, NDArray[Any]]]: ...
+def confusion(threshold: float, scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> dict[str, Any]: ...
+def choose_threshold(
+    scores: NDArray[np.float64],
+    labels: NDArray[np.bool_],
+    *,
+    campaign: Campaign | None = None,
+    capacity: float | None = None,
+    precision: float | None = None,
+) -> float: ...
+def roc_auc(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> float: ...
+def expected_maximum_profit(scores: NDArray[np.float64], labels: NDArray[np.bool_], campaign: Campaign) -> float: ...
+def lift_at_share(scores: NDArray[np.float64], labels: NDArray[np.bool_], share: float) -> float: ...
+def lift_at_count(scores: NDArray[np.float64], labels: NDArray[np.bool_], count: int) -> float: ...
+def permutation_importance(
+    model: Model,
+    matrix: NDArray[np.float32],
+    labels: NDArray[np.bool_],
+    groups: list[tuple[str, list[int]]],
+    *,
+    n_repeats: int,
+    seed: int,
+    n_jobs: int | None = None,
+) -> list[dict[str, Any]]: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,30 +46,51 @@ def evaluate(
 ) -> EvaluationReport:
     """Measures a model, or scores that are at hand, against what happened.
 
-    Args:
-        model: A :class:`Model`, a fitted classifier with ``predict_proba``, or the scores themselves, shape ``(n,)``.
-        x: The observations, as the model takes them; left out when scores are given.
-        y: Labels, shape ``(n,)``: 1 or ``True`` for churned, or the labels that the classifier was fitted on.
-        threshold: The score from which somebody acts. When left out it is the model's own, or the campaign's break-even.
-        campaign: What a kept tenant is worth and what trying costs; the values of the literature when left out.
-        segments: Columns of ``x``, or columns by name, whose parts are measured one by one. Numbers with many values
-            are cut into quarters.
-        n_repeats: How often each feature of a :class:`Model` is permuted for its importance; 0 leaves importance out.
-        seed: Decides the permutations.
-        groups: The tenant of each row. With ``fit_groups`` and ``fit_dates`` a leak can be seen.
-        dates: The observation date of each row.
-        fit_groups: The tenant of each row that the model was fitted on.
-        fit_dates: The observation date of each row that the model was fitted on.
-        embargo_days: Days from an observation date to the end of its label horizon.
-        n_jobs: Threads, all cores when left out.
+    Parameters
+    ----------
+    model
+        A :class:`Model`, a fitted classifier with ``predict_proba``, or the scores themselves, shape ``(n,)``.
+    x
+        The observations, as the model takes them; left out when scores are given.
+    y
+        Labels, shape ``(n,)``: 1 or ``True`` for churned, or the labels that the classifier was fitted on.
+    threshold
+        The score from which somebody acts. When left out it is the model's own, or the campaign's break-even.
+    campaign
+        What a kept tenant is worth and what trying costs; the values of the literature when left out.
+    segments
+        Columns of ``x``, or columns by name, whose parts are measured one by one. Numbers with many values
+        are cut into quarters.
+    n_repeats
+        How often each feature of a :class:`Model` is permuted for its importance; 0 leaves importance out.
+    seed
+        Decides the permutations.
+    groups
+        The tenant of each row. With ``fit_groups`` and ``fit_dates`` a leak can be seen.
+    dates
+        The observation date of each row.
+    fit_groups
+        The tenant of each row that the model was fitted on.
+    fit_dates
+        The observation date of each row that the model was fitted on.
+    embargo_days
+        Days from an observation date to the end of its label horizon.
+    n_jobs
+        Threads, all cores when left out.
 
-    Returns:
+    Returns
+    -------
+    EvaluationReport
         Metrics with intervals, curves, decisions at the threshold, segments and importance.
 
-    Raises:
-        ChurnError: When lengths differ, labels are all equal, a score is no probability, or the split leaks: a tenant
-            is on both sides of a split that is not one by time, or a label horizon reaches across the cut.
+    Raises
+    ------
+    ChurnError
+        When lengths differ, labels are all equal, a score is no probability, or the split leaks: a tenant
+        is on both sides of a split that is not one by time, or a label horizon reaches across the cut.
 
+    Examples
+    --------
     >>> report = evaluate([0.9, 0.2, 0.4, 0.8, 0.1, 0.3], y=[1, 0, 0, 1, 1, 0], threshold=0.5)
     >>> round(report.metrics["roc_auc"], 3), report.confusion["true_positives"]
     (0.667, 2)
@@ -189,7 +211,7 @@ def _parts(values: NDArray[Any]) -> list[tuple[str, NDArray[np.bool_]]]:
     if is_number and len(distinct) > _MOST_PARTS:
         edges = np.unique(np.quantile(known, [0.25, 0.5, 0.75], method="lower"))
         bounds = [-np.inf, *edges.tolist(), np.inf]
-        for low, high in zip(bounds, bounds[1:], strict=False):
+        for low, high in pairwise(bounds):
             text = f"below {high:.5g}" if low == -np.inf else f"{low:.5g} and more"
             if low != -np.inf and high != np.inf:
                 text = f"{low:.5g} to below {high:.5g}"
@@ -221,8 +243,8 @@ def _refuse_leaks(
             if last + embargo_days > first:
                 raise ChurnError(
                     f"the label horizon of {last}, the last observation date fitted on, ends on {last + embargo_days}, "
-                    f"after the first test date {first}: labels are fitted on that were not known then; leave out dates "
-                    f"so that at least {embargo_days} days lie between"
+                    f"after the first test date {first}: labels are fitted on that were not known then; leave out "
+                    f"dates so that at least {embargo_days} days lie between"
                 )
             return
         if groups is None:
@@ -234,8 +256,8 @@ def _refuse_leaks(
         both = set(np.asarray(groups).tolist()) & set(np.asarray(fit_groups).tolist())
         if both:
             raise ChurnError(
-                f"tenant {min(both, key=str)!r} and {len(both) - 1} others were fitted on and are tested with: what was "
-                "learned about them by heart looks like skill; split by tenant, or by time with dates and fit_dates"
+                f"{len(both)} tenants were fitted on and are tested with, such as {min(both, key=str)!r}: what was "
+                "learned by heart about them looks like skill; split by tenant, or by time with dates and fit_dates"
             )
 
 

@@ -13,7 +13,7 @@ from churn_model import _native
 from churn_model._native import Reason, Trend
 
 if TYPE_CHECKING:
-    import shap
+    import shap  # type: ignore[import-untyped]
     from matplotlib.axes import Axes
 
 __all__ = ["Contribution", "Explanation", "Reason", "RowExplanation", "Trend"]
@@ -56,12 +56,12 @@ class RowExplanation:
     @property
     def values(self) -> NDArray[np.float64]:
         """The contributions, shape ``(n_features,)``, in schema order."""
-        return self._explanation.values[self._row]
+        return np.asarray(self._explanation.values[self._row])
 
     @property
     def data(self) -> NDArray[np.float32]:
         """The feature vector, shape ``(n_features,)``, in schema order."""
-        return self._explanation.data[self._row]
+        return np.asarray(self._explanation.data[self._row])
 
     @property
     def raw_score(self) -> float:
@@ -99,7 +99,7 @@ class RowExplanation:
         return self._explanation.to_shap()[self._row]
 
     def plot_waterfall(self, *, max_features: int = 10, ax: Axes | None = None) -> Axes:
-        """Draws how the contributions lead from the base value to the raw score; see :meth:`Explanation.plot_waterfall`."""
+        """Draws how the contributions lead to the raw score; see :meth:`Explanation.plot_waterfall`."""
         return self._explanation.plot_waterfall(self._row, max_features=max_features, ax=ax)
 
     def __repr__(self) -> str:
@@ -109,7 +109,7 @@ class RowExplanation:
             lines.append(f"{f'{c.feature} = {text_of(c.data)}'[:32]:<32} {c.value:>+9.4f}")
         if len(contributions) > _SHOWN:
             rest = sum(c.value for c in contributions[_SHOWN:])
-            lines.append(f"{f'{len(contributions) - _SHOWN} other features':<32} {rest:>+9.4f}")
+            lines.append(f"{others(len(contributions) - _SHOWN):<32} {rest:>+9.4f}")
         lines.append(f"{'raw score':<32} {self.raw_score:>+9.4f}   score {self.score:.4f}")
         return "\n".join(lines)
 
@@ -118,7 +118,7 @@ class RowExplanation:
         shown = [(c.feature, text_of(c.data), c.value) for c in contributions[:_SHOWN]]
         if len(contributions) > _SHOWN:
             rest = contributions[_SHOWN:]
-            shown.append((f"{len(rest)} other features", "", sum(c.value for c in rest)))
+            shown.append((others(len(rest)), "", sum(c.value for c in rest)))
         caption = (
             f"Score <b>{self.score:.3f}</b>: base value {self.base_value:+.3f} and contributions "
             f"give the {RAW_SCALES[self._explanation.raw_scale]} {self.raw_score:+.3f}"
@@ -218,8 +218,10 @@ class Explanation(Sequence[RowExplanation]):
     def to_shap(self) -> shap.Explanation:
         """The same as a ``shap.Explanation``, which shap's own plots take.
 
-        Raises:
-            ImportError: Without shap.
+        Raises
+        ------
+        ImportError
+            Without shap.
         """
         try:
             import shap
@@ -242,13 +244,19 @@ class Explanation(Sequence[RowExplanation]):
     def plot_waterfall(self, row: int = 0, *, max_features: int = 10, ax: Axes | None = None) -> Axes:
         """Draws how one row's contributions lead from the base value to its raw score.
 
-        Args:
-            row: Which row.
-            max_features: Features with a bar of their own; the others share one.
-            ax: Where to draw; a new figure when left out.
+        Parameters
+        ----------
+        row
+            Which row.
+        max_features
+            Features with a bar of their own; the others share one.
+        ax
+            Where to draw; a new figure when left out.
 
-        Raises:
-            ImportError: Without matplotlib.
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
         """
         from churn_model import plots
 
@@ -257,12 +265,17 @@ class Explanation(Sequence[RowExplanation]):
     def plot_beeswarm(self, *, max_features: int = 12, ax: Axes | None = None) -> Axes:
         """Draws every row's contributions, one line of dots per feature, coloured by the feature's value.
 
-        Args:
-            max_features: Features to show, those with the largest mean of ``abs(contribution)``.
-            ax: Where to draw; a new figure when left out.
+        Parameters
+        ----------
+        max_features
+            Features to show, those with the largest mean of ``abs(contribution)``.
+        ax
+            Where to draw; a new figure when left out.
 
-        Raises:
-            ImportError: Without matplotlib.
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
         """
         from churn_model import plots
 
@@ -327,6 +340,11 @@ def text_of(value: float | bool | str | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def others(n: int) -> str:
+    """What the features that share a line are called."""
+    return f"{n} other feature{'' if n == 1 else 's'}"
+
+
 def _bars_html(
     caption: str, header: tuple[str, str, str], rows: list[tuple[str, str, float]], *, signed: bool = True
 ) -> str:
@@ -335,21 +353,20 @@ def _bars_html(
 
     largest = max((abs(value) for _, _, value in rows), default=0.0) or 1.0
     half = 60 if signed else 0
+    pad = "padding:1px 8px 1px 0;font-variant-numeric:tabular-nums;text-align"
     lines = []
     for name, text, value in rows:
         width = (60 if signed else 120) * abs(value) / largest
         left = half - width if value < 0 else half
         bar = (
             f'<svg width="120" height="12" aria-hidden="true"><rect x="{left:.1f}" y="1" width="{max(width, 0.5):.1f}" '
-            f'height="10" fill="{UP if value >= 0 else DOWN}"/></svg>'
+            f'height="10" fill="{UP if signed and value >= 0 else DOWN}"/></svg>'
         )
         number = f"{value:+.4f}" if signed else f"{value:.4f}"
-        lines.append(
-            f'<tr><td style="text-align:left">{html.escape(name)}</td><td style="text-align:right">{html.escape(text)}'
-            f'</td><td style="text-align:right;font-variant-numeric:tabular-nums">{number}</td><td>{bar}</td></tr>'
-        )
+        cells = [("left", html.escape(name)), ("right", html.escape(text)), ("right", number), ("left", bar)]
+        lines.append("<tr>" + "".join(f'<td style="{pad}:{side}">{cell}</td>' for side, cell in cells) + "</tr>")
     heads = "".join(
-        f'<th style="text-align:{side}">{html.escape(text)}</th>'
+        f'<th style="{pad}:{side}">{html.escape(text)}</th>'
         for text, side in zip(header, ("left", "right", "right"), strict=True)
     )
-    return f"<table><caption style='text-align:left'>{caption}</caption><tr>{heads}<th></th></tr>{''.join(lines)}</table>"
+    return f"<div>{caption}</div><table><tr>{heads}<th></th></tr>{''.join(lines)}</table>"

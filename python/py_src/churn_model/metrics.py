@@ -22,20 +22,30 @@ __all__ = ["Campaign", "choose_threshold", "expected_maximum_profit", "lift_at"]
 def expected_maximum_profit(y: ArrayLike, scores: ArrayLike, campaign: Campaign | None = None) -> float:
     """Expected maximum profit of a retention campaign that contacts the highest scores (EMPC), per tenant.
 
-    Args:
-        y: Labels, shape ``(n,)``: 1 or ``True`` for churned.
-        scores: Scores, shape ``(n,)``; only their order counts.
-        campaign: What a kept tenant is worth and what trying costs; the values of the literature when left out.
+    Parameters
+    ----------
+    y
+        Labels, shape ``(n,)``: 1 or ``True`` for churned.
+    scores
+        Scores, shape ``(n,)``; only their order counts.
+    campaign
+        What a kept tenant is worth and what trying costs; the values of the literature when left out.
 
-    Returns:
-        Money of the campaign per tenant, contacted or not; never negative.
+    Returns
+    -------
+    Money of the campaign per tenant, contacted or not; never negative.
 
-    Raises:
-        ChurnError: When lengths differ, there are no rows, or a score is missing.
+    Raises
+    ------
+    ChurnError
+        When lengths differ, there are no rows, or a score is missing.
 
-    Source:
-        Verbraken, Verbeke and Baesens, IEEE TKDE 25 (2013) 961-973.
+    References
+    ----------
+    Verbraken, Verbeke and Baesens, IEEE TKDE 25 (2013) 961-973.
 
+    Examples
+    --------
     >>> round(expected_maximum_profit([1, 0, 0, 1], [0.9, 0.2, 0.4, 0.8]), 2)
     28.0
     """
@@ -45,15 +55,24 @@ def expected_maximum_profit(y: ArrayLike, scores: ArrayLike, campaign: Campaign 
 def lift_at(y: ArrayLike, scores: ArrayLike, share: float | None = None, *, count: int | None = None) -> float:
     """Churn among the highest scores ÷ base rate. Tied scores count by expectation.
 
-    Args:
-        y: Labels, shape ``(n,)``: 1 or ``True`` for churned.
-        scores: Scores, shape ``(n,)``; only their order counts.
-        share: How many of the highest scores, as a share of all; 0.1 when neither is given.
-        count: How many of the highest scores.
+    Parameters
+    ----------
+    y
+        Labels, shape ``(n,)``: 1 or ``True`` for churned.
+    scores
+        Scores, shape ``(n,)``; only their order counts.
+    share
+        How many of the highest scores, as a share of all; 0.1 when neither is given.
+    count
+        How many of the highest scores.
 
-    Raises:
-        ChurnError: When lengths differ, there are no rows, nobody churned, or both of share and count are given.
+    Raises
+    ------
+    ChurnError
+        When lengths differ, there are no rows, nobody churned, or both of share and count are given.
 
+    Examples
+    --------
     >>> lift_at([1, 0, 0, 0], [0.9, 0.2, 0.4, 0.1], 0.25)
     4.0
     """
@@ -76,16 +95,26 @@ def choose_threshold(
 
     Choose on observations that the model was not fitted on, and not on those that the result is reported for.
 
-    Args:
-        y: Labels, shape ``(n,)``: 1 or ``True`` for churned.
-        scores: Churn probabilities, shape ``(n,)``.
-        campaign: Act where contacting pays on average.
-        capacity: Act on this share of the tenants at most.
-        precision: Act on as many as possible with at least this share of churn among them.
+    Parameters
+    ----------
+    y
+        Labels, shape ``(n,)``: 1 or ``True`` for churned.
+    scores
+        Churn probabilities, shape ``(n,)``.
+    campaign
+        Act where contacting pays on average.
+    capacity
+        Act on this share of the tenants at most.
+    precision
+        Act on as many as possible with at least this share of churn among them.
 
-    Raises:
-        ChurnError: When not exactly one rule is given, it cannot be met, or a score is no probability.
+    Raises
+    ------
+    ChurnError
+        When not exactly one rule is given, it cannot be met, or a score is no probability.
 
+    Examples
+    --------
     >>> choose_threshold([1, 0, 0, 1], [0.9, 0.2, 0.4, 0.8], capacity=0.5)
     0.8
     """
@@ -119,5 +148,7 @@ def as_labels(y: Any, positive: Any = None) -> NDArray[np.bool_]:
         numbers = np.full(array.shape, np.nan)
     wrong = np.flatnonzero((numbers != 0) & (numbers != 1))
     if wrong.size:
-        raise ChurnError(f"y holds {array[wrong[0]]!r} in row {wrong[0]}; expected 1 or True for churned, 0 or False for stayed")
-    return numbers == 1
+        raise ChurnError(
+            f"y holds {array.tolist()[wrong[0]]!r} in row {wrong[0]}; expected 1 or True for churned, 0 or False for stayed"
+        )
+    return np.asarray(numbers == 1)

@@ -6,18 +6,20 @@ orange for the threshold and for what raises it, grey for what things are compar
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from churn_model._native import ChurnError
-from churn_model.explanation import RAW_SCALES, Explanation, RowExplanation, text_of
+from churn_model.explanation import RAW_SCALES, Explanation, RowExplanation, others, text_of
 from churn_model.report import EvaluationReport
 from churn_model.svg import ACCENT, DOWN, MODEL, UP
 
 try:
     import matplotlib.pyplot as plt
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.colors import LinearSegmentedColormap, to_rgba
+    from matplotlib.ticker import FuncFormatter
 except ImportError as error:
     raise ImportError("plots need matplotlib: pip install 'churn-model[plot]'") from error
 
@@ -42,7 +44,7 @@ def all_panels(report: EvaluationReport) -> Figure:
     if report.importance is not None:
         importance(report, ax=figure.add_subplot(grid[2, :]))
     m = report.metrics
-    figure.suptitle(f"{m['n']:,} observations, {m['n_churned']:,} churned (base rate {m['base_rate']:.1%})")
+    figure.suptitle(f"{m['n']:,} observations, {m['n_churned']:,} churned (base rate {_percent(m['base_rate'])})")
     return figure
 
 
@@ -60,11 +62,11 @@ def precision_recall(report: EvaluationReport, *, ax: Axes | None = None) -> Axe
     """Precision against recall, as steps."""
     m, curve = report.metrics, report.curves["precision_recall"]
     ax = _axes(ax, "Precision and recall", "recall: of churn, found", "precision: of those acted on, churned")
-    ax.axhline(m["base_rate"], **_REFERENCE, label=f"base rate {m['base_rate']:.1%}")
+    ax.axhline(m["base_rate"], **_REFERENCE, label=f"base rate {_percent(m['base_rate'])}")
     recall = np.concatenate([[0.0], curve["recall"]])
     precision = np.concatenate([curve["precision"][:1], curve["precision"]])
     ax.step(recall, precision, where="pre", color=MODEL, label=f"PR-AUC {m['pr_auc']:.3f}")
-    ax.set_ylim(0, 1.02)
+    ax.set_ylim(0, 1.02 * report.precision_end())
     return _finish(report, ax, "precision_recall", legend="upper right")
 
 
@@ -81,7 +83,7 @@ def calibration(report: EvaluationReport, *, ax: Axes | None = None) -> Axes:
     ax.errorbar(bins["mean_score"], share, yerr=spread, color=MODEL, marker="o", markersize=5, linewidth=1, label=name)
     ax.set_xlim(0, end)
     ax.set_ylim(0, end)
-    return _finish(report, ax, None, legend="upper left")
+    return _finish(report, ax, None, legend="lower right")
 
 
 def gains(report: EvaluationReport, *, ax: Axes | None = None) -> Axes:
@@ -113,14 +115,16 @@ def profit(report: EvaluationReport, *, ax: Axes | None = None) -> Axes:
     """The profit per tenant against the share of tenants contacted."""
     curve = report.curves["profit"]
     contacted, money = curve["contacted_share"], curve["profit_per_tenant"]
-    best = int(money.argmax())
+    at_best = int(money.argmax())
+    floor, best = report.profit_floor(), float(money[at_best])
     ax = _axes(ax, "Profit", "contacted, highest scores first", "profit per tenant (campaign's money)", percent="x")
     ax.axhline(0.0, **_REFERENCE)
-    ax.plot(contacted, money, color=MODEL, label=f"mean acceptance {report.campaign.mean_acceptance:.0%}")
-    name = f"best: {money[best]:.3g} at {contacted[best]:.1%}"
-    ax.plot(contacted[best], money[best], "o", color="none", markeredgecolor=MODEL, markersize=9, label=name)
-    ax.set_xlim(0, 1)
-    return _finish(report, ax, "profit", legend="lower left")
+    ax.plot(contacted, money, color=MODEL, label=f"mean acceptance {_percent(report.campaign.mean_acceptance)}")
+    name = f"best: {best:.3g} at {_percent(contacted[at_best])}"
+    ax.plot(contacted[at_best], best, "o", color="none", markeredgecolor=MODEL, markersize=9, label=name)
+    ax.set_ylim(floor - 0.05 * (best - floor), best + 0.08 * (best - floor))
+    ax.set_xlim(-0.02, 1.02)
+    return _finish(report, ax, "profit", legend="lower center" if contacted[at_best] > 0.1 else "upper right")
 
 
 def importance(report: EvaluationReport, *, max_features: int = 12, ax: Axes | None = None) -> Axes:
@@ -128,7 +132,9 @@ def importance(report: EvaluationReport, *, max_features: int = 12, ax: Axes | N
     if report.importance is None:
         raise ChurnError("importance was not measured: evaluate a model of this package with n_repeats above 0")
     shown = report.importance[:max_features][::-1]
-    ax = _axes(ax, "Importance", "rise of log loss when permuted (mean ± sd)", "", percent="", height=_bar_height(len(shown)))
+    ax = _axes(
+        ax, "Importance", "rise of log loss when permuted (mean ± sd)", "", percent="", height=_bar_height(len(shown))
+    )
     means = [entry["log_loss_increase"] for entry in shown]
     spread = [entry["log_loss_increase_sd"] or 0.0 for entry in shown]
     ax.barh([entry["name"] for entry in shown], means, xerr=spread, color=MODEL, ecolor=_GREY, height=0.7)
@@ -143,9 +149,9 @@ def waterfall(row: RowExplanation, *, max_features: int = 10, ax: Axes | None = 
     shown = [(f"{c.feature} = {text_of(c.data)}", c.value) for c in contributions[:max_features]]
     if len(contributions) > max_features:
         rest = contributions[max_features:]
-        shown.append((f"{len(rest)} other features", sum(c.value for c in rest)))
+        shown.append((others(len(rest)), sum(c.value for c in rest)))
     scale = RAW_SCALES[row._explanation.raw_scale]
-    ax = _axes(ax, f"score {row.score:.3f}", scale, "", percent="", height=_bar_height(len(shown) + 1))
+    ax = _axes(ax, "", scale, "", percent="", height=_bar_height(len(shown) + 1))
     # From the bottom up: the smallest first, so that the largest ends at the raw score on top.
     start, names = row.base_value, []
     ends = [start]
@@ -157,9 +163,10 @@ def waterfall(row: RowExplanation, *, max_features: int = 10, ax: Axes | None = 
         names.append(name)
         ends.append(start)
     span = (max(ends) - min(ends)) or 1.0
+    digits = max(0, 2 - math.floor(math.log10(max(abs(value) for _, value in shown) or 1.0)))
     for at, (_, value) in enumerate(reversed(shown)):
         right = max(ends[at], ends[at + 1])
-        ax.text(right + 0.012 * span, at, f"{value:+.3f}", va="center", fontsize="small")
+        ax.text(right + 0.012 * span, at, f"{value:+.{digits}f}", va="center", fontsize="small")
     ax.set_yticks(range(len(names)), names)
     ax.set_xlim(min(ends) - 0.06 * span, max(ends) + 0.16 * span)
     ax.axvline(row.base_value, color=_GREY, linestyle="--", linewidth=0.8)
@@ -176,7 +183,7 @@ def waterfall(row: RowExplanation, *, max_features: int = 10, ax: Axes | None = 
         va="bottom",
         fontsize="small",
     )
-    ax.set_title(f"score {row.score:.3f}", loc="left", fontsize="medium", pad=16)
+    ax.set_title(f"Score {row.score:.3f}", loc="left", fontsize="medium", fontweight="bold", pad=18)
     ax.grid(False, axis="y")
     return ax
 
@@ -189,25 +196,25 @@ def beeswarm(explanation: Explanation, *, max_features: int = 12, ax: Axes | Non
     values, data = explanation.values[::step], explanation.data[::step]
     names = list(explanation.importance())[:max_features][::-1]
     columns = [explanation.feature_names.index(name) for name in names]
-    ax = _axes(
-        ax, "Contributions", f"contribution to the {RAW_SCALES[explanation.raw_scale]}", "", percent="",
-        height=_bar_height(len(names)),
-    )  # fmt: skip
+    scale = f"contribution to the {RAW_SCALES[explanation.raw_scale]}"
+    title = "Contributions (grey: category or missing)"
+    ax = _axes(ax, title, scale, "", percent="", height=_bar_height(len(names)))
     ax.axvline(0.0, color=_GREY, linewidth=0.8)
-    colours = plt.get_cmap("cividis")
+    # Told apart from the greys all along, and by people who see no red or no green; the last, bright yellow is cut off.
+    colours = LinearSegmentedColormap.from_list("values", plt.get_cmap("plasma")(np.linspace(0.0, 0.88, 128)))
     for at, column in enumerate(columns):
         kind = explanation._schema[column]["kind"]
         rank = _ranks(data[:, column])
         has_order = kind != "category"
-        colour = colours(rank) if has_order else np.tile(_rgba(_GREY), (len(rank), 1))
-        colour[np.isnan(data[:, column])] = _rgba("#c9c9c9")
+        colour = colours(rank) if has_order else np.tile(to_rgba(_GREY), (len(rank), 1))
+        colour[np.isnan(data[:, column])] = to_rgba("#c9c9c9")
         ax.scatter(values[:, column], at + _spread(values[:, column]), c=colour, s=9, linewidths=0, rasterized=True)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(-0.6, len(names) - 0.4)
     ax.grid(False, axis="y")
     bar = ax.figure.colorbar(plt.cm.ScalarMappable(cmap=colours), ax=ax, aspect=35, pad=0.02)
     bar.set_ticks([0.02, 0.98], labels=["low", "high"])
-    bar.set_label("value of the feature (grey: category or missing)", labelpad=-14)
+    bar.set_label("value of the feature", labelpad=-14)
     bar.outline.set_visible(False)
     return ax
 
@@ -215,9 +222,7 @@ def beeswarm(explanation: Explanation, *, max_features: int = 12, ax: Axes | Non
 _REFERENCE: dict[str, Any] = {"color": _GREY, "linestyle": "--", "linewidth": 1}
 
 
-def _axes(
-    ax: Axes | None, title: str, x: str, y: str, *, percent: str = "xy", height: float = 4.2
-) -> Axes:
+def _axes(ax: Axes | None, title: str, x: str, y: str, *, percent: str = "xy", height: float = 4.2) -> Axes:
     if ax is None:
         _, ax = plt.subplots(figsize=(6.0, height), layout="constrained")
     ax.set_title(title, loc="left", fontsize="medium", fontweight="bold")
@@ -225,14 +230,14 @@ def _axes(
     ax.set_ylabel(y)
     for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
         if name in percent:
-            axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+            axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(True, alpha=0.25, linewidth=0.6)
     ax.set_axisbelow(True)
     return ax
 
 
-def _finish(report: EvaluationReport, ax: Axes, curve: str | None, *, legend: str) -> Axes:
+def _finish(report: EvaluationReport, ax: Axes, curve: str | None, *, legend: Any) -> Axes:
     """Marks the threshold on a curve, and names everything."""
     place = report.at_threshold().get(curve) if curve else None
     if place is not None:
@@ -241,14 +246,12 @@ def _finish(report: EvaluationReport, ax: Axes, curve: str | None, *, legend: st
     return ax
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
 def _bar_height(n_bars: int) -> float:
     return 1.5 + 0.32 * n_bars
-
-
-def _rgba(colour: str) -> Any:
-    from matplotlib.colors import to_rgba
-
-    return to_rgba(colour)
 
 
 def _ranks(values: Any) -> Any:
@@ -264,10 +267,7 @@ def _ranks(values: Any) -> Any:
 def _spread(values: Any) -> Any:
     """How far each dot is moved off its line, so that a crowd looks like one: row by row in bins along the line."""
     low, high = values.min(), values.max()
-    if high == low:
-        bins = np.zeros(len(values), dtype=int)
-    else:
-        bins = ((values - low) / (high - low) * 99).astype(int)
+    bins = ((values - low) / ((high - low) or 1.0) * 99).astype(int)
     order = np.argsort(bins, kind="stable")
     firsts = np.searchsorted(bins[order], bins[order], "left")
     nth = np.empty(len(values))

@@ -51,8 +51,10 @@ class EvaluationReport:
     def to_dict(self, *, curves: bool = True) -> dict[str, Any]:
         """Every number by name, in plain lists and dicts; an infinite threshold (nobody is contacted) is ``None``.
 
-        Args:
-            curves: Whether the curves are wanted, too.
+        Parameters
+        ----------
+        curves
+            Whether the curves are wanted, too.
         """
         everything: dict[str, Any] = {
             "metrics": dict(self.metrics),
@@ -81,11 +83,24 @@ class EvaluationReport:
         half = _Z_95 / (1 + _Z_95**2 / n) * np.sqrt(share * (1 - share) / n + _Z_95**2 / (4 * n**2))
         return middle - half, middle + half
 
+    def precision_end(self) -> float:
+        """Where the precision axis of a plot ends: lower than 1 where all but the first few are found with little."""
+        curve = self.curves["precision_recall"]
+        return min(1.0, 1.2 * float(curve["precision"][curve["recall"] >= 0.05].max()))
+
+    def profit_floor(self) -> float:
+        """Where the profit axis of a plot begins: contacting everybody may lose so much that nothing else is seen."""
+        money = self.curves["profit"]["profit_per_tenant"]
+        worth_seeing = max(float(money.max()), abs(self.at_threshold()["profit"][1]))
+        return max(float(money.min()), -4 * worth_seeing) if worth_seeing > 0 else float(money.min())
+
     def plot(self) -> Figure:
         """Draws all panels in one figure.
 
-        Raises:
-            ImportError: Without matplotlib.
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
         """
         from churn_model import plots
 
@@ -130,8 +145,10 @@ class EvaluationReport:
     def plot_importance(self, *, max_features: int = _SHOWN_FEATURES, ax: Axes | None = None) -> Axes:
         """Draws how much log loss rises when a feature is permuted.
 
-        Raises:
-            ChurnError: When importance was not measured: it needs a model of this package.
+        Raises
+        ------
+        ChurnError
+            When importance was not measured: it needs a model of this package.
         """
         from churn_model import plots
 
@@ -181,7 +198,7 @@ class EvaluationReport:
             f"precision {_percent(c['precision'])}"
         ]
         lines += [f"  {'left alone':<18} {c['false_negatives']:>10,} {c['true_negatives']:>10,}"]
-        lines += [f"  {'right':<18} {_percent(c['recall']):>10} {_percent(c['specificity']):>10}"]
+        lines += [f"  {'decided rightly':<18} {_percent(c['recall']):>10} {_percent(c['specificity']):>10}"]
         if self.segments:
             width = max(len(f"{s['segment']}: {s['part']}") for s in self.segments)
             head = f"  {'segment':<{width}} {'n':>9} {'churned':>9} {'mean score':>11} {'ROC-AUC':>8} {'acted on':>9}"
@@ -212,7 +229,7 @@ class EvaluationReport:
             ("", "churned", "stayed", ""),
             ("acted on", c["true_positives"], c["false_positives"], f"precision {_percent(c['precision'])}"),
             ("left alone", c["false_negatives"], c["true_negatives"], ""),
-            ("right", _percent(c["recall"]), _percent(c["specificity"]), ""),
+            ("decided rightly", _percent(c["recall"]), _percent(c["specificity"]), ""),
         ]
         confusion = "".join(
             f"<tr>{_cell(name)}{_cell(_count(churned), right=True)}{_cell(_count(stayed), right=True)}"
@@ -245,31 +262,42 @@ class EvaluationReport:
         charts = "".join(self._charts())
         return (
             f'<div style="max-width:1100px"><div style="font-size:1.15em"><b>Evaluation</b> of {self._headline()}</div>'
-            f'<div style="{gap}">{tables}</div><div style="{gap}">{charts}</div><div style="{gap}">{segments}</div></div>'
+            f'<div style="{gap}">{tables}</div><div style="{gap}">{charts}</div>'
+            f'<div style="{gap}">{segments}</div></div>'
         )
 
     def _charts(self) -> list[str]:
         m, curves, at = self.metrics, self.curves, self.at_threshold()
         share = svg.share_axis
+        best_share = float(curves["profit"]["contacted_share"][curves["profit"]["profit_per_tenant"].argmax()])
 
         def marked(chart: svg.Chart, name: str) -> str:
             if name in at:
-                chart.dot(at[name], colour=svg.ACCENT).label(at[name], "threshold", dy=14, colour=svg.ACCENT)
+                # Beside the curve: below where it rises, above where it falls.
+                dy = 18 if name in ("roc", "gains") or (name == "profit" and at[name][0] <= best_share) else -9
+                chart.dot(at[name], colour=svg.ACCENT).label(at[name], "threshold", dy=dy, colour=svg.ACCENT)
             return chart.render()
 
-        roc = svg.Chart(f"ROC curve, area {m['roc_auc']:.3f}", share("false positive rate"), share("true positive rate"))
+        roc = svg.Chart(
+            f"ROC curve, area {m['roc_auc']:.3f}", share("false positive rate"), share("true positive rate")
+        )
         roc.line([(0, 0), (1, 1)], reference=True)
         roc.line(_points(curves["roc"], "false_positive_rate", "true_positive_rate"))
 
         steps = _steps(curves["precision_recall"])
-        pr = svg.Chart(f"Precision and recall, area {m['pr_auc']:.3f}", share("recall: of churn, found"), share("precision: of those acted on, churned"))
+        precision = share("precision: of those acted on, churned", self.precision_end())
+        pr = svg.Chart(f"Precision and recall, area {m['pr_auc']:.3f}", share("recall: of churn, found"), precision)
         pr.line([(0, m["base_rate"]), (1, m["base_rate"])], reference=True)
         pr.line(steps)
 
         bins = curves["calibration"]
         low, high = self.calibration_interval()
         end = float(max(bins["mean_score"].max(), high.max()))
-        calibration = svg.Chart(f"Calibration, error {m['ece']:.4f}", share("mean score", end), share("churned (tenths of the rows, 95 % intervals)", end))
+        calibration = svg.Chart(
+            f"Calibration, error {m['ece']:.4f}",
+            share("mean score", end),
+            share("churned (tenths of the rows, 95 % intervals)", end),
+        )
         calibration.line([(0, 0), (end, end)], reference=True)
         for x, start, stop in zip(bins["mean_score"], low, high, strict=True):
             calibration.upright(float(x), float(start), float(stop))
@@ -281,10 +309,11 @@ class EvaluationReport:
         gains.line([(0, 0), (1, 1)], reference=True).line([(0, 0), (m["base_rate"], 1), (1, 1)], reference=True)
         gains.line(_points(curves["gains"], "contacted_share", "found_share"))
 
-        profit_points = _points(curves["profit"], "contacted_share", "profit_per_tenant")
-        values = curves["profit"]["profit_per_tenant"]
-        money = svg.Axis("profit per tenant, in the campaign's money", float(values.min()), float(values.max()), lambda v: f"{v:.4g}")
-        profit = svg.Chart("Profit", share("contacted, highest scores first"), money).line(profit_points)
+        floor, best = self.profit_floor(), float(curves["profit"]["profit_per_tenant"].max())
+        money = svg.Axis("profit per tenant, in the campaign's money", floor, best, lambda amount: f"{amount:.4g}")
+        profit = svg.Chart("Profit", share("contacted, highest scores first"), money)
+        points = _points(curves["profit"], "contacted_share", "profit_per_tenant")
+        profit.line([point for point in points if point[1] >= floor])
 
         charts = [marked(roc, "roc"), marked(pr, "precision_recall"), calibration.render()]
         charts += [marked(gains, "gains"), marked(profit, "profit")]
@@ -319,4 +348,5 @@ def _steps(curve: dict[str, NDArray[Any]]) -> list[tuple[float, float]]:
 def _cell(text: str, *, right: bool = False, quiet: bool = False) -> str:
     side = "right" if right else "left"
     opacity = ";opacity:0.7" if quiet else ""
-    return f'<td style="text-align:{side}{opacity};font-variant-numeric:tabular-nums">{html.escape(text)}</td>'
+    style = f"padding:2px 8px 2px 0;text-align:{side}{opacity};font-variant-numeric:tabular-nums"
+    return f'<td style="{style}">{html.escape(text)}</td>'

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 #: What is measured, and what raises a raw score: a blue and an orange of middle lightness.
 MODEL = "#2f86d0"
@@ -17,7 +18,7 @@ DOWN = MODEL
 ACCENT = UP
 
 _WIDTH, _HEIGHT = 340.0, 260.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 328.0, 46.0, 214.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 320.0, 46.0, 214.0
 _MOST_POINTS = 250
 
 Point = tuple[float, float]
@@ -70,7 +71,11 @@ class Chart:
         """Straight lines through points; a reference is thin and dashed."""
         places = _thinned([(self._at_x(x), self._at_y(y)) for x, y in points])
         path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-        style = 'stroke="currentColor" stroke-opacity="0.55" stroke-dasharray="4 4"' if reference else f'stroke="{colour}" stroke-width="2"'
+        style = (
+            'stroke="currentColor" stroke-opacity="0.55" stroke-dasharray="4 4"'
+            if reference
+            else f'stroke="{colour}" stroke-width="2"'
+        )
         self._parts.append(f'<path d="{path}" fill="none" stroke-linejoin="round" {style}/>')
         return self
 
@@ -128,7 +133,9 @@ def bars(title: str, rows: Sequence[tuple[str, float, float]], *, note: str) -> 
         short = name if len(name) <= 24 else name[:23] + "…"
         left, right = sorted((place(0.0), place(mean)))
         parts.append(_text(names, y + 10, short, anchor="end", size=10.5))
-        parts.append(f'<rect x="{left:.1f}" y="{y + 1}" width="{max(right - left, 0.5):.1f}" height="11" fill="{MODEL}"/>')
+        parts.append(
+            f'<rect x="{left:.1f}" y="{y + 1}" width="{max(right - left, 0.5):.1f}" height="11" fill="{MODEL}"/>'
+        )
         parts.append(_line(place(mean - sd), y + 6.5, place(mean + sd), y + 6.5, opacity=0.8))
         parts.append(_text(max(place(mean + sd), place(0.0)) + 5, y + 10, f"{mean:.4f}", size=10, opacity=0.75))
     parts.append(_line(place(0.0), 44, place(0.0), height - 2, opacity=0.5))
@@ -178,7 +185,7 @@ def _thinned(places: list[Point]) -> list[Point]:
     """The ends of a curve and those points in between after which it has gone on by a visible length."""
     if len(places) <= _MOST_POINTS:
         return places
-    lengths = [abs(b[0] - a[0]) + abs(b[1] - a[1]) for a, b in zip(places, places[1:], strict=False)]
+    lengths = [abs(b[0] - a[0]) + abs(b[1] - a[1]) for a, b in pairwise(places)]
     step = sum(lengths) / _MOST_POINTS
     kept, gone = [places[0]], 0.0
     for place, length in zip(places[1:], lengths, strict=True):
