@@ -1,11 +1,29 @@
 //! What keeping a tenant is worth and what trying costs.
 
+use churn_model::ThresholdRule;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::{ChurnError, message};
+use crate::model::Model;
 
-/// What keeping a tenant is worth and what trying costs.
+/// What keeping a tenant is worth and what trying costs, in any one currency.
+///
+/// Parameters
+/// ----------
+/// lifetime_value
+///     What a kept tenant is worth.
+/// offer
+///     Cost of the offer, paid when a tenant takes it.
+/// contact
+///     Cost of contacting one tenant.
+/// accept_alpha, accept_beta
+///     Shape of the Beta-distributed probability that a would-be churner takes the offer and stays.
+///
+/// Raises
+/// ------
+/// ChurnError
+///     When no campaign could pay, or nothing is defined.
 #[pyclass(frozen, eq, module = "churn_model")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Campaign(pub(crate) churn_model::Campaign);
@@ -18,6 +36,15 @@ impl Campaign {
         let campaign = churn_model::Campaign { lifetime_value, offer, contact, accept_alpha, accept_beta };
         campaign.check().map_err(|error| ChurnError::new_err(message(&error)))?;
         Ok(Self(campaign))
+    }
+
+    /// The campaign that a model's threshold follows from; `None` where it follows from something else.
+    #[staticmethod]
+    fn of(model: &Model) -> Option<Self> {
+        match model.model.threshold().rule {
+            ThresholdRule::Profit { campaign } => Some(Self(campaign)),
+            _ => None,
+        }
     }
 
     #[getter]

@@ -165,6 +165,8 @@ def test_models_bring_their_threshold_and_importance(
     assert report.importance is not None
     assert {entry["name"] for entry in report.importance} == set(model.feature_names)
     assert report.importance[0]["log_loss_increase"] > 0.01
+    assert report.campaign == cm.Campaign.of(model) is not None
+    assert cm.Campaign.of(cm.Model.load(GOLDEN / "linear.safetensors")) is None
     again = cm.evaluate(model, x, y, n_jobs=1)
     assert again.importance == report.importance
     assert cm.evaluate(model, x, y, n_repeats=0).importance is None
@@ -224,6 +226,11 @@ def test_a_split_that_leaks_is_refused_with_the_reason(world: tuple[np.ndarray, 
         check(dates=days, fit_dates=days - 31)
     with pytest.raises(cm.ChurnError, match="not before the first test date"):
         check(dates=days, fit_dates=days)
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(cm.ChurnError, match="not before the first test date"):
+        check(dates=pandas.Series(days).dt.tz_localize("UTC"), fit_dates=["2025-06-01"])
+    with pytest.raises(cm.ChurnError, match="dates holds no dates"):
+        check(dates=["soon"], fit_dates=days)
     with pytest.raises(cm.ChurnError, match="groups without fit_groups"):
         check(groups=tenants)
     with pytest.raises(cm.ChurnError, match="fit_dates without dates"):

@@ -73,25 +73,6 @@ class Model:
 
 @final
 class Campaign:
-    """What keeping a tenant is worth and what trying costs, in any one currency.
-
-    Parameters
-    ----------
-    lifetime_value
-        What a kept tenant is worth.
-    offer
-        Cost of the offer, paid when a tenant takes it.
-    contact
-        Cost of contacting one tenant.
-    accept_alpha, accept_beta
-        Shape of the Beta-distributed probability that a would-be churner takes the offer and stays.
-
-    Raises
-    ------
-    ChurnError
-        When no campaign could pay, or nothing is defined.
-    """
-
     def __new__(
         cls,
         *,
@@ -115,6 +96,8 @@ class Campaign:
     def mean_acceptance(self) -> float: ...
     @property
     def break_even(self) -> float: ...
+    @staticmethod
+    def of(model: Model) -> Campaign | None: ...
     def to_dict(self) -> dict[str, float]: ...
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, float]]: ...
     def __eq__(self, other: object) -> bool: ...
@@ -123,8 +106,6 @@ class Campaign:
 
 @final
 class Trend:
-    """How often something happens per day lately, compared with the days before."""
-
     @property
     def recent_days(self) -> int: ...
     @property
@@ -135,8 +116,6 @@ class Trend:
 
 @final
 class Reason:
-    """Why a raw score is what it is, in words: one feature, what it says of the tenant, and what that adds."""
-
     @property
     def feature(self) -> str: ...
     @property

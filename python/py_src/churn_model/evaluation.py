@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -57,7 +58,8 @@ def evaluate(
     threshold
         The score from which somebody acts. When left out it is the model's own, or the campaign's break-even.
     campaign
-        What a kept tenant is worth and what trying costs; the values of the literature when left out.
+        What a kept tenant is worth and what trying costs. When left out it is the one that the model's threshold follows
+        from, or else has the values of the literature.
     segments
         Columns of ``x``, or columns by name, whose parts are measured one by one. Numbers with many values
         are cut into quarters.
@@ -99,8 +101,9 @@ def evaluate(
         raise ChurnError("y is missing: what happened to each row")
     if x is None and (hasattr(model, "score") or hasattr(model, "predict_proba")):
         raise ChurnError("x is missing: the observations that the model shall score")
-    campaign = campaign or Campaign()
     native = _native_model(model)
+    if campaign is None:
+        campaign = (Campaign.of(native) if native is not None else None) or Campaign()
     if native is not None:
         scores = np.atleast_1d(native.score(x, n_jobs=n_jobs))
     elif hasattr(model, "predict_proba"):
@@ -263,7 +266,10 @@ def _refuse_leaks(
 
 def _days(dates: ArrayLike, name: str) -> NDArray[Any]:
     try:
-        days = np.asarray(dates).astype("datetime64[D]")
+        with warnings.catch_warnings():
+            # Of dates with a time zone NumPy says that it takes those of UTC, which are the ones wanted.
+            warnings.simplefilter("ignore", UserWarning)
+            days = np.asarray(dates).astype("datetime64[D]")
     except (TypeError, ValueError) as error:
         raise ChurnError(f"{name} holds no dates: {error}") from error
     if days.size == 0 or np.isnat(days).any():

@@ -58,7 +58,7 @@ class EvaluationReport:
         """
         everything: dict[str, Any] = {
             "metrics": dict(self.metrics),
-            "threshold": self.threshold,
+            "threshold": None if math.isinf(self.threshold) else self.threshold,
             "confusion": dict(self.confusion),
             "campaign": self.campaign.to_dict(),
             "segments": [dict(part) for part in self.segments],
