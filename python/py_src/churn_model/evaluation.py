@@ -56,10 +56,10 @@ def evaluate(
     y
         Labels, shape ``(n,)``: 1 or ``True`` for churned, or the labels that the classifier was fitted on.
     threshold
-        The score from which somebody acts. When left out it is the model's own, or the campaign's break-even.
+        The score from which somebody acts; when left out the model's own, or the campaign's break-even.
     campaign
-        What a kept tenant is worth and what trying costs. When left out it is the one that the model's threshold follows
-        from, or else has the values of the literature.
+        What a kept tenant is worth and what trying costs. When left out it is the one that the model's threshold
+        follows from, or else has the values of the literature.
     segments
         Columns of ``x``, or columns by name, whose parts are measured one by one. Numbers with many values
         are cut into quarters.

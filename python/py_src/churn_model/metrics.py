@@ -148,7 +148,6 @@ def as_labels(y: Any, positive: Any = None) -> NDArray[np.bool_]:
         numbers = np.full(array.shape, np.nan)
     wrong = np.flatnonzero((numbers != 0) & (numbers != 1))
     if wrong.size:
-        raise ChurnError(
-            f"y holds {array.tolist()[wrong[0]]!r} in row {wrong[0]}; expected 1 or True for churned, 0 or False for stayed"
-        )
+        found = array.tolist()[wrong[0]]
+        raise ChurnError(f"y holds {found!r} in row {wrong[0]}; expected 1 or True for churned, 0 or False for stayed")
     return np.asarray(numbers == 1)

@@ -62,11 +62,14 @@ def precision_recall(report: EvaluationReport, *, ax: Axes | None = None) -> Axe
     """Precision against recall, as steps."""
     m, curve = report.metrics, report.curves["precision_recall"]
     ax = _axes(ax, "Precision and recall", "recall: of churn, found", "precision: of those acted on, churned")
+    end = report.precision_end()
+    if end < 1:
+        ax.set_ylabel(f"{ax.get_ylabel()} (cut off)")
     ax.axhline(m["base_rate"], **_REFERENCE, label=f"base rate {_percent(m['base_rate'])}")
     recall = np.concatenate([[0.0], curve["recall"]])
     precision = np.concatenate([curve["precision"][:1], curve["precision"]])
     ax.step(recall, precision, where="pre", color=MODEL, label=f"PR-AUC {m['pr_auc']:.3f}")
-    ax.set_ylim(0, 1.02 * report.precision_end())
+    ax.set_ylim(0, 1.02 * end)
     return _finish(report, ax, "precision_recall", legend="upper right")
 
 
@@ -83,7 +86,8 @@ def calibration(report: EvaluationReport, *, ax: Axes | None = None) -> Axes:
     ax.errorbar(bins["mean_score"], share, yerr=spread, color=MODEL, marker="o", markersize=5, linewidth=1, label=name)
     ax.set_xlim(0, end)
     ax.set_ylim(0, end)
-    return _finish(report, ax, None, legend="lower right")
+    is_above = share[-1] >= bins["mean_score"][-1]
+    return _finish(report, ax, None, legend="lower right" if is_above else "upper left")
 
 
 def gains(report: EvaluationReport, *, ax: Axes | None = None) -> Axes:
@@ -122,9 +126,11 @@ def profit(report: EvaluationReport, *, ax: Axes | None = None) -> Axes:
     ax.plot(contacted, money, color=MODEL, label=f"mean acceptance {_percent(report.campaign.mean_acceptance)}")
     name = f"best: {best:.3g} at {_percent(contacted[at_best])}"
     ax.plot(contacted[at_best], best, "o", color="none", markeredgecolor=MODEL, markersize=9, label=name)
+    if floor > money.min():
+        ax.set_ylabel("profit per tenant (campaign's money, cut off)")
     ax.set_ylim(floor - 0.05 * (best - floor), best + 0.08 * (best - floor))
     ax.set_xlim(-0.02, 1.02)
-    return _finish(report, ax, "profit", legend="lower center" if contacted[at_best] > 0.1 else "upper right")
+    return _finish(report, ax, "profit", legend="lower center" if contacted[at_best] > 0.1 else "center right")
 
 
 def importance(report: EvaluationReport, *, max_features: int = 12, ax: Axes | None = None) -> Axes:

@@ -285,7 +285,9 @@ class EvaluationReport:
         roc.line(_points(curves["roc"], "false_positive_rate", "true_positive_rate"))
 
         steps = _steps(curves["precision_recall"])
-        precision = share("precision: of those acted on, churned", self.precision_end())
+        end = self.precision_end()
+        cut = " (cut off)" if end < 1 else ""
+        precision = share(f"precision: of those acted on, churned{cut}", end)
         pr = svg.Chart(f"Precision and recall, area {m['pr_auc']:.3f}", share("recall: of churn, found"), precision)
         pr.line([(0, m["base_rate"]), (1, m["base_rate"])], reference=True)
         pr.line(steps)
@@ -310,7 +312,9 @@ class EvaluationReport:
         gains.line(_points(curves["gains"], "contacted_share", "found_share"))
 
         floor, best = self.profit_floor(), float(curves["profit"]["profit_per_tenant"].max())
-        money = svg.Axis("profit per tenant, in the campaign's money", floor, best, lambda amount: f"{amount:.4g}")
+        cut = " (cut off)" if floor > float(curves["profit"]["profit_per_tenant"].min()) else ""
+        name = f"profit per tenant, in the campaign's money{cut}"
+        money = svg.Axis(name, floor, best, lambda amount: f"{amount:.4g}")
         profit = svg.Chart("Profit", share("contacted, highest scores first"), money)
         points = _points(curves["profit"], "contacted_share", "profit_per_tenant")
         profit.line([point for point in points if point[1] >= floor])
