@@ -4,8 +4,11 @@
 //! or the argument. Long calls release the interpreter lock and end within a tenth of a second of an interrupt.
 
 mod arrow_columns;
+mod campaign;
 mod column;
 mod error;
+mod evaluate;
+mod explain;
 mod features;
 mod fit;
 mod input;
@@ -18,7 +21,16 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
+    use crate::campaign::Campaign;
+    #[pymodule_export]
     use crate::error::{ChurnError, ColumnError, EventError, FitError, ModelFileError};
+    #[pymodule_export]
+    use crate::evaluate::{
+        choose_threshold, confusion, curves, expected_maximum_profit, lift_at_count, lift_at_share, metrics,
+        permutation_importance, roc_auc,
+    };
+    #[pymodule_export]
+    use crate::explain::{Reason, Trend, contributions, reasons};
     #[pymodule_export]
     use crate::features::Features;
     #[pymodule_export]

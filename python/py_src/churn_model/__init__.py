@@ -23,6 +23,15 @@ _HOME = {
     "LinearClassifier": "estimators",
     "Model": "model",
     "RandomForestClassifier": "estimators",
+    "Campaign": "metrics",
+    "EvaluationReport": "report",
+    "Explanation": "explanation",
+    "Model": "model",
+    "Reason": "explanation",
+    "choose_threshold": "metrics",
+    "evaluate": "evaluation",
+    "expected_maximum_profit": "metrics",
+    "lift_at": "metrics",
 }
 
 
