@@ -6,10 +6,17 @@
 mod arrow_columns;
 mod column;
 mod error;
+mod event_log;
+mod event_rows;
+mod feature_columns;
 mod features;
 mod input;
 mod model;
 mod running;
+mod simulate;
+mod splits;
+mod store;
+mod table;
 
 use pyo3::prelude::*;
 
@@ -21,6 +28,14 @@ mod _native {
     use crate::features::Features;
     #[pymodule_export]
     use crate::model::{Model, UnseenLevelWarning};
+    #[pymodule_export]
+    use crate::simulate::{simulate, simulate_companies};
+    #[pymodule_export]
+    use crate::splits::{folds, time_splits};
+    #[pymodule_export]
+    use crate::store::{FeatureStore, check_plan, day_of, usual_plan};
+    #[pymodule_export]
+    use crate::table::Table;
 
     use super::*;
 

@@ -16,7 +16,14 @@ from churn_model._native import (
 
 # Everything else is imported when it is first used: `import churn_model` takes milliseconds, and needs NumPy only.
 _HOME = {
+    "FeatureStore": "store",
     "Model": "model",
+    "ObservationPlan": "plan",
+    "Table": "table",
+    "grouped_folds": "splitters",
+    "simulate": "simulation",
+    "simulate_companies": "simulation",
+    "time_split": "splitters",
 }
 
 
