@@ -9,12 +9,19 @@ mod column;
 mod error;
 mod evaluate;
 mod explain;
+mod event_log;
+mod event_rows;
+mod feature_columns;
 mod features;
 mod fit;
 mod input;
 mod interop;
 mod model;
 mod running;
+mod simulate;
+mod splits;
+mod store;
+mod table;
 
 use pyo3::prelude::*;
 
@@ -38,6 +45,14 @@ mod _native {
     use crate::interop::{from_lightgbm, from_parts, from_xgboost, parts, revised};
     #[pymodule_export]
     use crate::model::{Model, UnseenLevelWarning};
+    #[pymodule_export]
+    use crate::simulate::{simulate, simulate_companies};
+    #[pymodule_export]
+    use crate::splits::{folds, time_splits};
+    #[pymodule_export]
+    use crate::store::{FeatureStore, check_plan, day_of, usual_plan};
+    #[pymodule_export]
+    use crate::table::Table;
 
     use super::*;
 

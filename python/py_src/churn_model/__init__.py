@@ -32,6 +32,14 @@ _HOME = {
     "evaluate": "evaluation",
     "expected_maximum_profit": "metrics",
     "lift_at": "metrics",
+    "FeatureStore": "store",
+    "Model": "model",
+    "ObservationPlan": "plan",
+    "Table": "table",
+    "grouped_folds": "splitters",
+    "simulate": "simulation",
+    "simulate_companies": "simulation",
+    "time_split": "splitters",
 }
 
 
