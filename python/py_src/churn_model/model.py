@@ -37,7 +37,8 @@ class Model(_native.Model):
         Parameters
         ----------
         estimator
-            Fitted; a score is its probability of `classes_[1]`.
+            Fitted; a score is its probability of `classes_[1]`. May be calibrated (`CalibratedClassifierCV` with
+            `ensemble=False`) or have a threshold of its own (`TunedThresholdClassifierCV`).
         feature_names
             Names of the columns, where it was fitted on a matrix; `f0`, `f1` ... when None.
         threshold
