@@ -75,14 +75,12 @@ pub fn read_log(
     options: &LogOptions,
     mut on_batch: impl FnMut(&[Event<'_>]),
 ) -> Result<LogReport, Error> {
-    let block_bytes = if paths.len() == 1 { BLOCK_BYTES } else { merge::BLOCK_BYTES };
-    let mut sources = Vec::with_capacity(paths.len());
-    for path in paths {
-        let open_error = |source| Error::Open { path: path.clone(), source };
-        let file = File::open(path).map_err(open_error)?;
-        sources.push(Source::new(file, path, block_bytes, options).map_err(open_error)?);
-    }
-    read_sources(sources, options, &mut on_batch)
+    let open = |path: &PathBuf| match File::open(path) {
+        Ok(file) => Ok((path.clone(), file)),
+        Err(source) => Err(Error::Open { path: path.clone(), source }),
+    };
+    let files = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    read_logs_from(files, options, &mut on_batch)
 }
 
 /// Reads one log from anything that can be read; `name` stands for it in the report and in dead letters.
@@ -97,9 +95,30 @@ pub fn read_log_from(
     options: &LogOptions,
     mut on_batch: impl FnMut(&[Event<'_>]),
 ) -> Result<LogReport, Error> {
-    let source = Source::new(reader, Path::new(name), BLOCK_BYTES, options)
-        .map_err(|source| Error::Open { path: name.into(), source })?;
-    read_sources(vec![source], options, &mut on_batch)
+    read_logs_from(vec![(name.into(), reader)], options, &mut on_batch)
+}
+
+/// Reads logs from anything that can be read, and merges them as [`read_log`] does files; each comes with the name that
+/// stands for it.
+///
+/// A reader that fails has broken off, which is in the report: so it is also how reading is ended early.
+///
+/// # Errors
+/// As [`read_log_from`].
+/// # Cost
+/// As [`read_log`].
+pub fn read_logs_from(
+    logs: Vec<(PathBuf, impl Read + Send)>,
+    options: &LogOptions,
+    mut on_batch: impl FnMut(&[Event<'_>]),
+) -> Result<LogReport, Error> {
+    let block_bytes = if logs.len() == 1 { BLOCK_BYTES } else { merge::BLOCK_BYTES };
+    let mut sources = Vec::with_capacity(logs.len());
+    for (path, reader) in logs {
+        let source = Source::new(reader, &path, block_bytes, options);
+        sources.push(source.map_err(|source| Error::Open { path, source })?);
+    }
+    read_sources(sources, options, &mut on_batch)
 }
 
 fn read_sources(

@@ -324,6 +324,25 @@ impl FeatureStore {
         Ok(())
     }
 
+    /// Takes in the state of a tenant's other events, made under the same [`StateOptions`], as [`merge`](Self::merge) does
+    /// for every tenant of a store.
+    ///
+    /// # Errors
+    /// [`Error::TooManyTenants`] when there is no room for the tenant; nothing has changed then.
+    pub fn merge_state(&mut self, tenant: &str, state: TenantState) -> Result<(), Error> {
+        let (hash, n_shards, options) = (hash_of(tenant), self.shards.len(), self.options);
+        let shard = &mut self.shards[shard_of(hash, n_shards)];
+        if shard.find_mut(hash, tenant).is_none() {
+            let max_tenants = options.max_tenants;
+            if self.n_tenants >= max_tenants {
+                return Err(Error::TooManyTenants { tenant: tenant.to_owned(), max_tenants });
+            }
+            self.n_tenants += 1;
+        }
+        shard.merge(Box::new(Tenant { hash, id: tenant.into(), state }), &options.state);
+        Ok(())
+    }
+
     /// What became of all events so far, with those of stores merged into this one.
     pub fn counts(&self) -> EventCounts {
         let mut counts = self.other_counts;

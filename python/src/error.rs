@@ -47,3 +47,12 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
         Some(error)
     })
 }
+
+/// An error about events; those of the file system stay `OSError`.
+pub(crate) fn event_error(error: &(dyn Error + 'static)) -> PyErr {
+    let io = chain(error).find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    match io.and_then(std::io::Error::raw_os_error) {
+        Some(number) => PyOSError::new_err((number, message(error))),
+        None => EventError::new_err(message(error)),
+    }
+}

@@ -4,26 +4,55 @@
 //! or the argument. Long calls release the interpreter lock and end within a tenth of a second of an interrupt.
 
 mod arrow_columns;
+mod campaign;
 mod column;
 mod error;
+mod evaluate;
+mod explain;
+mod event_log;
+mod event_rows;
+mod feature_columns;
 mod features;
+mod fit;
 mod input;
 mod interop;
 mod model;
 mod running;
+mod simulate;
+mod splits;
+mod store;
+mod table;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
+    use crate::campaign::Campaign;
+    #[pymodule_export]
     use crate::error::{ChurnError, ColumnError, EventError, FitError, ModelFileError};
+    #[pymodule_export]
+    use crate::evaluate::{
+        choose_threshold, confusion, curves, expected_maximum_profit, lift_at_count, lift_at_share, metrics,
+        permutation_importance, roc_auc,
+    };
+    #[pymodule_export]
+    use crate::explain::{Reason, Trend, contributions, reasons};
     #[pymodule_export]
     use crate::features::Features;
     #[pymodule_export]
+    use crate::fit::{fit, group_numbers};
     use crate::interop::{from_lightgbm, from_parts, from_xgboost, parts, revised};
     #[pymodule_export]
     use crate::model::{Model, UnseenLevelWarning};
+    #[pymodule_export]
+    use crate::simulate::{simulate, simulate_companies};
+    #[pymodule_export]
+    use crate::splits::{folds, time_splits};
+    #[pymodule_export]
+    use crate::store::{FeatureStore, check_plan, day_of, usual_plan};
+    #[pymodule_export]
+    use crate::table::Table;
 
     use super::*;
 

@@ -56,4 +56,4 @@ pub use set::{Role, TrainingSet};
 pub use split::{stratified_folds, stratified_split};
 pub use summary::{ColumnSummary, ValueSummary};
 pub use table::{Table, TableOptions, read_table};
-pub use time_split::{TimeSplit, time_split, time_split_at};
+pub use time_split::{DatedRows, TimeSplit, time_split, time_split_at};

@@ -44,12 +44,7 @@ pub fn time_split(
     test_share: f64,
     calibration_share: f64,
 ) -> Result<TimeSplit, Error> {
-    check_test_share(test_share)?;
-    check_calibration_share(calibration_share, test_share)?;
-    let dates = Dates::of(set)?;
-    let test_from = dates.latest(None, test_share).ok_or(AssemblyError::EmptyPart { part: TEST })?;
-    let test = test_from..later(dates.last()?, 1);
-    dates.split(set, plan, test, test_share, calibration_share)
+    DatedRows::of(set)?.split(plan, test_share, calibration_share)
 }
 
 /// Cuts a training set by time so that it is tested with the observation dates of `test`, as in one step of a backtest;
@@ -63,14 +58,7 @@ pub fn time_split_at(
     test: Range<ObservationDate>,
     calibration_share: f64,
 ) -> Result<TimeSplit, Error> {
-    let dates = Dates::of(set)?;
-    let n_test: usize = dates.n_rows.range(test.clone()).map(|(_, n)| n).sum();
-    let test_share = n_test as f64 / dates.total as f64;
-    if n_test == 0 {
-        return Err(AssemblyError::EmptyPart { part: TEST }.into());
-    }
-    check_calibration_share(calibration_share, test_share)?;
-    dates.split(set, plan, test, test_share, calibration_share)
+    DatedRows::of(set)?.split_at(plan, test, calibration_share)
 }
 
 const FIT: &str = "fit";
@@ -84,19 +72,56 @@ fn check_calibration_share(share: f64, test_share: f64) -> Result<(), AssemblyEr
     Err(AssemblyError::CalibrationShare { found: share })
 }
 
-/// Rows by observation date.
-struct Dates<'a> {
+/// Rows of which no more is known than when they were observed and, perhaps, who churned: what a split by time looks at.
+#[derive(Debug, Clone)]
+pub struct DatedRows<'a> {
     of_row: &'a [ObservationDate],
+    labels: Option<&'a [bool]>,
     n_rows: BTreeMap<ObservationDate, usize>,
-    total: usize,
 }
 
-impl<'a> Dates<'a> {
-    fn of(set: &'a TrainingSet) -> Result<Self, AssemblyError> {
-        let of_row = set.keys().dates().ok_or(AssemblyError::NoDates)?;
+impl<'a> DatedRows<'a> {
+    /// Rows of these dates. Without labels, parts of only one label are not refused.
+    pub fn new(dates: &'a [ObservationDate], labels: Option<&'a [bool]>) -> Self {
         let mut n_rows = BTreeMap::new();
-        of_row.iter().for_each(|&date| *n_rows.entry(date).or_insert(0) += 1);
-        Ok(Self { of_row, n_rows, total: of_row.len() })
+        dates.iter().for_each(|&date| *n_rows.entry(date).or_insert(0) += 1);
+        Self { of_row: dates, labels, n_rows }
+    }
+
+    fn of(set: &'a TrainingSet) -> Result<Self, AssemblyError> {
+        let dates = set.keys().dates().ok_or(AssemblyError::NoDates)?;
+        Ok(Self::new(dates, Some(set.labels())))
+    }
+
+    /// Cuts them as [`time_split`] does.
+    ///
+    /// # Errors
+    /// As [`time_split`].
+    pub fn split(&self, plan: &ObservationPlan, test_share: f64, calibration_share: f64) -> Result<TimeSplit, Error> {
+        check_test_share(test_share)?;
+        check_calibration_share(calibration_share, test_share)?;
+        let test_from = self.latest(None, test_share).ok_or(AssemblyError::EmptyPart { part: TEST })?;
+        let test = test_from..later(self.last()?, 1);
+        self.cut(plan, test, test_share, calibration_share)
+    }
+
+    /// Cuts them as [`time_split_at`] does.
+    ///
+    /// # Errors
+    /// As [`time_split`].
+    pub fn split_at(
+        &self,
+        plan: &ObservationPlan,
+        test: Range<ObservationDate>,
+        calibration_share: f64,
+    ) -> Result<TimeSplit, Error> {
+        let n_test: usize = self.n_rows.range(test.clone()).map(|(_, n)| n).sum();
+        let test_share = n_test as f64 / self.of_row.len() as f64;
+        if n_test == 0 {
+            return Err(AssemblyError::EmptyPart { part: TEST }.into());
+        }
+        check_calibration_share(calibration_share, test_share)?;
+        self.cut(plan, test, test_share, calibration_share)
     }
 
     fn first(&self) -> Result<ObservationDate, AssemblyError> {
@@ -114,16 +139,15 @@ impl<'a> Dates<'a> {
         for (&date, n_rows) in self.n_rows.iter().rev().filter(|(date, _)| until.is_none_or(|until| **date <= until)) {
             n += n_rows;
             found = Some(date);
-            if n as f64 >= share * self.total as f64 {
+            if n as f64 >= share * self.of_row.len() as f64 {
                 break;
             }
         }
         found
     }
 
-    fn split(
+    fn cut(
         &self,
-        set: &TrainingSet,
         plan: &ObservationPlan,
         test: Range<ObservationDate>,
         test_share: f64,
@@ -149,7 +173,7 @@ impl<'a> Dates<'a> {
         }
 
         let rows = |dates: &Range<ObservationDate>| -> Vec<usize> {
-            (0..self.total).filter(|&row| dates.contains(&self.of_row[row])).collect()
+            (0..self.of_row.len()).filter(|&row| dates.contains(&self.of_row[row])).collect()
         };
         let span = |rows: &[usize], part| -> Result<_, AssemblyError> {
             let dates = || rows.iter().map(|&row| self.of_row[row]);
@@ -162,7 +186,7 @@ impl<'a> Dates<'a> {
         let test_dates = span(&test, TEST)?;
         let calibration = calibration.unwrap_or_default();
         for (part, rows) in [(FIT, &fit), (CALIBRATION, &calibration), (TEST, &test)] {
-            check_labels(set, part, rows)?;
+            self.check_labels(part, rows)?;
         }
         let n_until_test = self.n_rows.range(..=test_dates.1).map(|(_, n)| n).sum::<usize>();
         let n_embargoed = n_until_test - fit.len() - calibration.len() - test.len();
@@ -199,15 +223,16 @@ impl<'a> Dates<'a> {
         }
         AssemblyError::NoRoom { part, next, embargo, test_share, calibration_share }
     }
-}
 
-fn check_labels(set: &TrainingSet, part: &'static str, rows: &[usize]) -> Result<(), AssemblyError> {
-    let n_churned = rows.iter().filter(|&&row| set.labels()[row]).count();
-    let found = match rows.len() {
-        0 => return Ok(()),
-        _ if n_churned == 0 => "stayed",
-        n if n_churned == n => "churn",
-        _ => return Ok(()),
-    };
-    Err(AssemblyError::OneLabelInPart { part, found, n_observations: rows.len() })
+    fn check_labels(&self, part: &'static str, rows: &[usize]) -> Result<(), AssemblyError> {
+        let Some(labels) = self.labels else { return Ok(()) };
+        let n_churned = rows.iter().filter(|&&row| labels[row]).count();
+        let found = match rows.len() {
+            0 => return Ok(()),
+            _ if n_churned == 0 => "stayed",
+            n if n_churned == n => "churn",
+            _ => return Ok(()),
+        };
+        Err(AssemblyError::OneLabelInPart { part, found, n_observations: rows.len() })
+    }
 }

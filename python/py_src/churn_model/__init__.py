@@ -11,12 +11,35 @@ from churn_model._native import (
     EventError,
     FitError,
     ModelFileError,
+    UnseenLevelWarning,
     __version__,
 )
 
 # Everything else is imported when it is first used: `import churn_model` takes milliseconds, and needs NumPy only.
 _HOME = {
+    "Campaign": "campaign",
+    "ChurnClassifier": "estimators",
+    "DecisionTreeClassifier": "estimators",
+    "LinearClassifier": "estimators",
     "Model": "model",
+    "RandomForestClassifier": "estimators",
+    "Campaign": "metrics",
+    "EvaluationReport": "report",
+    "Explanation": "explanation",
+    "Model": "model",
+    "Reason": "explanation",
+    "choose_threshold": "metrics",
+    "evaluate": "evaluation",
+    "expected_maximum_profit": "metrics",
+    "lift_at": "metrics",
+    "FeatureStore": "store",
+    "Model": "model",
+    "ObservationPlan": "plan",
+    "Table": "table",
+    "grouped_folds": "splitters",
+    "simulate": "simulation",
+    "simulate_companies": "simulation",
+    "time_split": "splitters",
 }
 
 
