@@ -8,12 +8,13 @@ use churn_model::fit::{
     Algorithm, CalibratorLearner, Candidate, DecisionTreeLearner, Learner, LinearLearner, Observations, Progress,
     RandomForestLearner, Step, best_of, groups_by_content,
 };
-use churn_model::{Campaign, ModelCard, ReferenceHistogram, Threshold, ThresholdRule};
+use churn_model::{ModelCard, ReferenceHistogram, Threshold, ThresholdRule};
 use ndarray::{ArrayView2, Axis, CowArray, Ix2};
 use numpy::{IntoPyArray, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
+use crate::campaign::Campaign;
 use crate::error::{FitError, message};
 use crate::features::{Features, refuse_infinite};
 use crate::running::run;
@@ -40,7 +41,7 @@ pub(crate) fn fit<'py>(
     groups: Option<PyReadonlyArray1<'py, u64>>,
     calibration: &str,
     threshold: Option<f64>,
-    campaign: Option<CampaignNumbers>,
+    campaign: Option<PyRef<'py, Campaign>>,
     label: &str,
     point_in_time: bool,
     seed: u64,
@@ -51,7 +52,9 @@ pub(crate) fn fit<'py>(
     let calibration = calibration_of(calibration)?;
     let rule = match threshold {
         Some(_) => ThresholdRule::Fixed,
-        None => ThresholdRule::Profit { campaign: campaign.map_or_else(Campaign::default, CampaignNumbers::campaign) },
+        None => {
+            ThresholdRule::Profit { campaign: campaign.map_or_else(churn_model::Campaign::default, |given| given.0) }
+        }
     };
     let matrix: PyReadonlyArray2<'py, f32> = features
         .array(py)
@@ -101,24 +104,6 @@ pub(crate) struct Options {
     complexity: Option<f64>,
     penalty: Option<f64>,
     l1_ratio: Option<f64>,
-}
-
-/// The numbers of a campaign, by name.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub(crate) struct CampaignNumbers {
-    lifetime_value: f64,
-    offer: f64,
-    contact: f64,
-    accept_alpha: f64,
-    accept_beta: f64,
-}
-
-impl CampaignNumbers {
-    pub(crate) fn campaign(self) -> Campaign {
-        let Self { lifetime_value, offer, contact, accept_alpha, accept_beta } = self;
-        Campaign { lifetime_value, offer, contact, accept_alpha, accept_beta }
-    }
 }
 
 fn learners(algorithm: &str, options: &Options, seed: u64) -> PyResult<Vec<Learner>> {

@@ -8,9 +8,9 @@ mod campaign;
 mod column;
 mod error;
 mod evaluate;
-mod explain;
 mod event_log;
 mod event_rows;
+mod explain;
 mod feature_columns;
 mod features;
 mod fit;
@@ -42,6 +42,7 @@ mod _native {
     use crate::features::Features;
     #[pymodule_export]
     use crate::fit::{fit, group_numbers};
+    #[pymodule_export]
     use crate::interop::{from_lightgbm, from_parts, from_xgboost, parts, revised};
     #[pymodule_export]
     use crate::model::{Model, UnseenLevelWarning};

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import time
 from pathlib import Path
 
 import churn_model as cm
@@ -275,6 +276,18 @@ def test_notebook_pages_stand_alone(model: cm.Model, observations: tuple[np.ndar
         assert foreign not in page
     assert "&lt;b&gt;" in page and "a &amp; b" in page
     assert len(page) < 200_000
+
+
+def test_a_page_of_very_many_scores_is_small_and_soon_there() -> None:
+    random = np.random.default_rng(2)
+    scores = random.random(200_000)
+    few = cm.evaluate(scores[:5000], y=random.random(5000) < scores[:5000])
+    many = cm.evaluate(scores, y=random.random(200_000) < scores)
+    start = time.perf_counter()
+    page = many._repr_html_()
+    assert time.perf_counter() - start < 1.0
+    assert len(page) < 1.3 * len(few._repr_html_())
+    assert "nan" not in page.replace("tenant", "")
 
 
 def test_terminals_show_the_numbers_that_matter(world: tuple[np.ndarray, np.ndarray]) -> None:

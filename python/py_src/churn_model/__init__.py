@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from churn_model._native import (
+    Campaign,
     ChurnError,
     ColumnError,
     EventError,
@@ -17,26 +18,22 @@ from churn_model._native import (
 
 # Everything else is imported when it is first used: `import churn_model` takes milliseconds, and needs NumPy only.
 _HOME = {
-    "Campaign": "campaign",
     "ChurnClassifier": "estimators",
     "DecisionTreeClassifier": "estimators",
-    "LinearClassifier": "estimators",
-    "Model": "model",
-    "RandomForestClassifier": "estimators",
-    "Campaign": "metrics",
     "EvaluationReport": "report",
     "Explanation": "explanation",
+    "FeatureStore": "store",
+    "LinearClassifier": "estimators",
     "Model": "model",
+    "ObservationPlan": "plan",
+    "RandomForestClassifier": "estimators",
     "Reason": "explanation",
+    "Table": "table",
     "choose_threshold": "metrics",
     "evaluate": "evaluation",
     "expected_maximum_profit": "metrics",
-    "lift_at": "metrics",
-    "FeatureStore": "store",
-    "Model": "model",
-    "ObservationPlan": "plan",
-    "Table": "table",
     "grouped_folds": "splitters",
+    "lift_at": "metrics",
     "simulate": "simulation",
     "simulate_companies": "simulation",
     "time_split": "splitters",

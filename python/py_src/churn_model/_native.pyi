@@ -1,10 +1,9 @@
 """What the native half offers; see the Python modules for how it is used."""
 
 import os
-from typing import Any, ClassVar, TypeVar, final
 import pathlib
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, final
+from typing import Any, ClassVar, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from churn_model import _native
-from churn_model._native import FitError
-from churn_model.campaign import Campaign
+from churn_model._native import Campaign, FitError
 from churn_model.model import Model
 from churn_model.progress import steps
 
@@ -105,7 +103,7 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
                 groups=None if groups is None else _group_numbers(groups, n_rows),
                 calibration=self.calibration,
                 threshold=self.threshold,
-                campaign=None if self.campaign is None else asdict(self.campaign),
+                campaign=self.campaign,
                 label=f"class {classes[1]!s} of {classes[0]!s}, {classes[1]!s}",
                 seed=_seed(self.seed),
                 n_jobs=self.n_jobs,

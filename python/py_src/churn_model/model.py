@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from typing import Any
 
 from churn_model import _native
 from churn_model.explanation import Explanation
@@ -175,6 +174,7 @@ class Model(_native.Model):
             with open(path, "wb") as file:
                 file.write(graph.SerializeToString())
         return graph
+
     def explain(self, x: Any, *, exact: bool = True, n_jobs: int | None = None) -> Explanation:
         """Says what each raw score is made of: base value + contributions = raw score, to 1e-9.
 

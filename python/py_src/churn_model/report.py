@@ -23,6 +23,9 @@ __all__ = ["EvaluationReport"]
 #: 97.5 % quantile of the standard normal distribution.
 _Z_95 = 1.959963984540054
 
+#: Points of a curve that the page is drawn from, at most.
+_MOST_POINTS = 2_000
+
 #: Features whose importance is shown.
 _SHOWN_FEATURES = 12
 
@@ -337,7 +340,13 @@ def _count(count: int | str) -> str:
 
 
 def _points(curve: dict[str, NDArray[Any]], x: str, y: str) -> list[tuple[float, float]]:
-    return list(zip(curve[x].tolist(), curve[y].tolist(), strict=True))
+    """The points of a curve; of very many those after which it has gone on by a visible length."""
+    xs, ys = curve[x], curve[y]
+    if len(xs) > _MOST_POINTS:
+        gone = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(xs)) / np.ptp(xs) + np.abs(np.diff(ys)) / np.ptp(ys))])
+        kept = np.unique(np.searchsorted(gone, np.linspace(0.0, gone[-1], _MOST_POINTS)))
+        xs, ys = xs[kept], ys[kept]
+    return list(zip(xs.tolist(), ys.tolist(), strict=True))
 
 
 def _steps(curve: dict[str, NDArray[Any]]) -> list[tuple[float, float]]:
