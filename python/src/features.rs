@@ -24,6 +24,13 @@ pub(crate) struct Features {
     has_names: bool,
 }
 
+impl Features {
+    /// The matrix as the array that it is.
+    pub(crate) fn array<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f32>> {
+        self.matrix.bind(py).clone()
+    }
+}
+
 #[pymethods]
 impl Features {
     /// Feature vectors and the schema that the data suggest: strings and categories are categories, booleans are
@@ -42,8 +49,10 @@ impl Features {
                 let matrix = fill(&schema, columns, &mut Unseen::new())?;
                 (schema, PyArray2::from_owned_array(py, matrix), true)
             }
-            Input::Borrowed(array) => (numbered(array.as_array().ncols())?, (**array).clone(), false),
-            Input::Matrix(array) => (numbered(array.ncols())?, array.to_pyarray(py), false),
+            Input::Borrowed(array) => {
+                (numbered(array.as_array().nrows(), array.as_array().ncols())?, (**array).clone(), false)
+            }
+            Input::Matrix(array) => (numbered(array.nrows(), array.ncols())?, array.to_pyarray(py), false),
         };
         if let Some(name) = categories.iter().find(|name| schema.position(name).is_none()) {
             return Err(ColumnError::new_err(format!("there is no column {name:?} that could be a category")));
@@ -195,9 +204,11 @@ fn schema(features: Vec<Feature>) -> PyResult<FeatureSchema> {
     FeatureSchema::new(features).map_err(|error| ColumnError::new_err(message(&error)))
 }
 
-fn numbered(n_features: usize) -> PyResult<FeatureSchema> {
+fn numbered(n_rows: usize, n_features: usize) -> PyResult<FeatureSchema> {
     if n_features == 0 {
-        return Err(ColumnError::new_err("0 feature(s) (shape=(n, 0)) while a minimum of 1 is required."));
+        return Err(ColumnError::new_err(format!(
+            "Found array with 0 feature(s) (shape=({n_rows}, 0)) while a minimum of 1 is required."
+        )));
     }
     schema((0..n_features).map(|position| Feature::numeric(position_name(position))).collect())
 }

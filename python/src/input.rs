@@ -30,23 +30,28 @@ impl<'py> Input<'py> {
         if let Ok(array) = data.cast::<PyUntypedArray>() {
             return of_array(array);
         }
-        if let Ok(record) = data.cast::<PyDict>() {
+        if let Ok(record) = data.cast_exact::<PyDict>() {
             return of_dict(record).map(Self::Columns);
         }
         if data.is_instance_of::<PyList>() || data.is_instance_of::<PyTuple>() {
             return of_list(data);
         }
         let module = data.get_type().module()?;
-        if module.to_str()?.split('.').next() == Some("pandas") {
-            return of_pandas(data).map(Self::Columns);
+        match module.to_str()?.split('.').next() {
+            Some("pandas") => return of_pandas(data).map(Self::Columns),
+            // One of its formats is a dict.
+            Some("scipy") => {
+                return Err(ColumnError::new_err(
+                    "sparse input is not supported: a missing value and a zero would look the same; pass X.toarray()",
+                ));
+            }
+            _ => {}
+        }
+        if let Ok(record) = data.cast::<PyDict>() {
+            return of_dict(record).map(Self::Columns);
         }
         if data.hasattr("__arrow_c_stream__")? || data.hasattr("__arrow_c_array__")? {
             return arrow_columns::columns(data).map(Self::Columns);
-        }
-        if data.hasattr("toarray")? && module.to_str()?.starts_with("scipy") {
-            return Err(ColumnError::new_err(
-                "sparse input is not supported: a missing value and a zero would look the same; pass X.toarray()",
-            ));
         }
         if data.hasattr("__array__")? || data.hasattr("__array_interface__")? {
             return of_array(numpy(py)?.call_method1("asarray", (data,))?.cast::<PyUntypedArray>()?);
@@ -81,6 +86,10 @@ fn of_array<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Input<'py>> {
             "Expected 2D array, got {found} instead. Reshape your data: array.reshape(1, -1) is one row, \
              array.reshape(-1, 1) one feature"
         )));
+    }
+    let (n_rows, n_columns) = (array.shape()[0], array.shape()[1]);
+    if n_rows == 0 || n_columns == 0 {
+        return Ok(Input::Matrix(Array2::zeros((n_rows, n_columns))));
     }
     if let Ok(array) = array.cast::<PyArray2<f32>>() {
         return Ok(Input::Borrowed(array.readonly()));

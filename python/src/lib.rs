@@ -4,13 +4,18 @@
 //! or the argument. Long calls release the interpreter lock and end within a tenth of a second of an interrupt.
 
 mod arrow_columns;
+mod campaign;
 mod column;
 mod error;
+mod evaluate;
 mod event_log;
 mod event_rows;
+mod explain;
 mod feature_columns;
 mod features;
+mod fit;
 mod input;
+mod interop;
 mod model;
 mod running;
 mod simulate;
@@ -23,9 +28,22 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
+    use crate::campaign::Campaign;
+    #[pymodule_export]
     use crate::error::{ChurnError, ColumnError, EventError, FitError, ModelFileError};
     #[pymodule_export]
+    use crate::evaluate::{
+        choose_threshold, confusion, curves, expected_maximum_profit, lift_at_count, lift_at_share, metrics,
+        permutation_importance, roc_auc,
+    };
+    #[pymodule_export]
+    use crate::explain::{Reason, Trend, contributions, reasons};
+    #[pymodule_export]
     use crate::features::Features;
+    #[pymodule_export]
+    use crate::fit::{fit, group_numbers};
+    #[pymodule_export]
+    use crate::interop::{from_lightgbm, from_parts, from_xgboost, parts, revised};
     #[pymodule_export]
     use crate::model::{Model, UnseenLevelWarning};
     #[pymodule_export]

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 
 use churn_model::{ModelKind, ThresholdRule};
 use ndarray::ArrayView2;
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyType};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 use pyo3::{create_exception, intern};
 
 use crate::error::{ColumnError, ModelFileError, file_error, message};
@@ -36,14 +36,18 @@ const STACK_FEATURES: usize = 128;
 #[pyclass(subclass, frozen, module = "churn_model._native")]
 pub(crate) struct Model {
     pub(crate) model: churn_model::Model,
-    pub(crate) scorer: churn_model::Scorer,
+    scorer: OnceLock<churn_model::Scorer>,
     pub(crate) explainer: OnceLock<churn_model::Explainer>,
 }
 
 impl Model {
     pub(crate) fn of(model: churn_model::Model) -> Self {
-        let scorer = churn_model::Scorer::new(&model);
-        Self { model, scorer, explainer: OnceLock::new() }
+        Self { model, scorer: OnceLock::new(), explainer: OnceLock::new() }
+    }
+
+    /// Made when it is first needed: a model that is only passed on, or pickled, does without.
+    pub(crate) fn scorer(&self) -> &churn_model::Scorer {
+        self.scorer.get_or_init(|| churn_model::Scorer::new(&self.model))
     }
 
     fn bytes(&self) -> PyResult<Vec<u8>> {
@@ -61,7 +65,7 @@ impl Model {
             let row = ArrayView2::from_shape((1, expected), row);
             row.map_or(Ok(()), |row| refuse_infinite(self.model.schema(), row))?;
         }
-        Ok(self.scorer.score(row))
+        Ok(self.scorer().score(row))
     }
 
     /// The score of a prepared row: a list or tuple of numbers, or a vector of NumPy's. `None` when it is none.
@@ -90,6 +94,16 @@ impl Model {
         if let Ok(array) = data.cast::<PyArray1<f64>>() {
             let row: Vec<f32> = array.readonly().as_array().iter().map(|&value| value as f32).collect();
             return self.score_row(&row).map(Some);
+        }
+        if let Ok(array) = data.cast::<PyUntypedArray>()
+            && array.ndim() == 1
+            && matches!(array.getattr("dtype")?.getattr("kind")?.extract::<char>()?, 'b' | 'i' | 'u' | 'f')
+        {
+            let array = array.call_method1("astype", ("float32",))?;
+            return self.score_prepared(&array);
+        }
+        if let Ok(row) = data.cast_exact::<PyTuple>() {
+            return self.score_prepared(&row.to_list());
         }
         Ok(None)
     }
@@ -279,19 +293,19 @@ impl Model {
         let standard = view.as_standard_layout();
         let rows = standard.as_slice().unwrap_or_default();
         if view.nrows() == 1 && is_record(data) {
-            return Ok(PyFloat::new(py, self.scorer.score(rows)).into_any());
+            return Ok(PyFloat::new(py, self.scorer().score(rows)).into_any());
         }
         let mut scores = vec![0.0; view.nrows()];
         let width = self.model.schema().len();
         if scores.len() < POOL_ROWS {
-            py.detach(|| self.scorer.score_into(rows, &mut scores));
+            py.detach(|| self.scorer().score_into(rows, &mut scores));
         } else {
             run(py, n_jobs, |is_stopped| {
                 for (rows, scores) in rows.chunks(BLOCK_ROWS * width).zip(scores.chunks_mut(BLOCK_ROWS)) {
                     if is_stopped.load(Ordering::Relaxed) {
                         return;
                     }
-                    self.scorer.score_into(rows, scores);
+                    self.scorer().score_into(rows, scores);
                 }
             })?;
         }

@@ -2,12 +2,12 @@
 
 use churn_features::FeatureSchema;
 use churn_model::evaluate::{EvaluateError, log_loss, roc_auc};
-use churn_model::fit::{FitError, FittedForest, Progress};
+use churn_model::fit::{Algorithm, Candidate, FitError, FittedForest, Progress};
 use churn_model::{ForestModel, ModelKind};
 
 use crate::Error;
-use crate::candidates::{Candidate, forest_learner};
-use crate::config::{Algorithm, TrainConfig};
+use crate::candidates::forest_learner;
+use crate::config::TrainConfig;
 use crate::evaluation::score_all;
 use crate::over_time::{BagFacts, BaggingFacts};
 use crate::rows::Rows;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use churn_model::fit::{CalibratorLearner, ClassWeight};
+use churn_model::fit::{Algorithm, CalibratorLearner, ClassWeight};
 use churn_model::{Campaign, ThresholdRule};
 use churn_simulator::WorldOptions;
 use churn_training_data::ObservationPlan;
@@ -155,31 +155,6 @@ pub struct TrainConfig {
 /// Options that a command which repeats a run leaves out: files whose content it holds as options, where results go, and
 /// what changes nothing.
 const NOT_REPEATED: [&str; 5] = ["hyperparameters", "plan", "out", "dead_letters", "threads"];
-
-/// A learner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Algorithm {
-    /// Many trees.
-    RandomForest,
-    /// One tree.
-    DecisionTree,
-    /// Logistic regression.
-    LinearLearner,
-}
-
-impl Algorithm {
-    /// All of them, in the order they are tried.
-    pub const ALL: [Self; 3] = [Self::RandomForest, Self::DecisionTree, Self::LinearLearner];
-
-    /// The name that flags and files use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RandomForest => "random-forest",
-            Self::DecisionTree => "decision-tree",
-            Self::LinearLearner => "linear-learner",
-        }
-    }
-}
 
 /// Which learners to fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -39,7 +39,8 @@ mod world;
 
 pub use assembling::{AssembleConfig, assemble};
 pub use card::model_card;
-pub use config::{Algorithm, AlgorithmChoice, Calibration, ThresholdChoice, TrainConfig};
+pub use churn_model::fit::Algorithm;
+pub use config::{AlgorithmChoice, Calibration, ThresholdChoice, TrainConfig};
 pub use console::Console;
 pub use error::Error;
 pub use event_options::EventOptions;

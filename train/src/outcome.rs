@@ -11,7 +11,7 @@ use churn_model::{Calibrator, Campaign, Threshold};
 use churn_training_data::ColumnSummary;
 
 use crate::OverTime;
-use crate::config::Algorithm;
+use churn_model::fit::Algorithm;
 
 /// Everything worth telling about one run.
 #[derive(Debug, Clone)]

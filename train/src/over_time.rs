@@ -6,7 +6,7 @@ use churn_events::ObservationDate;
 use churn_model::evaluate::{Importance, Metrics};
 use churn_training_data::ObservationPlan;
 
-use crate::config::Algorithm;
+use churn_model::fit::Algorithm;
 
 /// Everything that a run on a log of events finds out beyond what a flat table can tell.
 #[derive(Debug, Clone, Serialize)]

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use churn_features::FeatureSchema;
 use churn_model::evaluate::{ColumnGroup, Importance};
+use churn_model::fit::Candidate;
 use churn_model::{Model, ModelCard, ModelKind, ReferenceHistogram};
 
-use crate::candidates::Candidate;
 use crate::config::TrainConfig;
 use crate::console::Console;
 use crate::cross_validation::{self, cross_validate};
@@ -90,8 +90,10 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
         Some(rows) => procedure.threshold(&score_all(rows.features.view(), |rows| kept.scores(rows)), &rows.labels)?,
         None => procedure.threshold(&kept.honest_scores, &fit.labels)?,
     };
-    let outcomes: Vec<CandidateOutcome> =
-        fitted.candidates.iter().map(|candidate| procedure.outcome(candidate, &test)).collect::<Result<_, _>>()?;
+    let candidates = fitted.candidates.iter().zip(&fitted.fit_seconds);
+    let outcomes: Vec<CandidateOutcome> = candidates
+        .map(|(candidate, &fit_seconds)| procedure.outcome(candidate, fit_seconds, &test))
+        .collect::<Result<_, _>>()?;
     summary::print_candidates(console, &outcomes, fitted.chosen);
 
     let cross_validation = folds.as_ref().map(|folds| cross_validate(&procedure, set, folds, console)).transpose()?;

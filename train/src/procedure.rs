@@ -2,10 +2,11 @@
 
 use churn_features::FeatureSchema;
 use churn_model::evaluate::{Metrics, choose_threshold};
+use churn_model::fit::{Candidate, best_of};
 use churn_model::{Threshold, ThresholdRule};
 
 use crate::Error;
-use crate::candidates::{Candidate, best_of, fit_candidates};
+use crate::candidates::fit_candidates;
 use crate::config::{ThresholdChoice, TrainConfig};
 use crate::console::Console;
 use crate::evaluation::score_all;
@@ -26,6 +27,8 @@ pub(crate) struct Procedure<'a> {
 pub(crate) struct Fitted {
     /// The learners that competed, in the order tried.
     pub(crate) candidates: Vec<Candidate>,
+    /// Wall time of fitting each.
+    pub(crate) fit_seconds: Vec<f64>,
     /// Position of the one that was kept.
     pub(crate) chosen: usize,
 }
@@ -51,7 +54,7 @@ impl Procedure<'_> {
     ) -> Result<Fitted, Error> {
         let fit_error = |source| Error::Fit { what: "a model".to_owned(), source };
         let observations = fit.observations(self.schema).map_err(fit_error)?;
-        let mut candidates = fit_candidates(self.config, &observations, console, part)?;
+        let (mut candidates, fit_seconds) = fit_candidates(self.config, &observations, console, part)?;
         let chosen = best_of(&candidates, &fit.labels);
         if let Some(rows) = calibration {
             for candidate in &mut candidates {
@@ -66,7 +69,7 @@ impl Procedure<'_> {
                     .map_err(|source| Error::Fit { what: "a calibrator".to_owned(), source })?;
             }
         }
-        Ok(Fitted { candidates, chosen })
+        Ok(Fitted { candidates, fit_seconds, chosen })
     }
 
     /// Where to act, chosen on scores of rows that the model had not seen.
@@ -100,7 +103,12 @@ impl Procedure<'_> {
     ///
     /// # Errors
     /// See [`test`](Self::test).
-    pub(crate) fn outcome(&self, candidate: &Candidate, test: &Rows) -> Result<CandidateOutcome, Error> {
+    pub(crate) fn outcome(
+        &self,
+        candidate: &Candidate,
+        fit_seconds: f64,
+        test: &Rows,
+    ) -> Result<CandidateOutcome, Error> {
         Ok(CandidateOutcome {
             algorithm: candidate.algorithm,
             honest_log_loss: candidate.honest_log_loss,
@@ -109,7 +117,7 @@ impl Procedure<'_> {
             hyperparameters: candidate.hyperparameters.clone(),
             calibrator: candidate.calibrator.word(),
             notes: candidate.notes.clone(),
-            fit_seconds: candidate.fit_seconds,
+            fit_seconds,
         })
     }
 }

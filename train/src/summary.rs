@@ -9,10 +9,10 @@ use churn_model::evaluate::{Importance, Metrics};
 use churn_training_data::{ColumnSummary, Role, TrainingSet, ValueSummary};
 
 use crate::commands;
-use crate::config::Algorithm;
 use crate::console::Console;
 use crate::outcome::{CandidateOutcome, CrossValidation, Outcome, Split};
 use crate::run_folder::SCORES_FILE;
+use churn_model::fit::Algorithm;
 
 pub(crate) use over_time::{print_assembled, print_observed, print_over_time};
 

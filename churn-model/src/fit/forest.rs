@@ -104,7 +104,7 @@ impl RandomForestLearner {
     /// Fits a forest, and scores every observation by the trees that have not seen its group.
     ///
     /// # Errors
-    /// As [`fit`](Self::fit).
+    /// As [`fit`](Self::fit), and when it is stopped.
     /// # Cost
     /// As [`fit`](Self::fit), and O(trees x depth) per observation for the out-of-bag scores.
     pub fn fit_out_of_bag(
@@ -116,6 +116,7 @@ impl RandomForestLearner {
         let (growth, trials) = self.choose(&prepared, progress);
         let bags = Bags { n_trees: self.n_trees, scores_out_of_bag: true };
         let (trees, out_of_bag) = self.grow(&prepared, &growth, bags, progress, |tree| prepared.model(tree));
+        progress.check()?;
         Ok(FittedForest {
             model: assemble(trees)?,
             out_of_bag,
@@ -219,7 +220,7 @@ impl RandomForestLearner {
         let mut trials: Vec<ForestTrial> = Vec::new();
         let mut try_setting = |min_leaf, features_per_split| {
             let growth = self.growth(prepared, min_leaf, features_per_split);
-            let (_, out_of_bag) = self.grow(prepared, &growth, bags, &Progress::silent(), |_| ());
+            let (_, out_of_bag) = self.grow(prepared, &growth, bags, &progress.without_steps(), |_| ());
             let log_loss = calibrated_log_loss(RawScale::Share, &out_of_bag, &prepared.observations);
             progress.step(Step::Trial);
             trials.push(ForestTrial { min_leaf, features_per_split, log_loss });
@@ -272,7 +273,7 @@ impl RandomForestLearner {
         let grow_one = |(grower, items): &mut (Grower<'_>, Vec<Item>), tree: usize| {
             let key = draw_bag(items, prepared, subkey(self.seed, tree as u64));
             let grown = grower.grow(items, growth, &mut Random::new(key));
-            for (row, sum) in out_of_bag.iter().enumerate() {
+            for (row, sum) in out_of_bag.iter().enumerate().take_while(|_| !progress.is_stopped()) {
                 if poisson_draws(key, observations.group(row)) == 0 {
                     let bins = &binned.rows()[row * binned.width()..][..binned.width()];
                     let share = grown.nodes[grown.leaf(bins)].tally.share();
@@ -282,8 +283,10 @@ impl RandomForestLearner {
             progress.step(Step::Part);
             keep(&grown)
         };
-        let trees =
-            (0..bags.n_trees).into_par_iter().map_init(|| (Grower::new(binned), Vec::new()), grow_one).collect();
+        let trees = (0..bags.n_trees)
+            .into_par_iter()
+            .map_init(|| (Grower::new(binned, *progress), Vec::new()), grow_one)
+            .collect();
         (trees, out_of_bag.into_iter().map(|sum| mean_share(sum.into_inner())).collect())
     }
 }

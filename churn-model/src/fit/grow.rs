@@ -15,6 +15,7 @@
 //! times sparser than their rows (6.1, 7.8). Building the larger child's histogram by subtraction does not pay here:
 //! each node looks at features of its own.
 
+use super::Progress;
 use super::bins::{BinnedFeatures, Binning};
 use super::random::Random;
 use super::split::{BestSplit, BinRule, Histogram, Tally};
@@ -124,6 +125,7 @@ const LANES: usize = 4;
 /// Grows trees; keeps its memory from one to the next.
 pub(crate) struct Grower<'a> {
     binned: &'a BinnedFeatures,
+    progress: Progress<'a>,
     right: Vec<Item>,
     blocks: Vec<Vec<u8>>,
     features: Vec<u16>,
@@ -141,10 +143,11 @@ struct Open {
 }
 
 impl<'a> Grower<'a> {
-    /// A grower over these features.
-    pub(crate) fn new(binned: &'a BinnedFeatures) -> Self {
+    /// A grower over these features; when stopped it leaves nodes as they are.
+    pub(crate) fn new(binned: &'a BinnedFeatures, progress: Progress<'a>) -> Self {
         Self {
             binned,
+            progress,
             right: Vec::new(),
             blocks: Vec::new(),
             features: (0..binned.width() as u16).collect(),
@@ -172,6 +175,9 @@ impl<'a> Grower<'a> {
         while let Some(at) = open.pop() {
             let Open { node, start, end, depth } = at;
             let tally = self.nodes[node].tally;
+            if self.progress.is_stopped() {
+                break;
+            }
             if depth >= growth.max_depth || tally.is_pure() || tally.all() < growth.min_leaf.saturating_mul(2) {
                 continue;
             }

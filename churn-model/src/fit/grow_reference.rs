@@ -3,6 +3,7 @@
 //! It shares the draws and the bins with the fast grower and nothing else: no histograms, no packed sums, no copies of
 //! rows, exact arithmetic. The tests below hold the two equal, node by node.
 
+use super::Progress;
 use super::bins::{BinnedFeatures, Binning, MISSING_BIN};
 use super::grow::Growth;
 use super::random::Random;
@@ -238,7 +239,7 @@ mod tests {
         let items = || -> Vec<Item> {
             drawn.iter().map(|&(row, weight)| Item::new(row as u32, weight, table.labels[row])).collect()
         };
-        let mut grower = Grower::new(&binned);
+        let mut grower = Grower::new(&binned, Progress::silent());
         let grown = grower.grow(&mut items(), growth, &mut Random::new(key));
         let again = grower.grow(&mut items(), growth, &mut Random::new(key));
         let reference = Reference::grow(&binned, &samples, growth, Random::new(key));

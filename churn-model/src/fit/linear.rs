@@ -98,7 +98,7 @@ impl LinearLearner {
         self.check()?;
         let weights = self.class_weight.weigh(observations)?;
         let design = Design::new(observations, &weights);
-        let problem = Problem { observations, design: &design, weights: &weights };
+        let problem = Problem { observations, design: &design, weights: &weights, progress: *progress };
         let folds: Vec<u64> = (0..observations.n_observations())
             .map(|row| subkey(self.seed, observations.group(row)) % self.n_folds as u64)
             .collect();
@@ -108,7 +108,7 @@ impl LinearLearner {
         let mut best: Option<(LinearTrial, Vec<f64>)> = None;
         let penalties = self.penalty.map_or(PENALTIES.to_vec(), |penalty| vec![penalty]);
         for penalty in penalties {
-            let out_of_fold = self.cross_validate(&problem, &folds, penalty, &mut starts);
+            let out_of_fold = self.cross_validate(&problem, &folds, penalty, &mut starts)?;
             let trial = LinearTrial { penalty, log_loss: mean_log_loss(&out_of_fold, observations) };
             progress.step(Step::Trial);
             trials.push(trial);
@@ -121,7 +121,7 @@ impl LinearLearner {
             }
         }
         let (trial, out_of_fold) = best.expect("this cannot fail because there is at least one penalty");
-        let solution = self.solve(&problem, trial.penalty, |_| true, starts[0].clone());
+        let solution = self.solve(&problem, trial.penalty, |_| true, starts[0].clone())?;
         Ok(FittedLinear {
             model: design.model(observations.schema(), &solution.weights.to_vec()),
             out_of_fold,
@@ -155,18 +155,18 @@ impl LinearLearner {
         folds: &[u64],
         penalty: f64,
         starts: &mut [Array1<f64>],
-    ) -> Vec<f64> {
+    ) -> Result<Vec<f64>, FitError> {
         let mut out_of_fold = vec![0.0; folds.len()];
         for (fold, start) in starts.iter_mut().enumerate() {
             let is_held_out = |row: u32| folds[row as usize] == fold as u64;
-            *start = self.solve(problem, penalty, |row| !is_held_out(row), start.clone()).weights;
+            *start = self.solve(problem, penalty, |row| !is_held_out(row), start.clone())?.weights;
             let held_out: Vec<u32> = (0..folds.len() as u32).filter(|&row| is_held_out(row)).collect();
             for block in held_out.chunks(BLOCK_ROWS) {
                 let log_odds = problem.design.expand(problem.observations, block).dot(&*start);
                 block.iter().zip(log_odds).for_each(|(&row, log_odds)| out_of_fold[row as usize] = log_odds);
             }
         }
-        out_of_fold
+        Ok(out_of_fold)
     }
 
     /// Newton's method from `start`, with steps halved while they make things worse.
@@ -176,7 +176,7 @@ impl LinearLearner {
         penalty: f64,
         takes_part: impl Fn(u32) -> bool,
         start: Array1<f64>,
-    ) -> Solution {
+    ) -> Result<Solution, FitError> {
         let rows: Vec<u32> = (0..problem.weights.len() as u32).filter(|&row| takes_part(row)).collect();
         let (ridge, lasso) = (penalty * (1.0 - self.l1_ratio), penalty * self.l1_ratio);
         let penalised = |loss: f64, weights: &Array1<f64>| {
@@ -201,13 +201,14 @@ impl LinearLearner {
                 step /= 2.0;
                 n_halved += 1;
             };
+            problem.progress.check()?;
             let gain = objective - next_objective;
             (weights, here, objective) = (next, there, next_objective);
             if gain.abs() <= TOLERANCE * objective.abs().max(TOLERANCE) {
-                return Solution { weights, n_steps, has_converged: true };
+                return Ok(Solution { weights, n_steps, has_converged: true });
             }
         }
-        Solution { weights, n_steps: self.max_steps, has_converged: false }
+        Ok(Solution { weights, n_steps: self.max_steps, has_converged: false })
     }
 }
 
@@ -228,6 +229,7 @@ struct Problem<'a, 'o> {
     observations: &'a Observations<'o>,
     design: &'a Design,
     weights: &'a [f64],
+    progress: Progress<'a>,
 }
 
 impl Problem<'_, '_> {
@@ -258,6 +260,9 @@ impl Problem<'_, '_> {
     }
 
     fn block(&self, rows: &[u32], at: &Array1<f64>) -> Quadratic {
+        if self.progress.is_stopped() {
+            return Quadratic::zeros(self.design.width());
+        }
         let columns = self.design.expand(self.observations, rows);
         let log_odds = columns.dot(at);
         let mut sum = Quadratic::zeros(self.design.width());

@@ -2,7 +2,9 @@
 
 mod bins;
 mod calibrator;
+mod candidate;
 mod cholesky;
+mod content;
 mod design;
 mod forest;
 mod grow;
@@ -19,6 +21,8 @@ mod tree;
 mod weights;
 
 pub use calibrator::CalibratorLearner;
+pub use candidate::{Algorithm, Candidate, Learner, best_of};
+pub use content::groups_by_content;
 pub use forest::{FittedForest, ForestTrial, RandomForestLearner};
 pub use linear::{FittedLinear, LinearLearner, LinearTrial};
 #[cfg(feature = "linfa")]

@@ -75,6 +75,9 @@ pub enum FitError {
         /// How many there may be.
         most: usize,
     },
+    /// The caller asked for an end.
+    #[error("fitting was stopped")]
+    Stopped,
 }
 
 impl<'a> Observations<'a> {

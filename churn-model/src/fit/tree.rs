@@ -108,7 +108,7 @@ impl DecisionTreeLearner {
         let mut trees: Vec<PrunedTree> = (0..=self.n_folds as u64)
             .into_par_iter()
             .map(|fold| {
-                let mut tree = self.grow(&binned, &weights, observations, |row| folds[row] != fold);
+                let mut tree = self.grow(&binned, &weights, observations, progress, |row| folds[row] != fold);
                 for row in (0..folds.len()).filter(|&row| folds[row] == fold) {
                     let tally = Tally::of(weights.units(row), observations.labels()[row]);
                     tree.hold_out(&binned.rows()[row * width..][..width], tally);
@@ -117,6 +117,7 @@ impl DecisionTreeLearner {
                 tree
             })
             .collect();
+        progress.check()?;
         let tree = trees.pop().expect("this cannot fail because there is one tree more than folds");
         let out_of_fold = |complexity: f64| -> Vec<f64> {
             let score = |(row, &fold): (usize, &u64)| {
@@ -151,6 +152,7 @@ impl DecisionTreeLearner {
         binned: &BinnedFeatures,
         weights: &WholeWeights,
         observations: &Observations<'_>,
+        progress: &Progress<'_>,
         takes_part: impl Fn(usize) -> bool,
     ) -> PrunedTree {
         let labels = observations.labels();
@@ -161,7 +163,7 @@ impl DecisionTreeLearner {
             min_leaf: weights.to_units(f64::from(self.min_leaf)),
             features_per_split: binned.width(),
         };
-        PrunedTree::new(Grower::new(binned).grow(&mut items, &growth, &mut Random::new(self.seed)))
+        PrunedTree::new(Grower::new(binned, *progress).grow(&mut items, &growth, &mut Random::new(self.seed)))
     }
 }
 

@@ -363,7 +363,7 @@ mod tests {
     use churn_model::evaluate::Metrics;
 
     use super::*;
-    use crate::config::Algorithm;
+    use churn_model::fit::Algorithm;
 
     fn date(day: i32, part: Part, n_observed: usize, n_churned: usize) -> DateFacts {
         let date = ObservationDate::from_days(day);

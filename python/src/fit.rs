@@ -1,0 +1,317 @@
+//! Fitting: from a feature matrix and labels to a calibrated model.
+
+use std::collections::BTreeMap;
+
+use churn_features::FeatureSchema;
+use churn_model::evaluate::choose_threshold;
+use churn_model::fit::{
+    Algorithm, CalibratorLearner, Candidate, DecisionTreeLearner, Learner, LinearLearner, Observations, Progress,
+    RandomForestLearner, Step, best_of, groups_by_content,
+};
+use churn_model::{ModelCard, ReferenceHistogram, Threshold, ThresholdRule};
+use ndarray::{ArrayView2, Axis, CowArray, Ix2};
+use numpy::{IntoPyArray, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::campaign::Campaign;
+use crate::error::{FitError, message};
+use crate::features::{Features, refuse_infinite};
+use crate::running::run;
+
+/// Rows that whole weights may be written out to, per observation.
+const MOST_COPIES: f64 = 8.0;
+
+/// Fits one learner of a kind, or all and keeps the best (`auto`), calibrates it and chooses its threshold.
+///
+/// Returns the bytes of the model file and what was learned on the way.
+#[pyfunction]
+#[pyo3(signature = (
+    algorithm, features, labels, options, *, weights=None, groups=None, calibration="auto", threshold=None,
+    campaign=None, label="label", point_in_time=false, seed=0, n_jobs=None, progress=None
+))]
+#[expect(clippy::too_many_arguments, reason = "each is a keyword of the Python call")]
+pub(crate) fn fit<'py>(
+    py: Python<'py>,
+    algorithm: &str,
+    features: &Features,
+    labels: PyReadonlyArray1<'py, bool>,
+    options: Options,
+    weights: Option<PyReadonlyArray1<'py, f32>>,
+    groups: Option<PyReadonlyArray1<'py, u64>>,
+    calibration: &str,
+    threshold: Option<f64>,
+    campaign: Option<PyRef<'py, Campaign>>,
+    label: &str,
+    point_in_time: bool,
+    seed: u64,
+    n_jobs: Option<i32>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyDict>)> {
+    let learners = learners(algorithm, &options, seed)?;
+    let calibration = calibration_of(calibration)?;
+    let rule = match threshold {
+        Some(_) => ThresholdRule::Fixed,
+        None => {
+            ThresholdRule::Profit { campaign: campaign.map_or_else(churn_model::Campaign::default, |given| given.0) }
+        }
+    };
+    let matrix: PyReadonlyArray2<'py, f32> = features
+        .array(py)
+        .try_readonly()
+        .map_err(|error| FitError::new_err(format!("the feature matrix cannot be read: {error}")))?;
+    refuse_infinite(&features.schema, matrix.as_array())?;
+    let rows = Rows::new(
+        matrix.as_array(),
+        labels.as_array().to_vec(),
+        weights.map(|weights| weights.as_array().to_vec()),
+        groups.map(|groups| groups.as_array().to_vec()),
+    )?;
+    let job = Job { schema: &features.schema, learners, calibration, rule, threshold, label, point_in_time, seed };
+    let step = |step: Step| {
+        if let Some(callback) = &progress {
+            // What the callback raises is Python's to print: fitting goes on without it.
+            Python::attach(|py| {
+                if let Err(error) = callback.call1(py, (if step == Step::Trial { "trial" } else { "part" },)) {
+                    error.write_unraisable(py, None);
+                }
+            });
+        }
+    };
+    let has_progress = progress.is_some();
+    let (bytes, kept) = run(py, n_jobs, |is_stopped| {
+        let progress = if has_progress { Progress::new(&step) } else { Progress::silent() };
+        job.run(&rows, progress.until(is_stopped))
+    })??;
+    let info = PyDict::new(py);
+    info.set_item("algorithm", kept.algorithm.name())?;
+    info.set_item("honest_scores", rows.of_inputs(&kept.honest_scores).into_pyarray(py))?;
+    info.set_item("honest_log_loss", kept.honest_log_loss)?;
+    info.set_item("criterion", kept.criterion)?;
+    info.set_item("notes", &kept.notes)?;
+    info.set_item("caveats", &kept.caveats)?;
+    Ok((PyBytes::new(py, &bytes), info))
+}
+
+/// Hyperparameters as Python passes them, spelled as in Rust; what is `None` is chosen.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Options {
+    n_trees: Option<usize>,
+    max_depth: Option<u32>,
+    min_leaf: Option<u32>,
+    features_per_split: Option<usize>,
+    complexity: Option<f64>,
+    penalty: Option<f64>,
+    l1_ratio: Option<f64>,
+}
+
+fn learners(algorithm: &str, options: &Options, seed: u64) -> PyResult<Vec<Learner>> {
+    let learner = |algorithm: Algorithm| match algorithm {
+        Algorithm::RandomForest => {
+            let defaults = RandomForestLearner::default();
+            Learner::RandomForest(RandomForestLearner {
+                n_trees: options.n_trees.unwrap_or(defaults.n_trees),
+                max_depth: options.max_depth.unwrap_or(defaults.max_depth),
+                min_leaf: options.min_leaf,
+                features_per_split: options.features_per_split,
+                seed,
+                ..defaults
+            })
+        }
+        Algorithm::DecisionTree => {
+            let defaults = DecisionTreeLearner::default();
+            Learner::DecisionTree(DecisionTreeLearner {
+                max_depth: options.max_depth.unwrap_or(defaults.max_depth),
+                min_leaf: options.min_leaf.unwrap_or(defaults.min_leaf),
+                complexity: options.complexity,
+                seed,
+                ..defaults
+            })
+        }
+        Algorithm::LinearLearner => {
+            let defaults = LinearLearner::default();
+            Learner::Linear(LinearLearner {
+                penalty: options.penalty,
+                l1_ratio: options.l1_ratio.unwrap_or(defaults.l1_ratio),
+                seed,
+                ..defaults
+            })
+        }
+    };
+    if algorithm == "auto" {
+        return Ok(Algorithm::ALL.map(learner).into());
+    }
+    match Algorithm::ALL.into_iter().find(|known| known.name() == algorithm) {
+        Some(known) => Ok(vec![learner(known)]),
+        None => Err(FitError::new_err(format!(
+            "algorithm is {algorithm:?}; expected auto, random-forest, decision-tree or linear-learner"
+        ))),
+    }
+}
+
+fn calibration_of(word: &str) -> PyResult<CalibratorLearner> {
+    match word {
+        "auto" => Ok(CalibratorLearner::Auto),
+        "none" => Ok(CalibratorLearner::Identity),
+        "logistic" => Ok(CalibratorLearner::Logistic),
+        "isotonic" => Ok(CalibratorLearner::Isotonic),
+        _ => Err(FitError::new_err(format!(
+            "calibration is {word:?}; expected \"auto\", \"none\", \"logistic\" or \"isotonic\""
+        ))),
+    }
+}
+
+/// The rows that a learner sees: those with a weight, and repeated ones where whole weights say so.
+struct Rows<'a> {
+    features: CowArray<'a, f32, Ix2>,
+    labels: Vec<bool>,
+    weights: Option<Vec<f32>>,
+    groups: Vec<u64>,
+    /// The input row of each row; `None` where they are the same.
+    inputs: Option<Vec<usize>>,
+    n_inputs: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// A row of weight 0 is no row; and without groups, a row of weight 3 is three rows, each drawn by itself, as long as
+    /// all weights are whole and their sum is small. Otherwise weights multiply what a draw counts.
+    fn new(
+        features: ArrayView2<'a, f32>,
+        labels: Vec<bool>,
+        weights: Option<Vec<f32>>,
+        groups: Option<Vec<u64>>,
+    ) -> PyResult<Self> {
+        let n_inputs = features.nrows();
+        for (what, found) in [
+            ("labels", labels.len()),
+            ("sample weights", weights.as_ref().map_or(n_inputs, Vec::len)),
+            ("groups", groups.as_ref().map_or(n_inputs, Vec::len)),
+        ] {
+            if found != n_inputs {
+                return Err(FitError::new_err(format!("there are {found} {what} for {n_inputs} rows")));
+            }
+        }
+        let bad = weights.iter().flatten().enumerate().find(|(_, weight)| !(weight.is_finite() && **weight >= 0.0));
+        if let Some((row, weight)) = bad {
+            return Err(FitError::new_err(format!("sample weight of row {row} is {weight}; expected at least 0")));
+        }
+        let whole = weights.as_ref().filter(|weights| {
+            let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+            groups.is_none() && weights.iter().all(|w| w.fract() == 0.0) && total <= MOST_COPIES * n_inputs as f64
+        });
+        let inputs: Option<Vec<usize>> = match (whole, &weights) {
+            (Some(weights), _) => {
+                let copies = |(row, &weight): (usize, &f32)| std::iter::repeat_n(row, weight as usize);
+                Some(weights.iter().enumerate().flat_map(copies).collect())
+            }
+            (None, Some(weights)) if weights.contains(&0.0) => {
+                Some((0..n_inputs).filter(|&row| weights[row] > 0.0).collect())
+            }
+            _ => None,
+        };
+        let is_whole = whole.is_some();
+        let weights = weights.filter(|_| !is_whole);
+        let features: CowArray<'a, f32, Ix2> = match &inputs {
+            Some(inputs) => features.select(Axis(0), inputs).into(),
+            None => features.into(),
+        };
+        let pick = |inputs: &[usize], values: &[f32]| inputs.iter().map(|&row| values[row]).collect::<Vec<f32>>();
+        let labels = match &inputs {
+            Some(inputs) => inputs.iter().map(|&row| labels[row]).collect(),
+            None => labels,
+        };
+        let weights = match &inputs {
+            Some(inputs) => weights.map(|weights| pick(inputs, &weights)),
+            None => weights,
+        };
+        let groups = match (groups, &inputs) {
+            (None, _) => groups_by_content(features.view(), &labels),
+            (Some(groups), Some(inputs)) => inputs.iter().map(|&row| groups[row]).collect(),
+            (Some(groups), None) => groups,
+        };
+        Ok(Self { features, labels, weights, groups, inputs, n_inputs })
+    }
+
+    /// Values by input row, from values by row: the mean where a row was repeated, NaN where it has no weight.
+    fn of_inputs(&self, values: &[f64]) -> Vec<f64> {
+        let Some(inputs) = &self.inputs else { return values.to_vec() };
+        let mut sums = vec![(0.0, 0_u32); self.n_inputs];
+        for (&input, &value) in inputs.iter().zip(values).filter(|(_, value)| !value.is_nan()) {
+            sums[input].0 += value;
+            sums[input].1 += 1;
+        }
+        sums.into_iter().map(|(sum, n)| if n == 0 { f64::NAN } else { sum / f64::from(n) }).collect()
+    }
+}
+
+/// What is fitted, and what becomes of it.
+struct Job<'a> {
+    schema: &'a FeatureSchema,
+    learners: Vec<Learner>,
+    calibration: CalibratorLearner,
+    rule: ThresholdRule,
+    threshold: Option<f64>,
+    label: &'a str,
+    point_in_time: bool,
+    seed: u64,
+}
+
+impl Job<'_> {
+    fn run(&self, rows: &Rows<'_>, progress: Progress<'_>) -> PyResult<(Vec<u8>, Candidate)> {
+        let fit_error = |error: churn_model::fit::FitError| FitError::new_err(message(&error));
+        let mut observations = Observations::new(self.schema, rows.features.view(), &rows.labels).map_err(fit_error)?;
+        if let Some(weights) = &rows.weights {
+            observations = observations.with_weights(weights).map_err(fit_error)?;
+        }
+        let observations = observations.with_groups(&rows.groups).map_err(fit_error)?;
+        let candidates = self.learners.iter();
+        let mut candidates: Vec<Candidate> = candidates
+            .map(|learner| learner.fit_candidate(&observations, self.calibration, &progress))
+            .collect::<Result<_, _>>()
+            .map_err(fit_error)?;
+        let kept = candidates.swap_remove(best_of(&candidates, &rows.labels));
+        let bytes = self.model(&kept, rows)?;
+        Ok((bytes, kept))
+    }
+
+    fn model(&self, kept: &Candidate, rows: &Rows<'_>) -> PyResult<Vec<u8>> {
+        let column = |position: usize| rows.features.column(position).to_vec();
+        let features = self.schema.features().iter().enumerate();
+        let references = features.map(|(at, feature)| ReferenceHistogram::of(feature, column(at))).collect();
+        let n_churned = rows.labels.iter().filter(|&&label| label).count() as u64;
+        let card = ModelCard {
+            algorithm: kept.algorithm.name().to_owned(),
+            label: self.label.to_owned(),
+            point_in_time: self.point_in_time,
+            n_observations: rows.labels.len() as u64,
+            n_churned,
+            seed: self.seed,
+            hyperparameters: kept.hyperparameters.clone(),
+            metrics: BTreeMap::from([(format!("{}.log_loss", kept.criterion), kept.honest_log_loss)]),
+            caveats: kept.caveats.clone(),
+        };
+        let threshold = self.threshold(kept, rows)?;
+        let (kind, calibrator) = (kept.kind.clone(), kept.calibrator.clone());
+        let model = churn_model::Model::new(self.schema.clone(), kind, calibrator, threshold, references, card)
+            .map_err(|error| FitError::new_err(message(&error)))?;
+        model.to_bytes().map_err(|error| FitError::new_err(message(&error)))
+    }
+
+    fn threshold(&self, kept: &Candidate, rows: &Rows<'_>) -> PyResult<Threshold> {
+        if let Some(score) = self.threshold {
+            return Ok(Threshold { score, rule: ThresholdRule::Fixed });
+        }
+        let scored = kept.honest_scores.iter().zip(&rows.labels).filter(|(score, _)| !score.is_nan());
+        let (scores, labels): (Vec<f64>, Vec<bool>) = scored.map(|(&score, &label)| (score, label)).unzip();
+        choose_threshold(self.rule, &scores, &labels)
+            .map_err(|error| FitError::new_err(format!("no threshold can be chosen: {}", message(&error))))
+    }
+}
+
+/// Numbers for groups that have names: equal ones where the names are.
+#[pyfunction]
+pub(crate) fn group_numbers<'py>(py: Python<'py>, names: Vec<String>) -> Bound<'py, numpy::PyArray1<u64>> {
+    let numbers: Vec<u64> = names.iter().map(|name| churn_training_data::group_of(name)).collect();
+    numbers.into_pyarray(py)
+}
