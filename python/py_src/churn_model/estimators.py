@@ -179,10 +179,11 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
             X = X if fitted_names is not None else np.asarray(X)
         if not hasattr(X, "ndim") and not hasattr(X, "__arrow_c_stream__") and not isinstance(X, Mapping):
             X = _array(X)
-        if getattr(X, "ndim", 2) == 2 and hasattr(X, "shape"):
-            n_features = X.shape[1]
-            if X.shape[0] < 1:
-                raise FitError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
+        shape: tuple[int, ...] = getattr(X, "shape", ())
+        if len(shape) == 2:
+            n_features = shape[1]
+            if shape[0] < 1:
+                raise FitError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required.")
             if n_features != self.n_features_in_:
                 raise _native.ColumnError(
                     f"X has {n_features} features, but {name} is expecting {self.n_features_in_} features as input"
@@ -219,14 +220,6 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
         factors = _class_factors(self.class_weight, labels, classes, weights)
         weights = np.ones(n_rows) if weights is None else weights
         return (weights * np.where(labels, factors[1], factors[0])).astype(np.float32)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A fitted model travels as the bytes of its file, within what scikit-learn keeps beside it.
-        try:
-            state = dict(super().__getstate__())  # type: ignore[misc]
-        except AttributeError:
-            state = dict(self.__dict__)
-        return state
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
