@@ -3,7 +3,9 @@
 #[path = "common/files.rs"]
 mod files;
 
-use churn_events::{Event, LegacyFormat, LogOptions, Timestamp, read_log_from};
+use std::io::{self, Read};
+
+use churn_events::{Event, LegacyFormat, LogOptions, Timestamp, read_log_from, read_logs_from};
 use files::{gzip, json_lines, login, read_all, write};
 use proptest::prelude::*;
 
@@ -28,6 +30,29 @@ fn plain_gzip_and_zstd_files_are_told_apart_by_their_bytes() {
         assert_eq!((report.lines, report.events, report.malformed), (20_000, 20_000, 0), "{name}");
         assert_eq!(report.broken, []);
     }
+}
+
+/// A reader that gives its bytes and then fails.
+struct Failing<'a>(&'a [u8]);
+
+impl Read for Failing<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.0.is_empty() { Err(io::Error::other("no more")) } else { self.0.read(out) }
+    }
+}
+
+#[test]
+fn readers_are_merged_as_files_are_and_one_that_fails_ends_only_its_own_log() {
+    let events = logins(3000);
+    let (even, odd): (Vec<_>, Vec<_>) = events.iter().cloned().partition(|event| event.received_at.millis() % 2 == 0);
+    let (even, odd) = (json_lines(&even), json_lines(&odd));
+    let logs = vec![("even".into(), Failing(&even)), ("odd".into(), Failing(&odd))];
+    let mut read = Vec::new();
+    let on_batch = |batch: &[Event<'_>]| read.extend(batch.iter().cloned().map(Event::into_owned));
+    let report = read_logs_from(logs, &LogOptions::default(), on_batch).unwrap();
+    assert!(read == events);
+    let broken: Vec<_> = report.broken.iter().map(|broken| (broken.file.to_str(), broken.last_line)).collect();
+    assert_eq!(broken, [(Some("even"), 1500), (Some("odd"), 1500)]);
 }
 
 #[test]

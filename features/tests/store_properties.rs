@@ -147,6 +147,21 @@ proptest! {
     }
 
     #[test]
+    fn states_merge_one_by_one_as_stores_do(log in activity_log(200), n_shards in 1..9_usize) {
+        let (some, others): (Vec<_>, Vec<_>) = log.iter().cloned().partition(|event| event.tenant.len() == 8);
+        let (mut merged, others) = (store_of(&some, options(n_shards, 100)), store_of(&others, options(3, 100)));
+        for (tenant, state) in others.states() {
+            merged.merge_state(tenant, state.clone()).expect("there is room");
+        }
+        let whole = store_of(&log, options(2, 100));
+        prop_assert!(merged.states().eq(whole.states()));
+        prop_assert_eq!(merged.len(), whole.len());
+        let mut full = FeatureStore::new(options(n_shards, 0));
+        prop_assert!(whole.states().all(|(tenant, state)| full.merge_state(tenant, state.clone()).is_err()));
+        prop_assert!(full.is_empty());
+    }
+
+    #[test]
     fn a_snapshot_is_read_as_what_was_written(log in activity_log(300), n_shards in 1..9_usize) {
         let store = store_of(&log, options(n_shards, 77));
         let bytes = snapshot_bytes(&store);

@@ -3,8 +3,8 @@
 mod activity_log;
 
 use churn_training_data::{
-    Assembled, Assembler, AssemblyError, Error, LabelRule, ObservationPlan, ValueSummary, check_split, time_split,
-    time_split_at,
+    Assembled, Assembler, AssemblyError, DatedRows, Error, LabelRule, ObservationPlan, ValueSummary, check_split,
+    time_split, time_split_at,
 };
 
 use activity_log::{Fact, What, assemble, day, fact, in_received_order, jobs, late_fact};
@@ -340,6 +340,11 @@ fn a_split_by_time_leaves_out_what_reaches_across() {
     let two = time_split(&set, &plan, 0.2, 0.0).expect("is long enough");
     assert!(two.calibration.is_empty() && two.calibration_dates.is_none());
     assert!(two.fit.len() > split.fit.len());
+    let dates = set.keys().dates().expect("has dates");
+    assert_eq!(DatedRows::new(dates, None).split(&plan, 0.2, 0.0).expect("as the set itself"), two);
+    let one_label = vec![true; dates.len()];
+    let refused = DatedRows::new(dates, Some(&one_label)).split(&plan, 0.2, 0.0).expect_err("says who churned");
+    assert!(refused.to_string().contains("have the label churn"), "{refused}");
     let step = time_split_at(&set, &plan, test.0.plus_days(-7)..test.0, 0.0).expect("is long enough");
     assert_eq!(step.test_dates, (test.0.plus_days(-7), test.0.plus_days(-7)));
 

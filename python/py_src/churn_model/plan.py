@@ -50,7 +50,7 @@ class ObservationPlan:
     104
     >>> ObservationPlan(every_days=30)
     Traceback (most recent call last):
-    churn_model._native.EventError: an observation every 30 days does not work; expected whole weeks, such as 7 or 28
+    churn_model.EventError: observations are 30 days apart; expected whole weeks: 7, 14, 21, 28, ... days
     """
 
     every_days: int = 28

@@ -107,8 +107,8 @@ def time_split(
     test_share : float
         Share of the rows that the latest dates have at least, which are tested with.
     n_splits : int
-        Into how many runs of as many dates those are cut, each of which is tested with by a model fitted on what was known
-        before it.
+        Into how many runs of as many dates those are cut, each of which is tested with by a model fitted on what was
+        known before it.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def grouped_folds(groups: Any, labels: Any, *, n_splits: int = 5, seed: int = 0)
     --------
     >>> tenants, churned = ["a", "a", "b", "c", "d", "d"], [0, 1, 0, 1, 0, 1]
     >>> [test.tolist() for _, test in grouped_folds(tenants, churned, n_splits=2).split()]
-    [[0, 1, 2], [3, 4, 5]]
+    [[3, 4, 5], [0, 1, 2]]
     """
     churned = _labels(labels)
     if churned is None:
