@@ -22,7 +22,7 @@ LABELS = np.array([word == "x" for word in WORDS])
 
 
 def forest(**options):
-    return cm.RandomForestClassifier(n_trees=30, min_leaf=5, features_per_split=2, calibration="none", **options)
+    return cm.RandomForestClassifier(n_trees=30, min_leaf=5, calibration="none", **options)
 
 
 def pandas_frame(words):
@@ -96,13 +96,13 @@ def frame_of(name):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return forest().fit({"number": NUMBERS, "word": WORDS}, LABELS).model_
+    return forest(features_per_split=2).fit({"number": NUMBERS, "word": WORDS}, LABELS).model_
 
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_words_of_every_frame_decide_the_label_in_fit_and_score(name, fitted):
     frame = frame_of(name)
-    model = forest().fit(frame, LABELS).model_
+    model = forest(features_per_split=2).fit(frame, LABELS).model_
     assert model.schema == fitted.schema
     assert model.schema[1] == {"name": "word", "kind": "category", "levels": LEVELS}
     scores = fitted.score(frame)
@@ -112,7 +112,7 @@ def test_words_of_every_frame_decide_the_label_in_fit_and_score(name, fitted):
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_what_one_frame_was_fitted_on_every_other_frame_scores_alike(name, fitted):
-    model = forest().fit(frame_of(name), LABELS).model_
+    model = forest(features_per_split=2).fit(frame_of(name), LABELS).model_
     for other in ("pandas category", "polars Enum", "pyarrow dictionary", "dict of lists"):
         np.testing.assert_array_equal(model.score(frame_of(other)), fitted.score(frame_of(name)))
 
@@ -275,7 +275,7 @@ def test_what_no_model_can_read_is_refused_with_the_name_of_its_column():
     with pytest.raises(cm.ColumnError, match="lazy"):
         forest().fit(pl.LazyFrame({"v": [1.0]}), [True])
     pd_twice = pd.DataFrame([[1.0, 2.0]] * N, columns=["v", "v"])
-    with pytest.raises(cm.ColumnError, match='two columns called "v"|repeat|twice'):
+    with pytest.raises(cm.ColumnError, match='feature "v" stands at positions 0 and 1'):
         forest().fit(pd_twice, np.arange(N) % 2 == 0)
 
 
