@@ -317,7 +317,7 @@ def _linear(
     for feature in sorted({column.feature for column in columns}):
         weighted = [(w, c) for w, c in zip(classifier.coef_[0].tolist(), columns, strict=True) if c.feature == feature]
         if weighted[0][1].levels is not None:
-            level_weights = sum(weight * column.table for weight, column in weighted)
+            level_weights = np.sum([weight * column.table for weight, column in weighted], axis=0)
             missing = sum(weight * column.missing for weight, column in weighted)
             if not np.all(np.isfinite(level_weights)):
                 raise ChurnError(f"feature {names[feature]!r}: a level is encoded as a missing value")
