@@ -3,7 +3,7 @@
 VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm
 
-.PHONY: check test docs bench peers peers-score peers-features real-logs golden schemas fuzz
+.PHONY: check test test-python test-spark test-wheels wheels docs bench peers peers-score peers-features real-logs golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
@@ -20,6 +20,28 @@ test: $(VENV)/cloudevents
 	cargo test -p churn-model --no-default-features
 	cargo check -p churn-events -p churn-features -p churn-simulator -p churn-training-data --no-default-features
 	$(VENV)/bin/python events/tests/cloudevents_check.py
+	$(MAKE) test-python
+
+# The Python package, with the newest libraries and the estimators with the oldest.
+test-python: $(VENV)/newest/installed $(VENV)/oldest/installed
+	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --skip-install
+	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m "not spark"
+	cd python && PYTHONPATH=py_src ../$(VENV)/oldest/bin/python -m pytest -q tests/test_estimators.py tests/test_from_sklearn.py
+
+# Spark, on this machine; needs Java 17.
+test-spark: $(VENV)/newest/installed
+	$(VENV)/newest/bin/pip install --quiet pyspark==4.3.0
+	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --skip-install
+	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m spark
+
+# Wheels for the Python at hand and for every CPython from 3.10 on, in target/wheels.
+wheels: $(VENV)/newest/installed
+	cd python && ../$(VENV)/newest/bin/maturin build --release --interpreter ../$(VENV)/newest/bin/python
+	cd python && ../$(VENV)/newest/bin/maturin build --release --features abi3
+
+# Installs the wheels into an empty environment of each Python that is found, and tries them.
+test-wheels: wheels
+	python/tests/wheels.sh target/wheels
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(IMPORTS)
@@ -63,6 +85,16 @@ fuzz:
 $(VENV)/cloudevents:
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet cloudevents==2.2.0 jsonschema==4.26.0 rfc3339-validator==0.1.4
+	touch $@
+
+$(VENV)/newest/installed: python/requirements-test.txt
+	python3 -m venv $(VENV)/newest
+	$(VENV)/newest/bin/pip install --quiet -r python/requirements-test.txt
+	touch $@
+
+$(VENV)/oldest/installed: python/requirements-oldest.txt
+	python3 -m venv $(VENV)/oldest
+	$(VENV)/oldest/bin/pip install --quiet -r python/requirements-oldest.txt
 	touch $@
 
 $(VENV)/bin/ruff:

@@ -9,7 +9,7 @@ use ndarray::ArrayView2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple, PyType};
 use pyo3::{create_exception, intern};
 
 use crate::error::{ColumnError, ModelFileError, file_error, message};
@@ -125,7 +125,7 @@ fn number(item: &Bound<'_, PyAny>) -> Option<f64> {
     if item.is_none() {
         return Some(f64::NAN);
     }
-    if item.is_exact_instance_of::<PyInt>() { item.extract().ok() } else { None }
+    if item.is_instance_of::<PyString>() { None } else { item.extract().ok() }
 }
 
 fn report_unseen(py: Python<'_>, unseen: &Unseen, mode: &str) -> PyResult<()> {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import churn_model as cm
@@ -12,6 +13,7 @@ import pytest
 pytest.importorskip("sklearn")
 pd = pytest.importorskip("pandas")
 
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -36,8 +38,16 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 N = 600
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads of OpenMP that wait for each other take minutes where cores are busy."""
+    with threadpool_limits(1):
+        yield
 
 
 def numbers(seed: int = 0, *, missing: float = 0.0) -> tuple[Any, Any]:
@@ -263,6 +273,31 @@ def test_columns_may_be_selected_by_type_position_slice_and_support() -> None:
             np.testing.assert_allclose(scores, pipeline.predict_proba(table)[:, 1], rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("method", ["isotonic", "sigmoid"])
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        RandomForestClassifier(20, max_depth=5, random_state=0),
+        LogisticRegression(),
+        HistGradientBoostingClassifier(max_iter=10),
+    ],
+    ids=lambda classifier: type(classifier).__name__,
+)
+def test_calibrators_come_along(classifier: Any, method: str) -> None:
+    x, y = numbers()
+    x = x.astype(np.float32).astype(np.float64)
+    x[:, 2] = np.float32(np.log(x[:, 2]))
+    calibrated = CalibratedClassifierCV(make_pipeline(StandardScaler(), classifier), method=method, ensemble=False)
+    calibrated.fit(x, y)
+    if method == "sigmoid" and isinstance(classifier, RandomForestClassifier):
+        with pytest.raises(cm.ChurnError, match="method='isotonic'"):
+            cm.Model.from_sklearn(calibrated)
+        return
+    model = cm.Model.from_sklearn(calibrated)
+    assert model.calibrator == {"isotonic": "isotonic", "sigmoid": "logistic"}[method]
+    equal(calibrated, model, x, within=1e-6)
+
+
 def test_what_was_fitted_on_is_known_afterwards() -> None:
     x, y = numbers()
     classifier = LogisticRegression(C=0.5).fit(x, y)
@@ -293,6 +328,8 @@ def test_what_cannot_be_said_exactly_is_refused_by_name(estimator: Any, message:
 
 def test_other_refusals_name_the_feature_too() -> None:
     x, y = numbers()
+    with pytest.raises(cm.ChurnError, match="ensemble=False"):
+        cm.Model.from_sklearn(CalibratedClassifierCV(DecisionTreeClassifier(), ensemble=True).fit(x, y))
     with pytest.raises(cm.ChurnError, match="3 classes"):
         cm.Model.from_sklearn(DecisionTreeClassifier().fit(x, x[:, 0] % 3))
     with pytest.raises(cm.ChurnError, match="4 columns"):

@@ -131,6 +131,15 @@ def test_linear_models_score_the_same(calibrator: dict[str, Any], with_log: bool
     np.testing.assert_allclose(in_onnx(model, x), model.score(x), rtol=1e-6, atol=1e-12)
 
 
+def test_shares_of_0_and_1_have_log_odds() -> None:
+    schema = features()[:1]
+    nodes = random_nodes(schema, 1, shares=True)
+    for share in (0.0, 1e-4, 0.5, 0.9999, 1.0):
+        nodes["value"][:] = share
+        model = model_of(schema, {"forest": {"combine": {"kind": "mean_share"}}}, nodes, CALIBRATORS[1])
+        np.testing.assert_allclose(in_onnx(model, np.float32([[0.0]])), model.score(np.float32([[0.0]])), rtol=1e-9)
+
+
 def test_a_model_of_categories_only_and_one_of_one_number_score_the_same() -> None:
     for schema in (features()[4:], features()[:1]):
         nodes = random_nodes(schema, 8, shares=True)

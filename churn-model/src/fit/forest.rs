@@ -96,9 +96,9 @@ impl RandomForestLearner {
     /// not depend on their number.
     pub fn fit(&self, observations: &Observations<'_>) -> Result<ForestModel, FitError> {
         let prepared = self.prepare(observations)?;
-        let (growth, _) = self.choose(&prepared, &Progress::silent());
+        let (growth, _) = self.choose(&prepared, &Progress::silent())?;
         let bags = Bags { n_trees: self.n_trees, scores_out_of_bag: false };
-        assemble(self.grow(&prepared, &growth, bags, &Progress::silent(), |tree| prepared.model(tree)).0)
+        assemble(self.grow(&prepared, &growth, bags, &Progress::silent(), |tree| prepared.model(tree))?.0)
     }
 
     /// Fits a forest, and scores every observation by the trees that have not seen its group.
@@ -113,10 +113,9 @@ impl RandomForestLearner {
         progress: &Progress<'_>,
     ) -> Result<FittedForest, FitError> {
         let prepared = self.prepare(observations)?;
-        let (growth, trials) = self.choose(&prepared, progress);
+        let (growth, trials) = self.choose(&prepared, progress)?;
         let bags = Bags { n_trees: self.n_trees, scores_out_of_bag: true };
-        let (trees, out_of_bag) = self.grow(&prepared, &growth, bags, progress, |tree| prepared.model(tree));
-        progress.check()?;
+        let (trees, out_of_bag) = self.grow(&prepared, &growth, bags, progress, |tree| prepared.model(tree))?;
         Ok(FittedForest {
             model: assemble(trees)?,
             out_of_bag,
@@ -206,12 +205,12 @@ impl RandomForestLearner {
     ///
     /// The loss falls and then rises with the leaf size, so the search walks from a middling one while it falls, and
     /// then tries half and twice as many features. All forests compared see the same bootstraps.
-    fn choose(&self, prepared: &Prepared<'_>, progress: &Progress<'_>) -> (Growth, Vec<ForestTrial>) {
+    fn choose(&self, prepared: &Prepared<'_>, progress: &Progress<'_>) -> Result<(Growth, Vec<ForestTrial>), FitError> {
         let width = prepared.binned.width();
         let root = ((width as f64).sqrt().round() as usize).max(1);
         let mut features_per_split = self.features_per_split.unwrap_or(root);
         if let Some(min_leaf) = self.min_leaf {
-            return (self.growth(prepared, min_leaf, features_per_split), Vec::new());
+            return Ok((self.growth(prepared, min_leaf, features_per_split), Vec::new()));
         }
         let n = prepared.observations.n_observations();
         let total = prepared.observations.total_weight();
@@ -220,17 +219,17 @@ impl RandomForestLearner {
         let mut trials: Vec<ForestTrial> = Vec::new();
         let mut try_setting = |min_leaf, features_per_split| {
             let growth = self.growth(prepared, min_leaf, features_per_split);
-            let (_, out_of_bag) = self.grow(prepared, &growth, bags, &progress.without_steps(), |_| ());
+            let (_, out_of_bag) = self.grow(prepared, &growth, bags, &progress.without_steps(), |_| ())?;
             let log_loss = calibrated_log_loss(RawScale::Share, &out_of_bag, &prepared.observations);
             progress.step(Step::Trial);
             trials.push(ForestTrial { min_leaf, features_per_split, log_loss });
-            log_loss
+            Ok(log_loss)
         };
         let mut min_leaf = FIRST_LEAF_SIZE;
-        let mut best = try_setting(min_leaf, features_per_split);
+        let mut best = try_setting(min_leaf, features_per_split)?;
         for sizes in [LARGER_LEAF_SIZES.as_slice(), &SMALLER_LEAF_SIZES] {
             for &size in sizes.iter().filter(|&&size| f64::from(size) * 4.0 <= total) {
-                let log_loss = try_setting(size, features_per_split);
+                let log_loss = try_setting(size, features_per_split)?;
                 // Nor is it better where no row was ever left out and there is no loss to compare.
                 let is_better = log_loss < best;
                 if !is_better {
@@ -244,13 +243,13 @@ impl RandomForestLearner {
         }
         if self.features_per_split.is_none() {
             for features in [root.div_ceil(2), (2 * root).min(width)].into_iter().filter(|&features| features != root) {
-                let log_loss = try_setting(min_leaf, features);
+                let log_loss = try_setting(min_leaf, features)?;
                 if log_loss < best {
                     (best, features_per_split) = (log_loss, features);
                 }
             }
         }
-        (self.growth(prepared, min_leaf, features_per_split), trials)
+        Ok((self.growth(prepared, min_leaf, features_per_split), trials))
     }
 
     fn growth(&self, prepared: &Prepared<'_>, min_leaf: u32, features_per_split: usize) -> Growth {
@@ -258,7 +257,8 @@ impl RandomForestLearner {
         Growth { max_depth: self.max_depth, min_leaf, features_per_split }
     }
 
-    /// Grows trees, each on its own bag; returns what `keep` makes of them and the out-of-bag scores asked for.
+    /// Grows trees, each on its own bag, until it is stopped; returns what `keep` makes of them and the out-of-bag scores
+    /// asked for.
     fn grow<T: Send>(
         &self,
         prepared: &Prepared<'_>,
@@ -266,11 +266,12 @@ impl RandomForestLearner {
         bags: Bags,
         progress: &Progress<'_>,
         keep: impl Fn(&GrownTree) -> T + Sync,
-    ) -> (Vec<T>, Vec<f64>) {
+    ) -> Result<(Vec<T>, Vec<f64>), FitError> {
         let Prepared { observations, binned, .. } = prepared;
         let n_scored = if bags.scores_out_of_bag { observations.n_observations() } else { 0 };
         let out_of_bag: Vec<AtomicU64> = (0..n_scored).map(|_| AtomicU64::new(0)).collect();
         let grow_one = |(grower, items): &mut (Grower<'_>, Vec<Item>), tree: usize| {
+            progress.check()?;
             let key = draw_bag(items, prepared, subkey(self.seed, tree as u64));
             let grown = grower.grow(items, growth, &mut Random::new(key));
             for (row, sum) in out_of_bag.iter().enumerate().take_while(|_| !progress.is_stopped()) {
@@ -281,13 +282,13 @@ impl RandomForestLearner {
                 }
             }
             progress.step(Step::Part);
-            keep(&grown)
+            Ok(keep(&grown))
         };
-        let trees = (0..bags.n_trees)
-            .into_par_iter()
-            .map_init(|| (Grower::new(binned, *progress), Vec::new()), grow_one)
-            .collect();
-        (trees, out_of_bag.into_iter().map(|sum| mean_share(sum.into_inner())).collect())
+        let grower = || (Grower::new(binned, *progress), Vec::new());
+        let trees: Result<Vec<T>, FitError> = (0..bags.n_trees).into_par_iter().map_init(grower, grow_one).collect();
+        // The last trees may have been left half grown.
+        progress.check()?;
+        Ok((trees?, out_of_bag.into_iter().map(|sum| mean_share(sum.into_inner())).collect()))
     }
 }
 

@@ -16,7 +16,56 @@ from churn_model._native import (
     __version__,
 )
 
-# Everything else is imported when it is first used: `import churn_model` takes milliseconds, and needs NumPy only.
+if TYPE_CHECKING:
+    from churn_model.estimators import (
+        ChurnClassifier,
+        DecisionTreeClassifier,
+        LinearClassifier,
+        RandomForestClassifier,
+    )
+    from churn_model.evaluation import evaluate
+    from churn_model.explanation import Explanation, Reason
+    from churn_model.metrics import choose_threshold, expected_maximum_profit, lift_at
+    from churn_model.model import Model
+    from churn_model.plan import ObservationPlan
+    from churn_model.report import EvaluationReport
+    from churn_model.simulation import simulate, simulate_companies
+    from churn_model.splitters import grouped_folds, time_split
+    from churn_model.store import FeatureStore
+    from churn_model.table import Table
+
+__all__ = [
+    "Campaign",
+    "ChurnClassifier",
+    "ChurnError",
+    "ColumnError",
+    "DecisionTreeClassifier",
+    "EvaluationReport",
+    "EventError",
+    "Explanation",
+    "FeatureStore",
+    "FitError",
+    "LinearClassifier",
+    "Model",
+    "ModelFileError",
+    "ObservationPlan",
+    "RandomForestClassifier",
+    "Reason",
+    "Table",
+    "UnseenLevelWarning",
+    "__version__",
+    "choose_threshold",
+    "evaluate",
+    "expected_maximum_profit",
+    "grouped_folds",
+    "lift_at",
+    "simulate",
+    "simulate_companies",
+    "time_split",
+]
+
+# Everything above is imported when it is first used: `import churn_model` takes milliseconds, and needs NumPy only.
+# Type checkers read the block, and a test keeps it, this table and `__all__` equal.
 _HOME = {
     "ChurnClassifier": "estimators",
     "DecisionTreeClassifier": "estimators",
@@ -50,4 +99,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *__all__})

@@ -2,16 +2,61 @@
 
 import os
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, TypeVar, final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Protocol, TypeAlias, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self, disjoint_base
 
-_M = TypeVar("_M", bound="Model")
-_T = TypeVar("_T", bound="Table")
-_S = TypeVar("_S", bound="FeatureStore")
-_Tell = Callable[[int], object] | None
+_Tell: TypeAlias = Callable[[int], object] | None
+
+_Row: TypeAlias = Sequence[float | None]
+
+class _Frame(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+__all__ = [
+    "Campaign",
+    "ChurnError",
+    "ColumnError",
+    "EventError",
+    "FeatureStore",
+    "Features",
+    "FitError",
+    "Model",
+    "ModelFileError",
+    "Reason",
+    "Table",
+    "Trend",
+    "UnseenLevelWarning",
+    "__version__",
+    "check_plan",
+    "choose_threshold",
+    "confusion",
+    "contributions",
+    "curves",
+    "day_of",
+    "expected_maximum_profit",
+    "fit",
+    "folds",
+    "from_lightgbm",
+    "from_parts",
+    "from_xgboost",
+    "group_numbers",
+    "lift_at_count",
+    "lift_at_share",
+    "metrics",
+    "parts",
+    "permutation_importance",
+    "reasons",
+    "revised",
+    "roc_auc",
+    "simulate",
+    "simulate_companies",
+    "time_splits",
+    "usual_plan",
+]
 
 __version__: str
 
@@ -38,16 +83,17 @@ class Features:
     def unseen(self) -> dict[str, dict[str, int]]: ...
     def __len__(self) -> int: ...
 
+@disjoint_base
 class Model:
-    def __new__(cls, data: bytes) -> Model: ...
+    def __new__(cls, data: bytes) -> Self: ...
     @classmethod
-    def from_bytes(cls: type[_M], data: bytes) -> _M: ...
+    def from_bytes(cls, data: bytes) -> Self: ...
     @classmethod
-    def load(cls: type[_M], path: str | os.PathLike[str]) -> _M: ...
+    def load(cls, path: str | os.PathLike[str]) -> Self: ...
     def save(self, path: str | os.PathLike[str]) -> None: ...
     def to_bytes(self) -> bytes: ...
     def __hash__(self) -> int: ...
-    def __eq__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
     @property
     def id(self) -> str: ...
     @property
@@ -71,7 +117,21 @@ class Model:
     @property
     def rules(self) -> str | None: ...
     def matrix(self, data: Any, *, unseen: str = "warn") -> NDArray[np.float32]: ...
+    @overload
+    def score(self, data: _Row, *, unseen: str = "warn", n_jobs: int | None = None) -> float: ...
+    @overload
+    def score(self, data: _Frame, *, unseen: str = "warn", n_jobs: int | None = None) -> NDArray[np.float64]: ...
+    @overload
     def score(self, data: Any, *, unseen: str = "warn", n_jobs: int | None = None) -> Any: ...
+    @overload
+    def decide(
+        self, data: _Row, *, threshold: float | None = None, unseen: str = "warn", n_jobs: int | None = None
+    ) -> bool: ...
+    @overload
+    def decide(
+        self, data: _Frame, *, threshold: float | None = None, unseen: str = "warn", n_jobs: int | None = None
+    ) -> NDArray[np.bool_]: ...
+    @overload
     def decide(
         self, data: Any, *, threshold: float | None = None, unseen: str = "warn", n_jobs: int | None = None
     ) -> Any: ...
@@ -81,6 +141,25 @@ def parts(model: Model) -> tuple[str, dict[str, NDArray[Any]] | None]: ...
 def revised(model: Model, header: str, rows: NDArray[np.float32] | None = None) -> bytes: ...
 def from_lightgbm(text: bytes, features: str | None = None) -> bytes: ...
 def from_xgboost(text: bytes, features: str | None = None) -> bytes: ...
+def fit(
+    algorithm: str,
+    features: Features,
+    labels: NDArray[np.bool_],
+    options: dict[str, Any],
+    *,
+    weights: NDArray[np.float32] | None = None,
+    groups: NDArray[np.uint64] | None = None,
+    calibration: str = "auto",
+    threshold: float | None = None,
+    campaign: Campaign | None = None,
+    label: str = "label",
+    point_in_time: bool = False,
+    seed: int = 0,
+    n_jobs: int | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> tuple[bytes, dict[str, Any]]: ...
+def group_numbers(names: list[str]) -> NDArray[np.uint64]: ...
+
 @final
 class Campaign:
     def __new__(
@@ -91,7 +170,7 @@ class Campaign:
         contact: float = 1.0,
         accept_alpha: float = 6.0,
         accept_beta: float = 14.0,
-    ) -> Campaign: ...
+    ) -> Self: ...
     @property
     def lifetime_value(self) -> float: ...
     @property
@@ -110,8 +189,8 @@ class Campaign:
     def of(model: Model) -> Campaign | None: ...
     def to_dict(self) -> dict[str, float]: ...
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, float]]: ...
-    def __eq__(self, other: object) -> bool: ...
-    def __ne__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final
@@ -179,8 +258,10 @@ def permutation_importance(
     seed: int,
     n_jobs: int | None = None,
 ) -> list[dict[str, Any]]: ...
+
+@disjoint_base
 class Table:
-    def __new__(cls: type[_T], data: Any) -> _T: ...
+    def __new__(cls, data: Any) -> Self: ...
     @property
     def column_names(self) -> list[str]: ...
     @property
@@ -195,9 +276,10 @@ class Table:
     def _is_category(self, name: str) -> bool: ...
     def _repr_html_(self) -> str: ...
 
+@disjoint_base
 class FeatureStore:
     def __new__(
-        cls: type[_S],
+        cls,
         *,
         allowed_lateness_ms: int | None = None,
         max_skew_ms: int | None = None,
@@ -207,7 +289,7 @@ class FeatureStore:
         max_held_back: int | None = None,
         max_tenants: int | None = None,
         keep_log: bool = True,
-    ) -> _S: ...
+    ) -> Self: ...
     @property
     def options(self) -> dict[str, int]: ...
     @property
@@ -234,9 +316,9 @@ class FeatureStore:
     def merge_states(self, table: Any) -> None: ...
     def save(self, path: str | os.PathLike[str]) -> None: ...
     @classmethod
-    def load(cls: type[_S], path: str | os.PathLike[str]) -> _S: ...
+    def load(cls, path: str | os.PathLike[str]) -> Self: ...
     def __len__(self) -> int: ...
-    def __eq__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 def usual_plan() -> str: ...
 def check_plan(json: str) -> tuple[int, str]: ...

@@ -19,10 +19,11 @@ def columns(frame: pd.DataFrame | pd.Series[Any]) -> list[Part]:
     A column of numbers is a NumPy array with NaN for what is missing; any other column is codes (-1: missing) and the
     distinct values that they stand for.
     """
-    if frame.ndim == 1:
-        frame = frame.to_frame()
-    names = [name if isinstance(name, str) else str(name) for name in frame.columns]
-    return [_part(name, array) for name, array in zip(names, _arrays(frame), strict=True)]
+    table: Any = frame
+    if table.ndim == 1:
+        table = table.to_frame()
+    names = [name if isinstance(name, str) else str(name) for name in table.columns]
+    return [_part(name, array) for name, array in zip(names, _arrays(table), strict=True)]
 
 
 def _arrays(frame: pd.DataFrame) -> list[Any]:

@@ -114,7 +114,7 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
         self.model_ = Model.from_bytes(model_bytes)
         self.classes_ = classes
         self.n_features_in_ = len(features.feature_names)
-        if features.has_names and _has_string_names(X):
+        if features.has_names and (_column_names(X) is not None or _is_record(X)):
             self.feature_names_in_ = np.array(features.feature_names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
@@ -160,35 +160,26 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
     def _input(self, X: Any) -> Any:
         """What the model is to score, after the checks that scikit-learn's estimators make."""
         name = type(self).__name__
-        names = _column_names(X)
-        fitted_names = getattr(self, "feature_names_in_", None)
-        if names is None and fitted_names is not None and not isinstance(X, Mapping):
-            warnings.warn(
-                f"X does not have valid feature names, but {name} was fitted with feature names",
-                UserWarning,
-                stacklevel=4,
-            )
-        if names is not None and fitted_names is None:
-            warnings.warn(
-                f"X has feature names, but {name} was fitted without feature names", UserWarning, stacklevel=4
-            )
-        if names is not None and fitted_names is not None:
-            _check_names(names, list(fitted_names))
+        names, fitted_names = _column_names(X), getattr(self, "feature_names_in_", None)
+        if fitted_names is not None and (names is not None or _is_record(X)):
+            if names is not None:
+                _check_names(names, list(fitted_names))
             return X
-        if names is not None or isinstance(X, Mapping):
-            X = X if fitted_names is not None else np.asarray(X)
-        if not hasattr(X, "ndim") and not hasattr(X, "__arrow_c_stream__") and not isinstance(X, Mapping):
-            X = _array(X)
-        if getattr(X, "ndim", 2) == 2 and hasattr(X, "shape"):
-            n_features = X.shape[1]
-            if X.shape[0] < 1:
-                raise FitError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
-            if n_features != self.n_features_in_:
-                raise _native.ColumnError(
-                    f"X has {n_features} features, but {name} is expecting {self.n_features_in_} features as input"
-                )
-        # A vector would be one prepared row to the model, where an estimator takes matrices only.
-        return _features_like(X, self.model_) if not isinstance(X, Mapping) else X
+        if fitted_names is not None:
+            message = f"X does not have valid feature names, but {name} was fitted with feature names"
+            warnings.warn(message, UserWarning, stacklevel=4)
+        elif names is not None:
+            message = f"X has feature names, but {name} was fitted without feature names"
+            warnings.warn(message, UserWarning, stacklevel=4)
+        # A vector would be one row to the model, where an estimator takes matrices only.
+        matrix = _native.Features.infer(np.asarray(X) if names is not None else X).matrix
+        if len(matrix) < 1:
+            raise FitError(f"Found array with 0 sample(s) (shape={matrix.shape}) while a minimum of 1 is required.")
+        if matrix.shape[1] != self.n_features_in_:
+            raise _native.ColumnError(
+                f"X has {matrix.shape[1]} features, but {name} is expecting {self.n_features_in_} features as input"
+            )
+        return matrix
 
     def _check_is_fitted(self) -> None:
         if not hasattr(self, "model_"):
@@ -219,14 +210,6 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
         factors = _class_factors(self.class_weight, labels, classes, weights)
         weights = np.ones(n_rows) if weights is None else weights
         return (weights * np.where(labels, factors[1], factors[0])).astype(np.float32)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A fitted model travels as the bytes of its file, within what scikit-learn keeps beside it.
-        try:
-            state = dict(super().__getstate__())  # type: ignore[misc]
-        except AttributeError:
-            state = dict(self.__dict__)
-        return state
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
@@ -479,25 +462,7 @@ class ChurnClassifier(_Classifier):
 def _features(X: Any, categories: list[str] | None) -> _native.Features:
     if isinstance(X, _native.Features):
         return X
-    if not isinstance(X, Mapping) and not hasattr(X, "__arrow_c_stream__") and not hasattr(X, "columns"):
-        X = _array(X)
     return _native.Features.infer(X, categories=categories)
-
-
-def _features_like(X: Any, model: Model) -> Any:
-    if getattr(X, "ndim", 2) != 2:
-        # Raises what is wrong with it.
-        _native.Features.infer(X)
-    return model.matrix(X) if getattr(X, "ndim", None) == 2 else X
-
-
-def _array(X: Any) -> Any:
-    """Lists and objects that are like arrays, as arrays; everything else as it is."""
-    if isinstance(X, np.ndarray) or hasattr(X, "toarray"):
-        return X
-    if hasattr(X, "__array__") and not hasattr(X, "columns"):
-        return np.asarray(X)
-    return X
 
 
 def _labels(y: ArrayLike, n_rows: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -582,20 +547,20 @@ def _seed(seed: Any) -> int:
 
 
 def _column_names(X: Any) -> list[str] | None:
-    """Names of the columns, where X has some and all are strings."""
-    if isinstance(X, (np.ndarray, list, tuple, Mapping)):
+    """Names of the columns of a frame, where all are strings."""
+    names = getattr(X, "column_names", None)
+    names = getattr(X, "columns", None) if names is None else names
+    if names is None or callable(names) or isinstance(X, _native.Features):
         return None
-    columns = getattr(X, "columns", None)
-    if columns is None:
-        columns = getattr(X, "column_names", None)
-    if columns is None or callable(columns):
-        return None
-    names = list(columns)
+    names = list(names)
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
-def _has_string_names(X: Any) -> bool:
-    return _column_names(X) is not None or isinstance(X, (Mapping, _native.Features))
+def _is_record(X: Any) -> bool:
+    """Whether X is a dict of columns or a list of dicts, or was named before."""
+    if isinstance(X, (Mapping, _native.Features)):
+        return True
+    return isinstance(X, (list, tuple)) and bool(X) and isinstance(X[0], Mapping)
 
 
 def _check_names(names: list[str], fitted: list[str]) -> None:

@@ -59,7 +59,7 @@ def signature(model: Model) -> ModelSignature:
         from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
     except ImportError as error:
         raise _needs_mlflow(error) from error
-    any_type = AnyType()  # type: ignore[no-untyped-call]
+    any_type = AnyType()
     inputs: list[ColSpec | TensorSpec] = [ColSpec(any_type, name) for name in model.feature_names]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec(DataType.double, "score")]))
 
@@ -193,5 +193,5 @@ class _Scores:
         return np.atleast_1d(np.asarray(self.model.score(data), np.float64))
 
 
-def _load_pyfunc(path: str) -> _Scores:
+def _load_pyfunc(path: str) -> _Scores:  # pyright: ignore[reportUnusedFunction]  (MLflow calls it by its name)
     return _Scores(Model.load(path))

@@ -293,7 +293,7 @@ def _search(first: int, end: int) -> list[tuple[int, bool, int, bool, int]]:
         nodes.append((middle, True, first, True, middle))
         left = (True, first) if middle - first == 1 else (False, grow(first, middle))
         right = (True, middle) if end - middle == 1 else (False, grow(middle, end))
-        nodes[at] = (middle, *left, *right)
+        nodes[at] = (middle, left[0], left[1], right[0], right[1])
         return at
 
     grow(first, end)

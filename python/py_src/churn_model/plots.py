@@ -95,7 +95,8 @@ def gains(report: EvaluationReport, *, ax: Axes | None = None) -> Axes:
     base, curve = report.metrics["base_rate"], report.curves["gains"]
     ax = _axes(ax, "Gains", "contacted, highest scores first", "of churn, found")
     ax.plot([0, 1], [0, 1], **_REFERENCE, label="no information")
-    ax.plot([0, base, 1], [0, 1, 1], **(_REFERENCE | {"linestyle": ":"}), label="perfect order")
+    dotted: dict[str, Any] = {**_REFERENCE, "linestyle": ":"}
+    ax.plot([0, base, 1], [0, 1, 1], **dotted, label="perfect order")
     ax.plot(curve["contacted_share"], curve["found_share"], color=MODEL, label="model")
     return _finish(report, ax, "gains", legend="lower right")
 

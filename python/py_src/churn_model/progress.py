@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ Step = Callable[[str], None]
 
 
 @contextmanager
-def steps(progress: Any, n_parts: int | None, what: str) -> Iterator[Step | None]:
+def steps(progress: Any, n_parts: int | None, what: str) -> Generator[Step | None, None, None]:
     """What native code calls with `"trial"` or `"part"` after each step; None where nobody wants to know.
 
     `progress` is True for a bar, or a function that is called with the steps done and those known so far.

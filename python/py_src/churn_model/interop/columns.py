@@ -148,7 +148,7 @@ def _check_width(transformer: Any, columns: Sequence[Column]) -> None:
 
 def _selected(columns: Sequence[Column], selection: Any, transformer: Any) -> list[Column]:
     """The columns that one part of a column transformer works on."""
-    names = list(getattr(transformer, "feature_names_in_", ()))
+    names: list[str] = list(getattr(transformer, "feature_names_in_", ()))
     if isinstance(selection, str | int | np.integer):
         selection = [selection]
     if isinstance(selection, slice):

@@ -32,6 +32,7 @@ def from_sklearn(
     x: Any = None,
 ) -> M:
     """The classifier as a `Model`; see `churn_model.Model.from_sklearn`."""
+    from sklearn.calibration import CalibratedClassifierCV
     from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
     from sklearn.pipeline import Pipeline
     from sklearn.utils.validation import check_is_fitted
@@ -42,13 +43,46 @@ def from_sklearn(
         estimator = estimator.estimator_
         threshold = None if threshold == "auto" else threshold
     check_is_fitted(estimator)
+    calibrator = None
+    if isinstance(estimator, CalibratedClassifierCV):
+        estimator, calibrator = _calibrated(estimator)
     names = _names(estimator, feature_names)
     columns = [Column(position) for position in range(len(names))]
     steps = estimator.steps if isinstance(estimator, Pipeline) else [("classifier", estimator)]
     for _, transformer in steps[:-1]:
         columns = transformed(transformer, columns, names)
     header, nodes = _parts(steps[-1][1], columns, names)
+    if calibrator is not None:
+        header["calibrator"] = _calibrator(calibrator, header["model"], steps[-1][1])
     return completed(model.from_bytes(_native.from_parts(json.dumps(header), nodes)), threshold=threshold, x=x)
+
+
+def _calibrated(estimator: Any) -> tuple[Any, Any]:
+    """The classifier behind a calibrator, and the calibrator."""
+    if len(estimator.calibrated_classifiers_) != 1:
+        raise ChurnError(f"{estimator!r} is the mean of several classifiers; fit with ensemble=False")
+    (fitted,) = estimator.calibrated_classifiers_
+    classifier = fitted.estimator
+    if type(classifier).__name__ == "FrozenEstimator":
+        classifier = classifier.estimator
+    return classifier, fitted.calibrators[0]
+
+
+def _calibrator(fitted: Any, model: dict[str, Any], classifier: Any) -> dict[str, Any]:
+    """A calibrator of raw scores: shares of forests, log-odds of all others."""
+    combine = model.get("forest", {}).get("combine", {})
+    if getattr(classifier, "loss", None) == "exponential":
+        raise ChurnError("a calibrator behind loss='exponential' is not imported; fit with loss='log_loss'")
+    match type(fitted).__name__:
+        case "IsotonicRegression":
+            knots, levels = fitted.X_thresholds_, fitted.y_thresholds_
+            return {"kind": "isotonic", "raw_scores": knots.tolist(), "probabilities": levels.tolist()}
+        case "_SigmoidCalibration" if combine.get("kind") != "mean_share":
+            return {"kind": "logistic", "slope": -float(fitted.a_), "intercept": -float(fitted.b_)}
+    raise ChurnError(
+        f"{fitted!r} of a share of votes is not imported: logistic calibrators here take log-odds; "
+        "fit with method='isotonic'"
+    )
 
 
 def _names(estimator: Any, given: Sequence[str] | None) -> list[str]:
@@ -78,7 +112,7 @@ def _parts(classifier: Any, columns: list[Column], names: list[str]) -> tuple[di
             read = _boosted
         case ensemble.HistGradientBoostingClassifier():
             read = _histogram_boosted
-        case linear_model.LogisticRegression():
+        case linear_model.LogisticRegression() if getattr(classifier, "multi_class", "auto") != "multinomial":
             read = _linear
         case linear_model.SGDClassifier() if classifier.loss == "log_loss":
             read = _linear
@@ -283,7 +317,7 @@ def _linear(
     for feature in sorted({column.feature for column in columns}):
         weighted = [(w, c) for w, c in zip(classifier.coef_[0].tolist(), columns, strict=True) if c.feature == feature]
         if weighted[0][1].levels is not None:
-            level_weights = sum(weight * column.table for weight, column in weighted)
+            level_weights = np.sum([weight * column.table for weight, column in weighted], axis=0)
             missing = sum(weight * column.missing for weight, column in weighted)
             if not np.all(np.isfinite(level_weights)):
                 raise ChurnError(f"feature {names[feature]!r}: a level is encoded as a missing value")

@@ -1,0 +1,345 @@
+"""What may be handed over: every kind of array and frame, fitted and scored, or refused with the column's name."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import churn_model as cm
+
+N = 90
+LEVELS = ["x", "y", "z"]
+WORDS = [LEVELS[row % 3] for row in range(N)]
+NUMBERS = [float(row % 7) if row % 10 else None for row in range(N)]
+# The column of words decides the label: a column that is ignored or misread gives other scores.
+LABELS = np.array([word == "x" for word in WORDS])
+
+
+def forest(**options):
+    return cm.RandomForestClassifier(n_trees=30, min_leaf=5, calibration="none", **options)
+
+
+def pandas_frame(words):
+    pd = pytest.importorskip("pandas")
+    return pd.DataFrame({"number": pd.array(NUMBERS, dtype="float64"), "word": words})
+
+
+def pandas_words(kind):
+    pd = pytest.importorskip("pandas")
+    values = {
+        "object": lambda: pd.Series(WORDS, dtype=object),
+        "category": lambda: pd.Categorical(WORDS),
+        "ordered": lambda: pd.Categorical(WORDS, categories=["z", "y", "x"], ordered=True),
+        "string": lambda: pd.array(WORDS, dtype="string"),
+        "string[python]": lambda: pd.array(WORDS, dtype="string[python]"),
+        "arrow": lambda: pd.array(WORDS, dtype=pd.ArrowDtype(pytest.importorskip("pyarrow").string())),
+    }
+    return pandas_frame(values[kind]())
+
+
+def polars_words(kind):
+    pl = pytest.importorskip("polars")
+    dtype = {"String": pl.String, "Categorical": pl.Categorical, "Enum": pl.Enum(LEVELS)}[kind]
+    return pl.DataFrame({"number": NUMBERS, "word": pl.Series(WORDS, dtype=dtype)})
+
+
+def arrow_words(kind):
+    pa = pytest.importorskip("pyarrow")
+    types = {
+        "string": pa.string(),
+        "large_string": pa.large_string(),
+        "string_view": pa.string_view(),
+        "dictionary": pa.dictionary(pa.int8(), pa.string()),
+        "wide dictionary": pa.dictionary(pa.uint32(), pa.large_string()),
+    }
+    return pa.table({"number": pa.array(NUMBERS, pa.float64()), "word": pa.array(WORDS).cast(types[kind])})
+
+
+def chunked():
+    pa = pytest.importorskip("pyarrow")
+    whole = arrow_words("dictionary")
+    parts = [arrow_words("dictionary").slice(start, 30) for start in (0, 30, 60)]
+    assert whole.num_rows == N
+    return pa.concat_tables(parts)
+
+
+def duckdb_words():
+    duckdb = pytest.importorskip("duckdb")
+    return duckdb.from_arrow(arrow_words("string"))
+
+
+FRAMES = {
+    **{f"pandas {kind}": (pandas_words, kind) for kind in ("object", "category", "ordered", "string", "string[python]", "arrow")},
+    **{f"polars {kind}": (polars_words, kind) for kind in ("String", "Categorical", "Enum")},
+    **{
+        f"pyarrow {kind}": (arrow_words, kind)
+        for kind in ("string", "large_string", "string_view", "dictionary", "wide dictionary")
+    },
+    "pyarrow chunks": (chunked,),
+    "DuckDB relation": (duckdb_words,),
+    "dict of lists": (lambda: {"number": NUMBERS, "word": WORDS},),
+    "dict of arrays": (lambda: {"number": np.array(NUMBERS, float), "word": np.array(WORDS)},),
+    "list of dicts": (lambda: [{"number": n, "word": w} for n, w in zip(NUMBERS, WORDS, strict=True)],),
+}
+
+
+def frame_of(name):
+    make, *arguments = FRAMES[name]
+    return make(*arguments)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return forest(features_per_split=2).fit({"number": NUMBERS, "word": WORDS}, LABELS).model_
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_words_of_every_frame_decide_the_label_in_fit_and_score(name, fitted):
+    frame = frame_of(name)
+    model = forest(features_per_split=2).fit(frame, LABELS).model_
+    assert model.schema == fitted.schema
+    assert model.schema[1] == {"name": "word", "kind": "category", "levels": LEVELS}
+    scores = fitted.score(frame)
+    assert (scores[LABELS] > 0.9).all() and (scores[~LABELS] < 0.1).all()
+    np.testing.assert_array_equal(model.score(frame_of(name)), scores)
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_what_one_frame_was_fitted_on_every_other_frame_scores_alike(name, fitted):
+    model = forest(features_per_split=2).fit(frame_of(name), LABELS).model_
+    for other in ("pandas category", "polars Enum", "pyarrow dictionary", "dict of lists"):
+        np.testing.assert_array_equal(model.score(frame_of(other)), fitted.score(frame_of(name)))
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_level_that_was_not_fitted_on_is_missing_and_counted_and_no_other_level(name, fitted):
+    def renamed(frame):
+        kind = name.split()[0]
+        if kind == "pandas":
+            return frame.assign(word=frame["word"].astype(object).where(frame["word"] != "y", "new").astype("category"))
+        if kind == "polars":
+            import polars as pl
+
+            return frame.with_columns(pl.col("word").cast(pl.String).replace("y", "new").cast(pl.Categorical))
+        if kind == "pyarrow":
+            import pyarrow as pa
+
+            return frame.set_column(1, "word", pa.array(["new" if w == "y" else w for w in WORDS]))
+        return {"number": NUMBERS, "word": ["new" if w == "y" else w for w in WORDS]}
+
+    unseen = renamed(frame_of(name)) if "DuckDB" not in name else renamed({})
+    with pytest.warns(cm.UnseenLevelWarning, match='column "word": "new" \\(30 rows\\)'):
+        scores = fitted.score(unseen)
+    blank = {"number": NUMBERS, "word": [None if w == "y" else w for w in WORDS]}
+    np.testing.assert_array_equal(scores, fitted.score(blank))
+    with pytest.raises(cm.ColumnError, match='"new" \\(30 rows\\)'):
+        fitted.score(unseen, unseen="error")
+
+
+def test_columns_are_matched_by_name_in_any_order(fitted):
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    expected = fitted.score({"number": NUMBERS, "word": WORDS})
+    for frame in (
+        pd.DataFrame({"word": WORDS, "number": NUMBERS}),
+        pl.DataFrame({"word": WORDS, "number": NUMBERS}),
+        {"word": WORDS, "number": NUMBERS},
+    ):
+        np.testing.assert_array_equal(fitted.score(frame), expected)
+    with pytest.raises(cm.ColumnError, match='missing columns: "number"'):
+        fitted.score(pl.DataFrame({"word": WORDS}))
+    with pytest.raises(cm.ColumnError, match='unknown columns: "age"'):
+        fitted.score({"word": WORDS, "number": NUMBERS, "age": NUMBERS})
+
+
+COLUMNS = {
+    "int8": np.arange(N, dtype=np.int8),
+    "uint64": np.arange(N, dtype=np.uint64),
+    "float16": np.arange(N, dtype=np.float16),
+    "float32": np.arange(N, dtype=np.float32),
+    "float64": np.arange(N, dtype=np.float64),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_numbers_of_any_width_are_the_same_numbers(kind):
+    pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
+    values = COLUMNS[kind]
+    labels = values > 40
+    reference = forest().fit({"v": list(range(N))}, labels).model_
+    frames = [pd.DataFrame({"v": values}), pa.table({"v": values}), {"v": values}, pa.record_batch({"v": pa.array(values)})]
+    if kind != "float16":
+        frames.append(pl.DataFrame({"v": values}))
+    for frame in frames:
+        np.testing.assert_array_equal(reference.score(frame), reference.score(values.reshape(-1, 1)))
+        assert forest().fit(frame, labels).model_.schema == reference.schema
+
+
+def test_nulls_of_every_kind_are_missing_and_nothing_else_is():
+    pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
+    labels = np.arange(N) % 2 == 0
+    full = np.where(labels, np.arange(N, dtype=float), np.nan)
+    reference = forest().fit({"v": full}, labels).model_
+    expected = reference.score({"v": full})
+    assert expected[0] > 0.9 > 0.1 > expected[1]
+    values = [None if np.isnan(v) else v for v in full]
+    for frame in (
+        pd.DataFrame({"v": full}),
+        pd.DataFrame({"v": pd.array(values, dtype="Float64")}),
+        pd.DataFrame({"v": pd.array([pd.NA if v is None else int(v) for v in values], dtype="Int32")}),
+        pd.DataFrame({"v": pd.Series(values, dtype=object)}),
+        pd.DataFrame({"v": pd.array(values, dtype=pd.ArrowDtype(pa.float64()))}),
+        pl.DataFrame({"v": values}),
+        pl.DataFrame({"v": full}),
+        pa.table({"v": pa.array(values, pa.int64())}),
+        {"v": values},
+        {"v": full.astype(np.float32)},
+        [{"v": v} for v in values],
+        full.reshape(-1, 1),
+        np.array(values, dtype=object).reshape(-1, 1),
+    ):
+        np.testing.assert_array_equal(reference.score(frame), expected)
+
+
+def test_booleans_and_decimals_are_taken_by_value():
+    pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
+    flags = np.arange(N) % 3 == 0
+    model = forest().fit({"flag": flags}, flags).model_
+    assert model.schema[0]["kind"] == "boolean"
+    expected = model.score({"flag": flags})
+    assert expected[0] > 0.9 > 0.1 > expected[1]
+    words = ["yes" if flag else "No" for flag in flags]
+    for frame in (
+        pd.DataFrame({"flag": flags}),
+        pd.DataFrame({"flag": pd.array(flags, dtype="boolean")}),
+        pd.DataFrame({"flag": words}),
+        pl.DataFrame({"flag": flags}),
+        pa.table({"flag": flags}),
+        {"flag": flags.astype(int)},
+        {"flag": words},
+    ):
+        np.testing.assert_array_equal(model.score(frame), expected)
+    with pytest.raises(cm.ColumnError, match='"flag" holds "2"'):
+        model.score({"flag": np.full(N, 2)})
+    prices = [decimal.Decimal(row) / 4 for row in range(N)]
+    model = forest().fit({"price": [float(price) for price in prices]}, np.arange(N) > 40).model_
+    expected = model.score({"price": [float(price) for price in prices]})
+    for frame in (
+        pa.table({"price": pa.array(prices, pa.decimal128(10, 2))}),
+        pa.table({"price": pa.array(prices, pa.decimal256(50, 4))}),
+        pl.DataFrame({"price": pl.Series(prices, dtype=pl.Decimal(10, 2))}),
+        pd.DataFrame({"price": prices}),
+        {"price": prices},
+    ):
+        np.testing.assert_array_equal(model.score(frame), expected)
+
+
+def test_what_no_model_can_read_is_refused_with_the_name_of_its_column():
+    pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
+    days = [datetime.date(2026, 1, 1)] * N
+    times = [datetime.datetime(2026, 1, 1)] * N
+    refused = [
+        (pd.DataFrame({"since": pd.to_datetime(times)}), "dates or times"),
+        (pd.DataFrame({"since": pd.to_timedelta(np.arange(N), unit="D")}), "dates or times"),
+        (pd.DataFrame({"since": days}), "dates or times"),
+        (pd.DataFrame({"since": pd.period_range("2020", periods=N, freq="M")}), "dates or times|Period"),
+        (pl.DataFrame({"since": days}), "dates or times"),
+        (pl.DataFrame({"since": times}), "dates or times"),
+        (pa.table({"since": pa.array(times)}), "dates or times"),
+        ({"since": days}, "dates or times"),
+        ({"since": np.array(days, dtype="datetime64[D]")}, "dates or times"),
+        (pl.DataFrame({"since": [[1, 2]] * N}), "List"),
+        (pl.DataFrame({"since": [{"a": 1}] * N}), "Struct"),
+        (pl.DataFrame({"since": [b"raw"] * N}), "Binary"),
+        (pd.DataFrame({"since": [[1, 2]] * N}), "not list"),
+        (pd.DataFrame({"since": [{"a": 1}] * N}), "not dict"),
+        ({"since": [object()] * N}, "not object"),
+        ({"since": np.full(N, 1j)}, "[Cc]omplex"),
+        (pd.DataFrame({"since": np.full(N, 1j)}), "[Cc]omplex"),
+        ({"since": ["a", 1.5] * (N // 2)}, "mixes numbers"),
+        ({"since": [f"id-{row}" for row in range(N * 4)]}, "254"),
+        ({"since": np.full(N, np.inf)}, "infinity"),
+        (pl.DataFrame({"since": [1e300] * N}), "infinity or too large"),
+    ]
+    for frame, message in refused:
+        rows = len(frame["since"]) if isinstance(frame, dict) else N
+        with pytest.raises(cm.ColumnError, match="since") as found:
+            forest().fit(frame, np.arange(rows) % 2 == 0)
+        with pytest.raises(cm.ColumnError, match=message):
+            raise found.value
+    with pytest.raises(cm.ColumnError, match="lazy"):
+        forest().fit(pl.LazyFrame({"v": [1.0]}), [True])
+    pd_twice = pd.DataFrame([[1.0, 2.0]] * N, columns=["v", "v"])
+    with pytest.raises(cm.ColumnError, match='feature "v" stands at positions 0 and 1'):
+        forest().fit(pd_twice, np.arange(N) % 2 == 0)
+
+
+@pytest.mark.parametrize(
+    "data", [None, 3, "text", object(), np.zeros(()), np.zeros((2, 2, 2)), [], [[]], {}, [[1, 2], [3]], [{"a": 1}, 2]]
+)
+def test_nonsense_is_refused_and_never_a_panic(data, fitted):
+    with pytest.raises(ValueError):
+        fitted.score(data)
+    with pytest.raises(ValueError):
+        forest().fit(data, [0, 1])
+
+
+def test_rows_are_scored_in_whatever_form_they_come():
+    x = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    model = forest().fit(x, x[:, 0] > 0).model_
+    row, expected = x[7], model.score(x)[7]
+    named = dict(zip(model.feature_names, row.tolist(), strict=True))
+    for one in (row, row.astype(float), row.tolist(), tuple(row.tolist()), list(row), x[:, ::-1][7][::-1], named):
+        score = model.score(one)
+        assert isinstance(score, float) and score == expected
+    integers = model.score([1, 0, None, True])
+    assert integers == model.score(np.array([[1, 0, np.nan, 1]]))[0]
+    for many in (x, x.astype(float), np.asfortranarray(x), x[::2], x.tolist(), np.ascontiguousarray(x[:, ::-1])[:, ::-1]):
+        np.testing.assert_array_equal(model.score(many), model.score(np.array(many)))
+    readonly = x.copy()
+    readonly.flags.writeable = False
+    np.testing.assert_array_equal(model.score(readonly), model.score(x))
+    for wrong in (x[:, :3], row[:3], row[:3].tolist()):
+        with pytest.raises(cm.ColumnError, match="3 (columns|values) where the model has 4"):
+            model.score(wrong)
+
+
+def test_a_float32_matrix_is_read_where_it_lies():
+    script = """
+    import resource, sys
+    import numpy as np
+    import churn_model as cm
+    x = np.zeros((2_000_000, 40), dtype=np.float32)
+    model = cm.DecisionTreeClassifier().fit(np.random.default_rng(0).normal(size=(500, 40)), np.arange(500) % 2).model_
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    x[:] = 1.0
+    touched = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model.score(x)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(after - touched)
+    """
+    outcome = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stderr
+    assert int(outcome.stdout) < 120_000  # KiB: the scores and little else, where the matrix has 312,500
+
+
+def test_text_that_is_not_unicode_and_other_oddities_do_not_end_the_interpreter():
+    script = r"""
+    import numpy as np
+    import churn_model as cm
+    odd = ["\ud800", "nul\0byte", "", " ", "a" * 100_000]
+    for words in (odd, np.array(odd, dtype=object)):
+        for attempt in (lambda: cm.DecisionTreeClassifier().fit({"w": words}, [0, 1, 0, 1, 0]),):
+            try:
+                attempt()
+            except ValueError:
+                pass
+    """
+    outcome = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "panicked" not in outcome.stderr
