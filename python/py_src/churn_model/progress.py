@@ -51,7 +51,7 @@ def steps(progress: Any, n_parts: int | None, what: str) -> Generator[Step | Non
 
 
 @contextmanager
-def events(progress: Any) -> Iterator[Callable[[int], object] | None]:
+def events(progress: Any) -> Generator[Callable[[int], object] | None, None, None]:
     """What native code calls now and then with the number of events so far; None where nobody wants to know.
 
     `progress` is True for a bar, or a function that is called as in `steps`; how many events there are is never known.
