@@ -17,6 +17,7 @@ mod fit;
 mod input;
 mod interop;
 mod model;
+mod record;
 mod running;
 mod simulate;
 mod splits;

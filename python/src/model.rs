@@ -9,11 +9,13 @@ use ndarray::ArrayView2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple, PyType};
 use pyo3::{create_exception, intern};
 
 use crate::error::{ColumnError, ModelFileError, file_error, message};
 use crate::features::{Matched, Unseen, match_to, refuse_infinite, schema_list};
+use crate::record::{RecordReader, number};
 use crate::running::run;
 
 create_exception!(
@@ -38,11 +40,12 @@ pub(crate) struct Model {
     pub(crate) model: churn_model::Model,
     scorer: OnceLock<churn_model::Scorer>,
     pub(crate) explainer: OnceLock<churn_model::Explainer>,
+    records: OnceLock<RecordReader>,
 }
 
 impl Model {
     pub(crate) fn of(model: churn_model::Model) -> Self {
-        Self { model, scorer: OnceLock::new(), explainer: OnceLock::new() }
+        Self { model, scorer: OnceLock::new(), explainer: OnceLock::new(), records: OnceLock::new() }
     }
 
     /// Made when it is first needed: a model that is only passed on, or pickled, does without.
@@ -108,6 +111,13 @@ impl Model {
         Ok(None)
     }
 
+    /// The score of a record whose values are what the model reads; `None` when they have to be looked at more closely.
+    fn score_record(&self, record: &Bound<'_, PyDict>) -> PyResult<Option<f64>> {
+        let records = self.records.get_or_init(|| RecordReader::new(record.py(), self.model.schema()));
+        let mut row = vec![f32::NAN; records.width()];
+        if records.read(record, &mut row)? { self.score_row(&row).map(Some) } else { Ok(None) }
+    }
+
     fn matched<'py>(&self, data: &Bound<'py, PyAny>, unseen: &str) -> PyResult<Matched<'py>> {
         let matched = match_to(self.model.schema(), data)?;
         if let Some(found) = matched.unseen() {
@@ -115,17 +125,6 @@ impl Model {
         }
         Ok(matched)
     }
-}
-
-/// A plain number; `None` for anything else.
-fn number(item: &Bound<'_, PyAny>) -> Option<f64> {
-    if let Ok(number) = item.cast_exact::<PyFloat>() {
-        return Some(number.value());
-    }
-    if item.is_none() {
-        return Some(f64::NAN);
-    }
-    if item.is_instance_of::<PyString>() { None } else { item.extract().ok() }
 }
 
 fn report_unseen(py: Python<'_>, unseen: &Unseen, mode: &str) -> PyResult<()> {
@@ -288,6 +287,15 @@ impl Model {
         if let Some(score) = self.score_prepared(data)? {
             return Ok(PyFloat::new(py, score).into_any());
         }
+        if let Ok(record) = data.cast_exact::<PyDict>() {
+            if let Some(score) = self.score_record(record)? {
+                return Ok(PyFloat::new(py, score).into_any());
+            }
+        } else if let Some(record) = only_row(data)?
+            && let Some(score) = self.score_record(&record)?
+        {
+            return Ok(PyArray1::from_slice(py, &[score]).into_any());
+        }
         let matched = self.matched(data, unseen)?;
         let view = matched.view();
         let standard = view.as_standard_layout();
@@ -335,6 +343,26 @@ impl Model {
             ModelKind::Linear(_) => format!("Model({id}: linear, {n_features} features)"),
         })
     }
+}
+
+/// The only row of a data frame of pandas or polars by name; `None` for anything else.
+fn only_row<'py>(data: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    static RECORD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = data.py();
+    let module = data.get_type().module()?;
+    let row = match module.to_str()?.split('.').next() {
+        Some("pandas") => {
+            let record = || py.import("churn_model._pandas")?.getattr("record").map(Bound::unbind);
+            RECORD.get_or_try_init(py, record)?.bind(py).call1((data,))?
+        }
+        Some("polars") if data.hasattr(intern!(py, "row"))? && data.len()? == 1 => {
+            let named = PyDict::new(py);
+            named.set_item(intern!(py, "named"), true)?;
+            data.call_method(intern!(py, "row"), (0,), Some(&named))?
+        }
+        _ => return Ok(None),
+    };
+    Ok(row.cast_into().ok())
 }
 
 /// Whether something is a dict of single values, which is one row and not a table of one.
