@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use churn_features::{Feature, FeatureKind, FeatureSchema, MAX_LEVELS};
+use churn_features::{Feature, FeatureKind, FeatureSchema, MAX_LEVELS, catalogue};
 use ndarray::{Array2, ArrayView2};
 use numpy::{PyArray2, PyArrayMethods, ToPyArray};
 use pyo3::prelude::*;
@@ -224,7 +224,7 @@ fn infer(column: &NamedColumn, categories: &[String]) -> PyResult<Feature> {
             let levels = numbers.into_iter().map(|number| Value::Number(f64::from(number)).level());
             category(name, levels.collect())
         }
-        Column::Numbers(_) => Ok(Feature::numeric(name)),
+        Column::Numbers(_) => Ok(numeric(name)),
         Column::Booleans(_) => Ok(Feature::boolean(name)),
         Column::Coded { codes, values, is_category } => {
             let mut is_used = vec![false; values.len()];
@@ -244,9 +244,19 @@ fn infer(column: &NamedColumn, categories: &[String]) -> PyResult<Feature> {
                 0 => Ok(Feature::numeric(name)),
                 n if n_texts > 0 => Err(mixed(&name, n - n_texts, n_texts, &known)),
                 n if n == n_booleans => Ok(Feature::boolean(name)),
-                _ => Ok(Feature::numeric(name)),
+                _ => Ok(numeric(name)),
             }
         }
+    }
+}
+
+/// A column of numbers. One that is named as a feature of the catalogue with a lookback is that feature, so that reasons
+/// know its unit and lookback; names such as `revenue` are everybody's, and say nothing about the unit.
+fn numeric(name: String) -> Feature {
+    let same = catalogue().iter().map(|entry| &entry.feature).find(|feature| feature.name() == name);
+    match same.filter(|feature| feature.lookback_days().is_some() && *feature.kind() == FeatureKind::Numeric) {
+        Some(feature) => feature.clone(),
+        None => Feature::numeric(name),
     }
 }
 
