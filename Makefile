@@ -3,7 +3,7 @@
 VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm
 
-.PHONY: check test test-python test-spark test-wheels wheels docs bench peers peers-score peers-features real-logs golden schemas fuzz
+.PHONY: check test test-python test-spark test-wheels wheels notebooks docs bench peers peers-score peers-features real-logs golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
@@ -42,6 +42,11 @@ wheels: $(VENV)/newest/installed
 # Installs the wheels into an empty environment of each Python that is found, and tries them.
 test-wheels: wheels
 	python/tests/wheels.sh target/wheels
+
+# Runs the notebooks of examples/ with the optimised build, and writes them back with their outputs.
+notebooks: $(VENV)/newest/installed
+	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --release --skip-install
+	PYTHONPATH=$(abspath python/py_src) $(VENV)/newest/bin/python examples/run.py
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(IMPORTS)

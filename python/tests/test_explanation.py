@@ -218,3 +218,14 @@ def test_an_interrupt_ends_a_long_explanation_soon() -> None:
         timer.join()
     # Generous for a machine that does other things meanwhile.
     assert time.perf_counter() - sent < 0.5
+
+
+def test_a_model_fitted_on_features_of_the_catalogue_speaks_in_their_units_and_trends() -> None:
+    random = np.random.default_rng(7)
+    job90 = random.integers(60, 300, 400)
+    job30 = (job90 * random.uniform(0.0, 0.9, 400)).astype(int)
+    model = cm.LinearClassifier().fit({"job30": job30, "job90": job90}, job30 < 40).model_
+
+    reason = next(r for r in model.reasons({"job30": 3, "job90": 63}) if r.feature == "job30")
+    assert reason.text.startswith("job, last 30 days: 3 jobs, peers' median ")
+    assert "down 90 % per day in the last 30 days against the 60 before" in reason.text
