@@ -93,7 +93,9 @@ def bench_score(spark: SparkSession, folder: pathlib.Path, path: pathlib.Path, n
     for what, taken in times.items():
         print(f"  {what:<40} {taken:8.3f} s {taken / n_rows * 1e9:10,.0f} ns per row")
     over_scan = times["score with mapInArrow"] - times["scan in the JVM"]
-    print(f"  {'score with mapInArrow, over the scan':<40} {over_scan:8.3f} s {over_scan / n_rows * 1e9:10,.0f} ns per row")
+    print(
+        f"  {'score with mapInArrow, over the scan':<40} {over_scan:8.3f} s {over_scan / n_rows * 1e9:10,.0f} ns per row"
+    )
 
 
 def bench_features(spark: SparkSession, folder: pathlib.Path, n_events: int) -> None:
@@ -123,7 +125,9 @@ def bench_features(spark: SparkSession, folder: pathlib.Path, n_events: int) -> 
         ours, theirs = found[name].combine_chunks(), expected[name].combine_chunks()
         same = ours.to_pylist() == theirs.to_pylist() if name == "industry" else ours.equals(theirs)
         assert same, f"{name} differs from that of one process"
-    print(f"\n{n_read:,} events of {len(single):,} tenants; all {len(expected.column_names) - 1} features equal those of")
+    print(
+        f"\n{n_read:,} events of {len(single):,} tenants; all {len(expected.column_names) - 1} features equal those of"
+    )
     print("one process, bit for bit")
     for what, taken in {"scan in the JVM": scan, "features in Spark": spread, "one process, all cores": alone}.items():
         print(f"  {what:<40} {taken:8.3f} s {n_read / taken:14,.0f} events per second")
@@ -144,7 +148,9 @@ def main() -> None:
     builder = builder.config("spark.sql.shuffle.partitions", str(2 * (arguments.cores or 1)))
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
-    print(f"Spark {spark.version}, {arguments.cores} cores, Python {sys.version.split()[0]}, churn-model {cm.__version__}")
+    print(
+        f"Spark {spark.version}, {arguments.cores} cores, Python {sys.version.split()[0]}, churn-model {cm.__version__}"
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         if arguments.rows:

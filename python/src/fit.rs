@@ -60,13 +60,10 @@ pub(crate) fn fit<'py>(
         .array(py)
         .try_readonly()
         .map_err(|error| FitError::new_err(format!("the feature matrix cannot be read: {error}")))?;
-    refuse_infinite(&features.schema, matrix.as_array())?;
-    let rows = Rows::new(
-        matrix.as_array(),
-        labels.as_array().to_vec(),
-        weights.map(|weights| weights.as_array().to_vec()),
-        groups.map(|groups| groups.as_array().to_vec()),
-    )?;
+    let matrix = matrix.as_array();
+    let labels = labels.as_array().to_vec();
+    let weights = weights.map(|weights| weights.as_array().to_vec());
+    let groups = groups.map(|groups| groups.as_array().to_vec());
     let job = Job { schema: &features.schema, learners, calibration, rule, threshold, label, point_in_time, seed };
     let step = |step: Step| {
         if let Some(callback) = &progress {
@@ -79,13 +76,17 @@ pub(crate) fn fit<'py>(
         }
     };
     let has_progress = progress.is_some();
-    let (bytes, kept) = run(py, n_jobs, |is_stopped| {
+    let (bytes, kept, honest_scores) = run(py, n_jobs, |is_stopped| {
+        refuse_infinite(&features.schema, matrix)?;
+        let rows = Rows::new(matrix, labels, weights, groups)?;
         let progress = if has_progress { Progress::new(&step) } else { Progress::silent() };
-        job.run(&rows, progress.until(is_stopped))
+        let (bytes, kept) = job.run(&rows, progress.until(is_stopped))?;
+        let honest_scores = rows.of_inputs(&kept.honest_scores);
+        Ok::<_, PyErr>((bytes, kept, honest_scores))
     })??;
     let info = PyDict::new(py);
     info.set_item("algorithm", kept.algorithm.name())?;
-    info.set_item("honest_scores", rows.of_inputs(&kept.honest_scores).into_pyarray(py))?;
+    info.set_item("honest_scores", honest_scores.into_pyarray(py))?;
     info.set_item("honest_log_loss", kept.honest_log_loss)?;
     info.set_item("criterion", kept.criterion)?;
     info.set_item("notes", &kept.notes)?;

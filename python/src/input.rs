@@ -245,6 +245,9 @@ fn of_vector(name: &str, array: &Bound<'_, PyUntypedArray>) -> PyResult<Column> 
     }
 }
 
+/// Name, values, and where these are codes the levels with whether the frame calls the column a category.
+type PandasPart<'py> = (String, Bound<'py, PyAny>, Option<(Vec<Bound<'py, PyAny>>, bool)>);
+
 /// The columns of a pandas frame or series, by `churn_model._pandas`, because what they are is told by pandas itself.
 fn of_pandas(frame: &Bound<'_, PyAny>) -> PyResult<Vec<NamedColumn>> {
     static COLUMNS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -253,8 +256,7 @@ fn of_pandas(frame: &Bound<'_, PyAny>) -> PyResult<Vec<NamedColumn>> {
     let parts = COLUMNS.get_or_try_init(py, read)?.bind(py).call1((frame,))?;
     let mut columns = Vec::new();
     for part in parts.cast_into::<PyList>()?.iter() {
-        let (name, values, levels): (String, Bound<'_, PyAny>, Option<(Vec<Bound<'_, PyAny>>, bool)>) =
-            part.extract()?;
+        let (name, values, levels): PandasPart<'_> = part.extract()?;
         let column = match levels {
             None => match values.cast::<PyUntypedArray>() {
                 Ok(array) => of_vector(&name, array)?,

@@ -13,9 +13,11 @@ use crate::error::ChurnError;
 /// How often the thread that waits looks for an interrupt.
 const LOOKS: Duration = Duration::from_millis(20);
 
-/// The pools in use, by number of threads, and the process that started them: a forked child inherits none of their
-/// threads.
-static POOLS: Mutex<Option<(u32, HashMap<usize, Arc<ThreadPool>>)>> = Mutex::new(None);
+/// Thread pools by number of threads.
+type Pools = HashMap<usize, Arc<ThreadPool>>;
+
+/// The pools in use, and the process that started them: a forked child inherits none of their threads.
+static POOLS: Mutex<Option<(u32, Pools)>> = Mutex::new(None);
 
 /// Does something on so many threads without the interpreter lock. When Python is interrupted meanwhile, `is_stopped` is
 /// set, and the interrupt is raised as soon as the job has ended.

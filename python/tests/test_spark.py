@@ -163,7 +163,9 @@ def test_scores_are_those_of_the_model_for_every_row(rows, name):
     path = GOLDEN / f"{name}.safetensors"
     model = cm.Model.load(path)
     table = rows.toArrow()
-    expected = dict(zip(table["tenant"].to_pylist(), model.score(table.select(model.feature_names)).tolist(), strict=True))
+    expected = dict(
+        zip(table["tenant"].to_pylist(), model.score(table.select(model.feature_names)).tolist(), strict=True)
+    )
     assert len(set(expected.values())) > 3
     for source in (path, path.read_bytes(), model):
         scored = score(rows, source, keep=["tenant"], decision=True)
@@ -176,7 +178,19 @@ def test_scores_are_those_of_the_model_for_every_row(rows, name):
 def test_a_partition_of_one_row_is_scored(rows):
     from churn_model.spark import score
 
-    assert score(rows.limit(1), GOLDEN / "forest.safetensors", keep=["tenant"]).count() == 1
+    df = score(rows.limit(1), GOLDEN / "forest.safetensors", keep=["tenant"], reasons=2)
+    assert [0 < len(row["reasons"]) <= 2 for row in df.collect()] == [True]
+
+
+def test_reasons_are_those_of_the_model(rows):
+    from churn_model.spark import score
+
+    path = GOLDEN / "forest.safetensors"
+    model, table = cm.Model.load(path), rows.toArrow()
+    reasons = model.reasons(table.select(model.feature_names), k=2)
+    expected = {t: [str(r) for r in of] for t, of in zip(table["tenant"].to_pylist(), reasons, strict=True)}
+    found = score(rows, path, keep=["tenant"], reasons=2).collect()
+    assert {row["tenant"]: row["reasons"] for row in found} == expected
 
 
 def test_a_model_is_loaded_once_per_worker_process(rows):

@@ -362,10 +362,10 @@ def test_states_go_out_and_come_back(store):
 
 def test_progress_is_told_and_an_exception_in_it_ends_the_work(folder):
     told: list[int] = []
-    report = cm.FeatureStore().ingest(folder, progress=told.append)
+    report = cm.FeatureStore().ingest(folder, progress=lambda n_events, total: told.append(n_events))
     assert told == sorted(told) and told[-1] == report.events
 
-    def fail(n_events: int) -> None:
+    def fail(n_events: int, total: int | None) -> None:
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):

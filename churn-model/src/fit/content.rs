@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::ArrayView2;
+use rayon::prelude::*;
 
 use super::random::subkey;
 
@@ -14,21 +15,25 @@ use super::random::subkey;
 /// # Shape
 /// `features` is `(n_observations, n_features)`, `labels` and the result are `(n_observations,)`.
 /// # Cost
-/// O(values).
+/// O(values), on all threads.
+/// # Panics
+/// When there are more labels than rows.
 pub fn groups_by_content(features: ArrayView2<'_, f32>, labels: &[bool]) -> Vec<u64> {
-    let mut seen: HashMap<u64, u64> = HashMap::with_capacity(labels.len());
-    let rows = features.axis_iter(Axis(0)).zip(labels);
-    rows.map(|(row, &label)| {
-        let content = row.iter().fold(u64::from(label), |key, value| {
+    let content = |row: usize| {
+        features.row(row).iter().fold(u64::from(labels[row]), |key, value| {
             // Every NaN is missing, and 0 is -0.
             let bits = if value.is_nan() { f32::NAN.to_bits() } else { (value + 0.0).to_bits() };
             subkey(key, u64::from(bits))
-        });
-        let n_before = seen.entry(content).or_default();
+        })
+    };
+    let mut groups: Vec<u64> = (0..labels.len()).into_par_iter().map(content).collect();
+    let mut seen: HashMap<u64, u64> = HashMap::with_capacity(labels.len());
+    for group in &mut groups {
+        let n_before = seen.entry(*group).or_default();
         *n_before += 1;
-        subkey(content, *n_before)
-    })
-    .collect()
+        *group = subkey(*group, *n_before);
+    }
+    groups
 }
 
 #[cfg(test)]

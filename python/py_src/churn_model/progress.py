@@ -48,3 +48,24 @@ def steps(progress: Any, n_parts: int | None, what: str) -> Generator[Step | Non
             bar.update(1)
 
         yield show
+
+
+@contextmanager
+def events(progress: Any) -> Generator[Callable[[int], object] | None, None, None]:
+    """What native code calls now and then with the number of events so far; None where nobody wants to know.
+
+    `progress` is True for a bar, or a function that is called as in `steps`; how many events there are is never known.
+    """
+    if progress is None or progress is False:
+        yield None
+        return
+    if callable(progress):
+        yield lambda n_events: progress(n_events, None)
+        return
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        yield None
+        return
+    with tqdm(unit=" events", unit_scale=True) as bar:
+        yield lambda n_events: bar.update(n_events - bar.n)

@@ -33,7 +33,12 @@ _STATES = "tenant string, state binary"
 
 
 def score(
-    df: DataFrame, model: Model | bytes | str | os.PathLike[str], *, keep: Iterable[str], decision: bool = False
+    df: DataFrame,
+    model: Model | bytes | str | os.PathLike[str],
+    *,
+    keep: Iterable[str],
+    decision: bool = False,
+    reasons: int = 0,
 ) -> DataFrame:
     """Scores the rows of a Spark data frame.
 
@@ -49,6 +54,8 @@ def score(
         Columns that stay in the result, such as the tenant.
     decision : bool
         Whether a column `decision` says if the score reaches the model's threshold.
+    reasons : int
+        How many reasons, at most, a column `reasons` gives as sentences; none, and no column, with 0.
 
     Returns
     -------
@@ -61,7 +68,7 @@ def score(
         When the model needs a column that is not there.
     """
     import pyarrow as pa
-    from pyspark.sql.types import BooleanType, DoubleType, StructField, StructType
+    from pyspark.sql.types import ArrayType, BooleanType, DoubleType, StringType, StructField, StructType
 
     if isinstance(model, Model):
         data = model.to_bytes()
@@ -74,6 +81,8 @@ def score(
     schema.fields.append(StructField("score", DoubleType(), nullable=False))
     if decision:
         schema.fields.append(StructField("decision", BooleanType(), nullable=False))
+    if reasons:
+        schema.fields.append(StructField("reasons", ArrayType(StringType()), nullable=False))
     names = [field.name for field in schema.fields]
     file = _ModelFile(df, data)
     missing = [name for name in file.feature_names if name not in df.columns]
@@ -85,10 +94,17 @@ def score(
         loaded = file.model()
         for batch in batches:
             if batch.num_rows:
-                scores = np.atleast_1d(loaded.score(batch.select(loaded.feature_names), n_jobs=1))
-                added = [scores, scores >= loaded.threshold] if decision else [scores]
-                columns = [batch.column(name) for name in kept] + [pa.array(column) for column in added]
-                yield pa.RecordBatch.from_arrays(columns, names=names)
+                rows = batch.select(loaded.feature_names)
+                scores = np.atleast_1d(loaded.score(rows, n_jobs=1))
+                added = [pa.array(scores)]
+                if decision:
+                    added.append(pa.array(scores >= loaded.threshold))
+                if reasons:
+                    found = loaded.reasons(rows, k=reasons, n_jobs=1)
+                    # One row by itself gives its reasons, and not a list of them.
+                    found = [found] if len(scores) == 1 else found
+                    added.append(pa.array([[str(reason) for reason in of] for of in found], pa.list_(pa.string())))
+                yield pa.RecordBatch.from_arrays([batch.column(name) for name in kept] + added, names=names)
 
     return df.select(*needed).mapInArrow(score_batches, schema)
 

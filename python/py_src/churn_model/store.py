@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from churn_model import _native
 from churn_model._days import Day, day_number, milliseconds
 from churn_model.plan import ObservationPlan
+from churn_model.progress import events as events_read
 from churn_model.table import Table
 
-Progress = Callable[[int], object] | bool | None
-"""Called with the number of events so far, ten times a second; `True` shows a bar, where tqdm is installed."""
+Progress = bool | Callable[[int, int | None], object] | None
 
 _LOG_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _EVENTS_AT_ONCE = 1024
@@ -146,8 +146,9 @@ class FeatureStore(_native.FeatureStore):
             When records of the original system were received that have no time of their own.
         n_jobs : int, optional
             Threads; all cores without it.
-        progress : callable or bool, optional
-            Called with the number of events so far; `True` shows a bar, where tqdm is installed.
+        progress : bool or callable, optional
+            True for a bar, where tqdm is installed, or a function that is called ten times a second with the events so
+            far and None.
 
         Raises
         ------
@@ -159,7 +160,7 @@ class FeatureStore(_native.FeatureStore):
             On Ctrl-C. What had been read is in the store.
         """
         received = None if received_at is None else milliseconds(received_at)
-        with _Bar(progress) as tell:
+        with events_read(progress) as tell:
             if isinstance(events, (str, os.PathLike)):
                 fields = self._ingest_files(_files([events]), received, n_jobs, tell)
             elif isinstance(events, (bytes, bytearray, memoryview)):
@@ -225,7 +226,7 @@ class FeatureStore(_native.FeatureStore):
             `churned` is null: they are to be scored, never to be fitted on.
         n_jobs : int, optional
             Threads; all cores without it. The result is the same with any number.
-        progress : callable or bool, optional
+        progress : bool or callable, optional
             As in `ingest`.
 
         Returns
@@ -241,7 +242,7 @@ class FeatureStore(_native.FeatureStore):
         """
         plan = plan or ObservationPlan()
         day = None if end is None else day_number(end)
-        with _Bar(progress) as tell:
+        with events_read(progress) as tell:
             return Table(self._observations(plan._json(), day, censored, n_jobs, tell))
 
     def states(self) -> Table:
@@ -297,28 +298,3 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         return value.item()
     return str(value)
-
-
-class _Bar:
-    """A progress callback; a bar of tqdm where one is asked for and possible."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._callback = progress if callable(progress) else None
-        self._bar: Any = None
-        if progress is True:
-            try:
-                from tqdm.auto import tqdm
-            except ImportError:
-                return
-            self._bar = tqdm(unit=" events", unit_scale=True)
-            self._callback = self._move
-
-    def _move(self, n_events: int) -> None:
-        self._bar.update(n_events - self._bar.n)
-
-    def __enter__(self) -> Callable[[int], object] | None:
-        return self._callback
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
