@@ -26,7 +26,8 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benches" / "peers"))
 from fit import BUSY
 from fit_case import ENGINES, FEATURES_PER_SPLIT, MAX_DEPTH, MIN_LEAF, N_TREES
 
@@ -180,9 +181,10 @@ def installed_mb(package: str) -> float:
     return sum(file.size or 0 for file in files) / 1e6
 
 
-def wheel_mb(engine: str, folder: Path) -> float | None:
-    """What is downloaded, where the folder has the wheel."""
-    wheels = [w for w in folder.glob("*.whl") if w.name.split("-")[0].replace("_", "-").lower() == engine]
+def wheel_mb(engine: str, folders: list[Path]) -> float | None:
+    """What is downloaded, where one of the folders has the wheel."""
+    wheels = [wheel for folder in folders for wheel in folder.glob("*.whl")]
+    wheels = [wheel for wheel in wheels if wheel.name.split("-")[0].replace("_", "-").lower() == engine]
     sizes = [wheel.stat().st_size / 1e6 for wheel in wheels if "abi3" not in wheel.name or engine != OURS]
     return min(sizes, default=None)
 
@@ -215,7 +217,8 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engines", nargs="+", choices=list(IMPORTS), default=list(IMPORTS))
-    parser.add_argument("--wheels", type=Path, default=Path("target/wheels"), help="folder with wheels to be weighed")
+    wheels = [ROOT / "target" / "wheels", ROOT / "target" / "peer-wheels"]
+    parser.add_argument("--wheels", type=Path, nargs="*", default=wheels, help="folders with wheels to be weighed")
     parser.add_argument("--case", nargs=2, metavar=("ENGINE", "PART"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.case:
