@@ -343,3 +343,14 @@ def test_text_that_is_not_unicode_and_other_oddities_do_not_end_the_interpreter(
     outcome = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert outcome.returncode == 0, outcome.stderr
     assert "panicked" not in outcome.stderr
+
+
+def test_a_column_that_is_called_like_a_feature_of_the_catalogue_has_its_unit_and_lookback():
+    values = list(range(N))
+    model = forest().fit({"logins_7": values, "logins_77": values}, np.arange(N) > 40).model_
+    assert model.schema[0] == {"name": "logins_7", "kind": "number", "unit": "logins", "lookback_days": 7, "missing_when": "never"}
+    assert model.schema[1] == {"name": "logins_77", "kind": "number"}
+    assert "logins, last 7 days" in " ".join(str(reason) for reason in model.reasons([0, 0], k=2))
+    # Of another kind it is another feature.
+    words = forest().fit({"logins_7": WORDS}, LABELS).model_
+    assert "unit" not in words.schema[0]
