@@ -3,7 +3,8 @@
 VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm
 
-.PHONY: check test test-python test-spark test-wheels wheels notebooks docs bench peers peers-score peers-features real-logs golden schemas fuzz
+.PHONY: check test test-python test-spark test-wheels wheels notebooks docs bench peers peers-score peers-features \
+	peers-python one-row-python real-logs golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
@@ -67,6 +68,16 @@ peers-score:
 peers-features:
 	benches/peers/features.sh
 
+# Times the Python package beside scikit-learn, LightGBM, XGBoost and YDF.
+peers-python: wheels $(VENV)/peers-python/installed
+	$(VENV)/peers-python/bin/pip install --quiet --no-index --no-deps --force-reinstall --find-links target/wheels churn-model
+	$(VENV)/peers-python/bin/python benches/python/peers.py
+
+# What a call from Python adds to the Rust scorer's own time.
+one-row-python: wheels $(VENV)/peers-python/installed
+	$(VENV)/peers-python/bin/pip install --quiet --no-index --no-deps --force-reinstall --find-links target/wheels churn-model
+	$(VENV)/peers-python/bin/python benches/python/one_row.py
+
 # Compares all windows with brute force on two real logs, and trains on one: make real-logs DATA=folder
 real-logs:
 	CHURN_REAL_LOGS=$(abspath $(DATA)) cargo test -p churn-train --test real_logs -- --ignored --nocapture
@@ -100,6 +111,12 @@ $(VENV)/newest/installed: python/requirements-test.txt
 $(VENV)/oldest/installed: python/requirements-oldest.txt
 	python3 -m venv $(VENV)/oldest
 	$(VENV)/oldest/bin/pip install --quiet -r python/requirements-oldest.txt
+	touch $@
+
+$(VENV)/peers-python/installed: benches/python/requirements.txt
+	python3 -m venv $(VENV)/peers-python
+	$(VENV)/peers-python/bin/pip download --quiet --no-deps --dest target/peer-wheels -r $<
+	$(VENV)/peers-python/bin/pip install --quiet --find-links target/peer-wheels -r $<
 	touch $@
 
 $(VENV)/bin/ruff:
