@@ -184,7 +184,7 @@ impl Model {
     /// Raises
     /// ------
     /// ModelFileError
-    ///     When it cannot be read, is no model file, is damaged, or has a format version that this release does not read.
+    ///     When it cannot be read, is no model file, damaged, or of a format version that this release does not read.
     ///
     /// Examples
     /// --------
@@ -277,7 +277,7 @@ impl Model {
         self.model.schema().features().iter().map(churn_features::Feature::name).collect()
     }
 
-    /// What the model reads, in order: a dict per feature with `name` and `kind` (`"numeric"`, `"boolean"`, `"category"`),
+    /// What the model reads, in order: a dict per feature with `name`, `kind` (`"number"`, `"boolean"`, `"category"`)
     /// and, where they are known, `levels`, `unit`, `lookback_days` and `missing_when`.
     #[getter]
     fn schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
@@ -296,7 +296,7 @@ impl Model {
         self.model.threshold().score
     }
 
-    /// What the threshold follows from: `"profit"`, `"capacity"`, `"precision"`, or `"fixed"` when it was given by hand.
+    /// What the threshold follows from: `"profit"`, `"capacity"`, `"precision"`, or `"fixed"` when given by hand.
     #[getter]
     fn threshold_rule(&self) -> &'static str {
         match self.model.threshold().rule {
@@ -313,7 +313,7 @@ impl Model {
         self.model.calibrator().word()
     }
 
-    /// The model card: what the model was fitted on, how, how well it does, and its caveats; plain values for `json.dumps`.
+    /// The model card: what the model was fitted on, how, how well it does, and its caveats, as plain values.
     #[getter]
     fn card<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let json = serde_json::to_string(self.model.card());
@@ -353,8 +353,8 @@ impl Model {
     /// --------
     /// >>> import churn_model as cm
     /// >>> logins, plan = [0.0, 9.0] * 50, ["basic", "pro"] * 50
-    /// >>> tree = cm.DecisionTreeClassifier(calibration="none").fit({"logins": logins, "plan": plan}, [True, False] * 50)
-    /// >>> model = tree.model_
+    /// >>> tree = cm.DecisionTreeClassifier(calibration="none")
+    /// >>> model = tree.fit({"logins": logins, "plan": plan}, [True, False] * 50).model_
     /// >>> model.matrix({"plan": ["pro", None], "logins": [3, 4]})
     /// array([[ 3.,  1.],
     ///        [ 4., nan]], dtype=float32)
@@ -372,10 +372,10 @@ impl Model {
     /// Parameters
     /// ----------
     /// data : list or tuple of numbers, array, mapping, data frame, or anything with an Arrow C stream
-    ///     One row: a list, tuple or vector of `n_features` numbers in schema order (None is missing), or a dict of single
-    ///     values by feature name. Many: a matrix of shape `(n, n_features)` in schema order, or named columns, which are
-    ///     matched by name, in any order. Categories are given by value in columns, and by position in a matrix; NaN, None
-    ///     and null are missing.
+    ///     One row: a list, tuple or vector of `n_features` numbers in schema order (None is missing), or a dict of
+    ///     single values by feature name. Many: a matrix of shape `(n, n_features)` in schema order, or named columns,
+    ///     which are matched by name, in any order. Categories are given by value in columns, and by position in a
+    ///     matrix; NaN, None and null are missing.
     /// unseen : {"warn", "ignore", "error"}, default "warn"
     ///     What a level does that the model was not fitted on. It is scored as missing.
     /// n_jobs : int, optional
@@ -395,8 +395,8 @@ impl Model {
     /// --------
     /// >>> import churn_model as cm
     /// >>> logins, plan = [0.0, 9.0] * 50, ["basic", "pro"] * 50
-    /// >>> tree = cm.DecisionTreeClassifier(calibration="none").fit({"logins": logins, "plan": plan}, [True, False] * 50)
-    /// >>> model = tree.model_
+    /// >>> tree = cm.DecisionTreeClassifier(calibration="none")
+    /// >>> model = tree.fit({"logins": logins, "plan": plan}, [True, False] * 50).model_
     /// >>> model.score({"logins": 0, "plan": "basic"})
     /// 1.0
     /// >>> model.score({"plan": ["pro", "basic"], "logins": [9, 0]})
@@ -463,8 +463,8 @@ impl Model {
     /// --------
     /// >>> import churn_model as cm
     /// >>> logins, plan = [0.0, 9.0] * 50, ["basic", "pro"] * 50
-    /// >>> tree = cm.DecisionTreeClassifier(calibration="none").fit({"logins": logins, "plan": plan}, [True, False] * 50)
-    /// >>> model = tree.model_
+    /// >>> tree = cm.DecisionTreeClassifier(calibration="none")
+    /// >>> model = tree.fit({"logins": logins, "plan": plan}, [True, False] * 50).model_
     /// >>> model.decide({"plan": ["pro", "basic"], "logins": [9, 0]}, threshold=0.5)
     /// array([False,  True])
     #[pyo3(signature = (data, *, threshold=None, unseen="warn", n_jobs=None))]
