@@ -25,20 +25,20 @@ test: $(VENV)/cloudevents
 
 # The Python package, with the newest libraries and the estimators with the oldest.
 test-python: $(VENV)/newest/installed $(VENV)/oldest/installed
-	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --skip-install
+	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
 	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m "not spark"
 	cd python && PYTHONPATH=py_src ../$(VENV)/oldest/bin/python -m pytest -q tests/test_estimators.py tests/test_from_sklearn.py
 
 # Spark, on this machine; needs Java 17.
 test-spark: $(VENV)/newest/installed
 	$(VENV)/newest/bin/pip install --quiet pyspark==4.3.0
-	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --skip-install
+	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
 	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m spark
 
 # Wheels for the Python at hand and for every CPython from 3.10 on, in target/wheels.
 wheels: $(VENV)/newest/installed
-	cd python && ../$(VENV)/newest/bin/maturin build --release --interpreter ../$(VENV)/newest/bin/python
-	cd python && ../$(VENV)/newest/bin/maturin build --release --features abi3
+	cd python && ../$(VENV)/newest/bin/maturin build --profile wheel --interpreter ../$(VENV)/newest/bin/python
+	cd python && ../$(VENV)/newest/bin/maturin build --profile wheel --features abi3
 
 # Installs the wheels into an empty environment of each Python that is found, and tries them.
 test-wheels: wheels
@@ -46,7 +46,7 @@ test-wheels: wheels
 
 # Runs the notebooks of examples/ with the optimised build, and writes them back with their outputs.
 notebooks: $(VENV)/newest/installed
-	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --release --skip-install
+	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile wheel --skip-install
 	PYTHONPATH=$(abspath python/py_src) $(VENV)/newest/bin/python examples/run.py
 
 docs:

@@ -21,13 +21,12 @@ import tempfile
 import time
 from collections.abc import Callable
 
+import churn_model as cm
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, SparkSession
-
-import churn_model as cm
 from churn_model.spark import features, score
+from pyspark.sql import DataFrame, SparkSession
 
 DATE = "2026-01-01"
 EVENTS_PER_TENANT = 9_900

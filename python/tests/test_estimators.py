@@ -10,10 +10,9 @@ import threading
 import time
 import warnings
 
+import churn_model as cm
 import numpy as np
 import pytest
-
-import churn_model as cm
 
 ESTIMATORS = [
     cm.DecisionTreeClassifier(),
@@ -36,7 +35,9 @@ def clone(estimator):
     return type(estimator)(**estimator.get_params())
 
 
-@pytest.mark.parametrize("kind", [cm.DecisionTreeClassifier, cm.LinearClassifier, cm.RandomForestClassifier, cm.ChurnClassifier])
+@pytest.mark.parametrize(
+    "kind", [cm.DecisionTreeClassifier, cm.LinearClassifier, cm.RandomForestClassifier, cm.ChurnClassifier]
+)
 def test_all_checks_of_scikit_learn_pass_and_none_is_expected_to_fail(kind):
     checks = pytest.importorskip("sklearn.utils.estimator_checks")
     with warnings.catch_warnings():
@@ -47,7 +48,11 @@ def test_all_checks_of_scikit_learn_pass_and_none_is_expected_to_fail(kind):
     assert sum(r["status"] == "passed" for r in results) > 50
     # Only what needs an environment variable or a library that is not there may be skipped.
     skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
-    assert skipped <= {"check_array_api_input", "check_dataframe_column_names_consistency", "check_sample_weights_pandas_series"}
+    assert skipped <= {
+        "check_array_api_input",
+        "check_dataframe_column_names_consistency",
+        "check_sample_weights_pandas_series",
+    }
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=IDS)
@@ -90,7 +95,8 @@ def test_rows_of_one_group_stay_together_in_bootstraps():
     forest = cm.RandomForestClassifier(n_trees=50, min_leaf=2)
     by_row = forest.fit(x, y).log_loss_
     by_tenant = forest.fit(x, y, groups=tenants).log_loss_
-    assert by_row < 0.4 < 0.6 < by_tenant
+    assert by_row < 0.4
+    assert by_tenant > 0.6
     named = forest.fit(x, y, groups=[f"comp_{tenant}" for tenant in tenants]).log_loss_
     assert named > 0.6
 
@@ -125,7 +131,9 @@ def test_the_tools_of_scikit_learn_take_the_estimators():
     assert calibrated.predict_proba(x).shape == (len(x), 2)
     frame = pd.DataFrame(x, columns=list("abcde"))
     pipeline = make_pipeline(
-        make_column_transformer((StandardScaler(), ["a", "b"]), remainder="passthrough", verbose_feature_names_out=False),
+        make_column_transformer(
+            (StandardScaler(), ["a", "b"]), remainder="passthrough", verbose_feature_names_out=False
+        ),
         forest,
     ).set_output(transform="pandas")
     assert pipeline.fit(frame, y).score(frame, y) > 0.7
@@ -184,12 +192,12 @@ def test_labels_that_cannot_be_fitted_on_are_refused(labels, message):
         ({"max_depth": 65}, "max_depth is 65"),
         ({"min_leaf": 0}, "min_leaf is 0"),
         ({"features_per_split": 9}, "features_per_split is 9"),
-        ({"calibration": "platt"}, "calibration is \"platt\""),
+        ({"calibration": "platt"}, 'calibration is "platt"'),
         ({"n_jobs": 0}, "n_jobs is 0"),
         ({"seed": -1}, "seed is -1"),
         ({"class_weight": "even"}, "class_weight is 'even'"),
         ({"class_weight": {7: 1.0}}, "names \\[7\\]"),
-        ({"categories": ["age"]}, "no column \"age\""),
+        ({"categories": ["age"]}, 'no column "age"'),
     ],
 )
 def test_parameters_that_cannot_be_used_are_refused_by_name(options, message):
@@ -268,7 +276,7 @@ except KeyboardInterrupt:
 )
 def test_an_interrupt_ends_a_long_call_soon(call):
     script = textwrap.dedent(INTERRUPTED).format(after=0.7, call=call)
-    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    outcome = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=120)
     assert outcome.returncode == 0, outcome.stderr
     # A tenth of a second on a quiet machine; this only tells whether it ends at all before it is done.
     assert float(outcome.stdout) < 5.0
@@ -297,5 +305,7 @@ def test_the_estimators_work_where_scikit_learn_is_not_installed():
     import pickle
     assert (pickle.loads(pickle.dumps(forest)).predict(x) == forest.predict(x)).all()
     """
-    outcome = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
+    outcome = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], check=False, capture_output=True, text=True
+    )
     assert outcome.returncode == 0, outcome.stderr

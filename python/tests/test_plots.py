@@ -9,7 +9,7 @@ import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 GOLDEN = Path(__file__).parents[2] / "churn-model" / "tests" / "golden" / "1"
 PANELS = ["roc", "precision_recall", "calibration", "gains", "lift", "profit", "importance"]

@@ -7,10 +7,9 @@ import pathlib
 import shutil
 import sys
 
+import churn_model as cm
 import numpy as np
 import pytest
-
-import churn_model as cm
 
 pytestmark = pytest.mark.spark
 
@@ -94,9 +93,8 @@ def test_partitions_that_hold_whole_tenants_are_taken_as_they_are(spark, parquet
 
 
 def test_cloud_events_with_their_data_as_json_give_the_same(spark, parquet, single):
-    from pyspark.sql import functions as F
-
     from churn_model.spark import features
+    from pyspark.sql import functions as F
 
     flat = spark.read.parquet(parquet)
     names = {"user_id": "userId", "session_id": "sessionId", "job_id": "jobId", "data_size": "dataSize"}
@@ -194,16 +192,14 @@ def test_reasons_are_those_of_the_model(rows):
 
 
 def test_a_model_is_loaded_once_per_worker_process(rows):
-    from pyspark.sql import functions as F
-
     from churn_model.spark import score
+    from pyspark.sql import functions as F
 
     path = GOLDEN / "forest.safetensors"
     score(rows, path, keep=["tenant"]).collect()
 
     def loaded(batches):
         import pyarrow as pa
-
         from churn_model import spark
 
         list(batches)

@@ -6,9 +6,8 @@ import pickle
 import subprocess
 import sys
 
-import numpy as np
-
 import churn_model as cm
+import numpy as np
 
 
 def world() -> tuple[dict[str, list[object]], np.ndarray]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Self
 
 from churn_model import _native
 from churn_model._native import Campaign, FitError
+from churn_model.missing import is_missing
 from churn_model.model import Model
 from churn_model.progress import steps
 
@@ -30,8 +32,6 @@ else:
     except ImportError:
         from churn_model._without_sklearn import BaseEstimator as _BaseEstimator
         from churn_model._without_sklearn import ClassifierMixin as _ClassifierMixin
-
-_Self = TypeVar("_Self", bound="_Classifier")
 
 __all__ = ["ChurnClassifier", "DecisionTreeClassifier", "LinearClassifier", "RandomForestClassifier"]
 
@@ -58,12 +58,12 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
     progress: Any
 
     def fit(
-        self: _Self,
+        self,
         X: Any,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
-    ) -> _Self:
+    ) -> Self:
         """Fit, calibrate and choose the threshold.
 
         Parameters
@@ -90,7 +90,9 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
         features = _features(X, self.categories)
         n_rows = len(features)
         if n_rows < 2:
-            raise FitError(f"Found array with {n_rows} sample(s) (shape=({n_rows}, ...)) while a minimum of 2 is required.")
+            raise FitError(
+                f"Found array with {n_rows} sample(s) (shape=({n_rows}, ...)) while a minimum of 2 is required."
+            )
         classes, labels = _labels(y, n_rows)
         weights = self._weights(labels, classes, sample_weight, n_rows)
         with steps(self.progress, getattr(self, "n_trees", None), f"fitting {type(self).__name__}") as step:
@@ -202,9 +204,7 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
                 raise FitError(f"sample_weight.shape == {weights.shape}, expected {(n_rows,)}!")
             for value, is_in in ((classes[1], labels), (classes[0], ~labels)):
                 if not (weights[is_in] > 0).any():
-                    raise FitError(
-                        f"class {value!s} has no row whose weight is not zero; a model needs two classes"
-                    )
+                    raise FitError(f"class {value!s} has no row whose weight is not zero; a model needs two classes")
         if self.class_weight is None:
             return None if weights is None else weights.astype(np.float32)
         factors = _class_factors(self.class_weight, labels, classes, weights)
@@ -481,7 +481,7 @@ def _labels(y: ArrayLike, n_rows: int) -> tuple[NDArray[Any], NDArray[np.bool_]]
             raise FitError("y holds NaN or infinity; an observation without a label cannot be fitted on")
         if (values != np.floor(values)).any():
             raise FitError("Unknown label type: continuous; a label is one of two classes")
-    if values.dtype.kind == "O" and any(value is None or value != value for value in values.tolist()):
+    if values.dtype.kind == "O" and any(is_missing(value) for value in values.tolist()):
         raise FitError("y holds missing values; an observation without a label cannot be fitted on")
     classes = np.unique(values)
     if len(classes) > 2:

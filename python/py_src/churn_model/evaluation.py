@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from churn_model import _native
 from churn_model._native import Campaign, ChurnError
 from churn_model.metrics import as_labels, as_scores
+from churn_model.missing import is_missing
 from churn_model.report import EvaluationReport
 
 __all__ = ["evaluate"]
@@ -199,14 +200,14 @@ def _has_column(x: Any, name: str) -> bool:
         x[name]
     except (KeyError, IndexError, TypeError, ValueError):
         return False
-    except Exception as error:  # polars raises its own ColumnNotFoundError
+    except Exception as error:  # noqa: BLE001 polars raises its own ColumnNotFoundError
         return "NotFound" not in type(error).__name__
     return True
 
 
 def _parts(values: NDArray[Any]) -> list[tuple[str, NDArray[np.bool_]]]:
     """The parts of a column with the rows in them: its values, or quarters of a number with many of them."""
-    is_missing = np.array([value is None or value != value for value in values.tolist()], dtype=bool)
+    is_missing = np.array([is_missing(value) for value in values.tolist()], dtype=bool)
     parts: list[tuple[str, NDArray[np.bool_]]] = []
     known = values[~is_missing]
     is_number = np.issubdtype(values.dtype, np.number)

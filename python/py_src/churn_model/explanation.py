@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
@@ -326,7 +327,7 @@ def _rows(model: _native.Model, x: Any) -> tuple[NDArray[np.float32], float | ND
 def shown_value(feature: dict[str, Any], value: Any) -> float | bool | str | None:
     """What a number of the matrix stands for."""
     number = float(value)
-    if number != number:
+    if math.isnan(number):
         return None
     match feature["kind"]:
         case "boolean":

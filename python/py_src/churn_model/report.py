@@ -196,10 +196,8 @@ class EvaluationReport:
         lines += [f"  {name:<18} {value:>8}   {remark}" for name, value, remark in self._measures()]
         lines += ["", f"  At the threshold {self.threshold:.4f} ({self.threshold_origin})", ""]
         lines += [f"  {'':<18} {'churned':>10} {'stayed':>10}"]
-        lines += [
-            f"  {'acted on':<18} {c['true_positives']:>10,} {c['false_positives']:>10,}   "
-            f"precision {_percent(c['precision'])}"
-        ]
+        acted_on = f"  {'acted on':<18} {c['true_positives']:>10,} {c['false_positives']:>10,}"
+        lines += [f"{acted_on}   precision {_percent(c['precision'])}"]
         lines += [f"  {'left alone':<18} {c['false_negatives']:>10,} {c['true_negatives']:>10,}"]
         lines += [f"  {'decided rightly':<18} {_percent(c['recall']):>10} {_percent(c['specificity']):>10}"]
         if self.segments:

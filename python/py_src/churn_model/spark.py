@@ -242,7 +242,7 @@ class _ModelFile:
         self.digest, self.feature_names = hashlib.sha256(data).hexdigest(), Model.from_bytes(data).feature_names
         try:
             self._data: Any = df.sparkSession.sparkContext.broadcast(data)
-        except Exception:  # Spark Connect has no context, and says so in its own ways
+        except Exception:  # noqa: BLE001 Spark Connect has no context, and says so in its own ways
             self._data = data
 
     def model(self) -> Model:
