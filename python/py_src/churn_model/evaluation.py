@@ -207,9 +207,9 @@ def _has_column(x: Any, name: str) -> bool:
 
 def _parts(values: NDArray[Any]) -> list[tuple[str, NDArray[np.bool_]]]:
     """The parts of a column with the rows in them: its values, or quarters of a number with many of them."""
-    is_missing = np.array([is_missing(value) for value in values.tolist()], dtype=bool)
+    without = np.array([is_missing(value) for value in values.tolist()], dtype=bool)
     parts: list[tuple[str, NDArray[np.bool_]]] = []
-    known = values[~is_missing]
+    known = values[~without]
     is_number = np.issubdtype(values.dtype, np.number)
     distinct, counts = np.unique(known if is_number else known.astype(str), return_counts=True)
     if is_number and len(distinct) > _MOST_PARTS:
@@ -223,8 +223,8 @@ def _parts(values: NDArray[Any]) -> list[tuple[str, NDArray[np.bool_]]]:
     else:
         texts = values if is_number else values.astype(str)
         for at in np.argsort(-counts, kind="stable")[:_MOST_PARTS]:
-            parts.append((str(distinct[at]), (texts == distinct[at]) & ~is_missing))
-    parts.append(("missing", is_missing))
+            parts.append((str(distinct[at]), (texts == distinct[at]) & ~without))
+    parts.append(("missing", without))
     return [(text, is_in) for text, is_in in parts if is_in.any()]
 
 
