@@ -3,7 +3,8 @@
 VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm
 
-.PHONY: check test test-python test-spark test-wheels wheels notebooks docs bench peers peers-score peers-features real-logs golden schemas fuzz
+.PHONY: check test test-python test-spark test-wheels wheels notebooks docs bench peers peers-score peers-features \
+	peers-python one-row-python real-logs golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
@@ -24,20 +25,20 @@ test: $(VENV)/cloudevents
 
 # The Python package, with the newest libraries and the estimators with the oldest.
 test-python: $(VENV)/newest/installed $(VENV)/oldest/installed
-	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --skip-install
+	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
 	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m "not spark"
 	cd python && PYTHONPATH=py_src ../$(VENV)/oldest/bin/python -m pytest -q tests/test_estimators.py tests/test_from_sklearn.py
 
 # Spark, on this machine; needs Java 17.
 test-spark: $(VENV)/newest/installed
 	$(VENV)/newest/bin/pip install --quiet pyspark==4.3.0
-	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --skip-install
+	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
 	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m spark
 
 # Wheels for the Python at hand and for every CPython from 3.10 on, in target/wheels.
 wheels: $(VENV)/newest/installed
-	cd python && ../$(VENV)/newest/bin/maturin build --release --interpreter ../$(VENV)/newest/bin/python
-	cd python && ../$(VENV)/newest/bin/maturin build --release --features abi3
+	cd python && ../$(VENV)/newest/bin/maturin build --profile wheel --interpreter ../$(VENV)/newest/bin/python
+	cd python && ../$(VENV)/newest/bin/maturin build --profile wheel --features abi3
 
 # Installs the wheels into an empty environment of each Python that is found, and tries them.
 test-wheels: wheels
@@ -45,7 +46,7 @@ test-wheels: wheels
 
 # Runs the notebooks of examples/ with the optimised build, and writes them back with their outputs.
 notebooks: $(VENV)/newest/installed
-	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --release --skip-install
+	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile wheel --skip-install
 	PYTHONPATH=$(abspath python/py_src) $(VENV)/newest/bin/python examples/run.py
 
 docs:
@@ -66,6 +67,16 @@ peers-score:
 # Times the way from events to features beside DuckDB and Polars.
 peers-features:
 	benches/peers/features.sh
+
+# Times the Python package beside scikit-learn, LightGBM, XGBoost and YDF.
+peers-python: wheels $(VENV)/peers-python/installed
+	$(VENV)/peers-python/bin/pip install --quiet --no-index --no-deps --force-reinstall --find-links target/wheels churn-model
+	$(VENV)/peers-python/bin/python benches/python/peers.py
+
+# What a call from Python adds to the Rust scorer's own time.
+one-row-python: wheels $(VENV)/peers-python/installed
+	$(VENV)/peers-python/bin/pip install --quiet --no-index --no-deps --force-reinstall --find-links target/wheels churn-model
+	$(VENV)/peers-python/bin/python benches/python/one_row.py
 
 # Compares all windows with brute force on two real logs, and trains on one: make real-logs DATA=folder
 real-logs:
@@ -100,6 +111,12 @@ $(VENV)/newest/installed: python/requirements-test.txt
 $(VENV)/oldest/installed: python/requirements-oldest.txt
 	python3 -m venv $(VENV)/oldest
 	$(VENV)/oldest/bin/pip install --quiet -r python/requirements-oldest.txt
+	touch $@
+
+$(VENV)/peers-python/installed: benches/python/requirements.txt
+	python3 -m venv $(VENV)/peers-python
+	$(VENV)/peers-python/bin/pip download --quiet --no-deps --dest target/peer-wheels -r $<
+	$(VENV)/peers-python/bin/pip install --quiet --find-links target/peer-wheels -r $<
 	touch $@
 
 $(VENV)/bin/ruff:

@@ -47,26 +47,31 @@ impl Campaign {
         }
     }
 
+    /// What a kept tenant is worth.
     #[getter]
     fn lifetime_value(&self) -> f64 {
         self.0.lifetime_value
     }
 
+    /// Cost of the offer, paid when a tenant takes it.
     #[getter]
     fn offer(&self) -> f64 {
         self.0.offer
     }
 
+    /// Cost of contacting one tenant.
     #[getter]
     fn contact(&self) -> f64 {
         self.0.contact
     }
 
+    /// First shape of the Beta-distributed probability that a would-be churner takes the offer and stays.
     #[getter]
     fn accept_alpha(&self) -> f64 {
         self.0.accept_alpha
     }
 
+    /// Second shape of the Beta-distributed probability that a would-be churner takes the offer and stays.
     #[getter]
     fn accept_beta(&self) -> f64 {
         self.0.accept_beta

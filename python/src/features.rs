@@ -1,9 +1,8 @@
 //! A feature matrix with its schema: what data become before anything is fitted or scored.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
 
-use churn_features::{Feature, FeatureKind, FeatureSchema, MAX_LEVELS, catalogue_schema};
+use churn_features::{Feature, FeatureKind, FeatureSchema, MAX_LEVELS};
 use ndarray::{Array2, ArrayView2};
 use numpy::{PyArray2, PyArrayMethods, ToPyArray};
 use pyo3::prelude::*;
@@ -44,8 +43,9 @@ impl Features {
         let input = Input::of(data)?;
         let (schema, matrix, has_names) = match &input {
             Input::Columns(columns) => {
-                let features = columns.iter().map(|column| Ok(described(infer(column, &categories)?)));
-                let schema = schema(features.collect::<PyResult<Vec<Feature>>>()?)?;
+                let features =
+                    columns.iter().map(|column| infer(column, &categories)).collect::<PyResult<Vec<Feature>>>()?;
+                let schema = schema(features)?;
                 let matrix = fill(&schema, columns, &mut Unseen::new())?;
                 (schema, PyArray2::from_owned_array(py, matrix), true)
             }
@@ -247,30 +247,6 @@ fn infer(column: &NamedColumn, categories: &[String]) -> PyResult<Feature> {
                 _ => Ok(Feature::numeric(name)),
             }
         }
-    }
-}
-
-/// A column that is called like a feature of the catalogue, and is of its kind, is that feature: data frames lose what
-/// the observations of a store say about units and lookbacks, and reasons need it.
-fn described(feature: Feature) -> Feature {
-    static CATALOGUE: LazyLock<Option<FeatureSchema>> = LazyLock::new(|| catalogue_schema(&[]).ok());
-    let Some(schema) = CATALOGUE.as_ref() else { return feature };
-    let Some(known) = schema.position(feature.name()).map(|position| &schema.features()[position]) else {
-        return feature;
-    };
-    if known.kind().word() != feature.kind().word() {
-        return feature;
-    }
-    let mut described = Feature::new(feature.name().to_owned(), feature.kind().clone());
-    if let Some(unit) = known.unit() {
-        described = described.with_unit(unit.to_owned());
-    }
-    if let Some(days) = known.lookback_days() {
-        described = described.with_lookback_days(days);
-    }
-    match known.missing_when() {
-        Some(rule) => described.with_missing_when(rule.to_owned()),
-        None => described,
     }
 }
 

@@ -17,6 +17,7 @@ mod fit;
 mod input;
 mod interop;
 mod model;
+mod record;
 mod running;
 mod simulate;
 mod splits;
@@ -25,6 +26,7 @@ mod table;
 
 use pyo3::prelude::*;
 
+/// What is compiled; the package `churn_model` names and documents it for users.
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]

@@ -9,11 +9,13 @@ use ndarray::ArrayView2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple, PyType};
 use pyo3::{create_exception, intern};
 
 use crate::error::{ColumnError, ModelFileError, file_error, message};
 use crate::features::{Matched, Unseen, match_to, refuse_infinite, schema_list};
+use crate::record::{RecordReader, number};
 use crate::running::run;
 
 create_exception!(
@@ -38,11 +40,12 @@ pub(crate) struct Model {
     pub(crate) model: churn_model::Model,
     scorer: OnceLock<churn_model::Scorer>,
     pub(crate) explainer: OnceLock<churn_model::Explainer>,
+    records: OnceLock<RecordReader>,
 }
 
 impl Model {
     pub(crate) fn of(model: churn_model::Model) -> Self {
-        Self { model, scorer: OnceLock::new(), explainer: OnceLock::new() }
+        Self { model, scorer: OnceLock::new(), explainer: OnceLock::new(), records: OnceLock::new() }
     }
 
     /// Made when it is first needed: a model that is only passed on, or pickled, does without.
@@ -108,6 +111,13 @@ impl Model {
         Ok(None)
     }
 
+    /// The score of a record whose values are what the model reads; `None` when they have to be looked at more closely.
+    fn score_record(&self, record: &Bound<'_, PyDict>) -> PyResult<Option<f64>> {
+        let records = self.records.get_or_init(|| RecordReader::new(record.py(), self.model.schema()));
+        let mut row = vec![f32::NAN; records.width()];
+        if records.read(record, &mut row)? { self.score_row(&row).map(Some) } else { Ok(None) }
+    }
+
     fn matched<'py>(&self, data: &Bound<'py, PyAny>, unseen: &str) -> PyResult<Matched<'py>> {
         let matched = match_to(self.model.schema(), data)?;
         if let Some(found) = matched.unseen() {
@@ -115,17 +125,6 @@ impl Model {
         }
         Ok(matched)
     }
-}
-
-/// A plain number; `None` for anything else.
-fn number(item: &Bound<'_, PyAny>) -> Option<f64> {
-    if let Ok(number) = item.cast_exact::<PyFloat>() {
-        return Some(number.value());
-    }
-    if item.is_none() {
-        return Some(f64::NAN);
-    }
-    if item.is_instance_of::<PyString>() { None } else { item.extract().ok() }
 }
 
 fn report_unseen(py: Python<'_>, unseen: &Unseen, mode: &str) -> PyResult<()> {
@@ -159,11 +158,43 @@ impl Model {
         churn_model::Model::from_bytes(data).map(Self::of).map_err(|error| file_error(&error))
     }
 
+    /// A model from the bytes of its file, which are checked and never run.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : bytes
+    ///     As `to_bytes` gives them.
+    ///
+    /// Raises
+    /// ------
+    /// ModelFileError
+    ///     When they are no model file, damaged, or of a format version that this release does not read.
     #[classmethod]
     fn from_bytes<'py>(class: &Bound<'py, PyType>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         class.call1((data,))
     }
 
+    /// Reads a model file, which is checked and never run.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or path
+    ///     A file that `save`, the program `train` or the Rust crate has written.
+    ///
+    /// Raises
+    /// ------
+    /// ModelFileError
+    ///     When it cannot be read, is no model file, is damaged, or has a format version that this release does not read.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import churn_model as cm, os, tempfile
+    /// >>> tree = cm.DecisionTreeClassifier().fit({"logins": [0.0, 9.0] * 50}, [True, False] * 50)
+    /// >>> with tempfile.TemporaryDirectory() as folder:
+    /// ...     path = os.path.join(folder, "model.safetensors")
+    /// ...     tree.model_.save(path)
+    /// ...     cm.Model.load(path) == tree.model_
+    /// True
     #[classmethod]
     fn load<'py>(class: &Bound<'py, PyType>, path: PathBuf) -> PyResult<Bound<'py, PyAny>> {
         let read = std::fs::read(&path).map(|bytes| class.call1((PyBytes::new(class.py(), &bytes),)));
@@ -178,10 +209,26 @@ impl Model {
         }
     }
 
+    /// Writes the model file, whole or not at all. The same model gives the same bytes.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or path
+    ///     `model.safetensors` by habit: the file is a safetensors container.
+    ///
+    /// Raises
+    /// ------
+    /// ModelFileError
+    ///     When it cannot be written.
     fn save(&self, path: PathBuf) -> PyResult<()> {
         self.model.write(&path).map_err(|error| file_error(&error))
     }
 
+    /// The bytes of the model file, as `save` writes them; pickle and joblib carry these.
+    ///
+    /// Returns
+    /// -------
+    /// bytes
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.bytes()?))
     }
@@ -200,11 +247,13 @@ impl Model {
         Ok(id.bytes().fold(0, |hash: u64, byte| hash.rotate_left(8) ^ u64::from(byte)))
     }
 
+    /// Identifies the model: a digest of its file, which score records carry.
     #[getter]
     fn id(&self) -> PyResult<String> {
         Ok(churn_model::ModelId::of_bytes(&self.bytes()?).to_string())
     }
 
+    /// `"forest"` (trees of any kind) or `"linear"`.
     #[getter]
     fn kind(&self) -> &'static str {
         match self.model.kind() {
@@ -213,6 +262,7 @@ impl Model {
         }
     }
 
+    /// Number of trees; 0 for a linear model.
     #[getter]
     fn n_trees(&self) -> usize {
         match self.model.kind() {
@@ -221,26 +271,32 @@ impl Model {
         }
     }
 
+    /// Names of the features, in schema order: the columns of `matrix`, and of a data frame in any order.
     #[getter]
     fn feature_names(&self) -> Vec<&str> {
         self.model.schema().features().iter().map(churn_features::Feature::name).collect()
     }
 
+    /// What the model reads, in order: a dict per feature with `name` and `kind` (`"numeric"`, `"boolean"`, `"category"`),
+    /// and, where they are known, `levels`, `unit`, `lookback_days` and `missing_when`.
     #[getter]
     fn schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         schema_list(py, self.model.schema())
     }
 
+    /// Digest of the schema; two models read the same features when theirs are equal.
     #[getter]
     fn fingerprint(&self) -> String {
         self.model.schema().fingerprint().to_string()
     }
 
+    /// The score, in [0, 1], at or above which `decide` says that somebody acts.
     #[getter]
     fn threshold(&self) -> f64 {
         self.model.threshold().score
     }
 
+    /// What the threshold follows from: `"profit"`, `"capacity"`, `"precision"`, or `"fixed"` when it was given by hand.
     #[getter]
     fn threshold_rule(&self) -> &'static str {
         match self.model.threshold().rule {
@@ -251,11 +307,13 @@ impl Model {
         }
     }
 
+    /// How raw scores become probabilities: `"none"`, `"logistic"` or `"isotonic"`.
     #[getter]
     fn calibrator(&self) -> &'static str {
         self.model.calibrator().word()
     }
 
+    /// The model card: what the model was fitted on, how, how well it does, and its caveats; plain values for `json.dumps`.
     #[getter]
     fn card<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let json = serde_json::to_string(self.model.card());
@@ -263,6 +321,7 @@ impl Model {
         py.import("json")?.call_method1("loads", (json,))
     }
 
+    /// The rules of a model of one tree, one line per node; None for every other model.
     #[getter]
     fn rules(&self) -> Option<String> {
         match self.model.kind() {
@@ -273,6 +332,32 @@ impl Model {
         }
     }
 
+    /// Feature vectors in schema order: what `score` reads of data of any kind.
+    ///
+    /// Parameters
+    /// ----------
+    /// data, unseen
+    ///     As for `score`.
+    ///
+    /// Returns
+    /// -------
+    /// float32 array of shape (n, n_features)
+    ///     A category is the position of its level in the schema; NaN is missing, and so is a level that is not there.
+    ///
+    /// Raises
+    /// ------
+    /// ColumnError
+    ///     When a column is missing, unknown or not what the model reads, or a value is infinite; it names the column.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import churn_model as cm
+    /// >>> logins, plan = [0.0, 9.0] * 50, ["basic", "pro"] * 50
+    /// >>> tree = cm.DecisionTreeClassifier(calibration="none").fit({"logins": logins, "plan": plan}, [True, False] * 50)
+    /// >>> model = tree.model_
+    /// >>> model.matrix({"plan": ["pro", None], "logins": [3, 4]})
+    /// array([[ 3.,  1.],
+    ///        [ 4., nan]], dtype=float32)
     #[pyo3(signature = (data, *, unseen="warn"))]
     fn matrix<'py>(&self, data: &Bound<'py, PyAny>, unseen: &str) -> PyResult<Bound<'py, PyArray2<f32>>> {
         match self.matched(data, unseen)? {
@@ -282,11 +367,54 @@ impl Model {
         .map(|array| PyArray2::from_owned_array(data.py(), array))
     }
 
+    /// Probability of churn inside the label horizon.
+    ///
+    /// Parameters
+    /// ----------
+    /// data : list or tuple of numbers, array, mapping, data frame, or anything with an Arrow C stream
+    ///     One row: a list, tuple or vector of `n_features` numbers in schema order (None is missing), or a dict of single
+    ///     values by feature name. Many: a matrix of shape `(n, n_features)` in schema order, or named columns, which are
+    ///     matched by name, in any order. Categories are given by value in columns, and by position in a matrix; NaN, None
+    ///     and null are missing.
+    /// unseen : {"warn", "ignore", "error"}, default "warn"
+    ///     What a level does that the model was not fitted on. It is scored as missing.
+    /// n_jobs : int, optional
+    ///     Threads for many rows; all cores when None or -1. One row never starts any.
+    ///
+    /// Returns
+    /// -------
+    /// float or float64 array of shape (n,)
+    ///     In [0, 1]; a float for one row, an array for many.
+    ///
+    /// Raises
+    /// ------
+    /// ColumnError
+    ///     When a column is missing, unknown or not what the model reads, or a value is infinite; it names the column.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import churn_model as cm
+    /// >>> logins, plan = [0.0, 9.0] * 50, ["basic", "pro"] * 50
+    /// >>> tree = cm.DecisionTreeClassifier(calibration="none").fit({"logins": logins, "plan": plan}, [True, False] * 50)
+    /// >>> model = tree.model_
+    /// >>> model.score({"logins": 0, "plan": "basic"})
+    /// 1.0
+    /// >>> model.score({"plan": ["pro", "basic"], "logins": [9, 0]})
+    /// array([0., 1.])
     #[pyo3(signature = (data, *, unseen="warn", n_jobs=None))]
     fn score<'py>(&self, data: &Bound<'py, PyAny>, unseen: &str, n_jobs: Option<i32>) -> PyResult<Bound<'py, PyAny>> {
         let py = data.py();
         if let Some(score) = self.score_prepared(data)? {
             return Ok(PyFloat::new(py, score).into_any());
+        }
+        if let Ok(record) = data.cast_exact::<PyDict>() {
+            if let Some(score) = self.score_record(record)? {
+                return Ok(PyFloat::new(py, score).into_any());
+            }
+        } else if let Some(record) = only_row(data)?
+            && let Some(score) = self.score_record(&record)?
+        {
+            return Ok(PyArray1::from_slice(py, &[score]).into_any());
         }
         let matched = self.matched(data, unseen)?;
         let view = matched.view();
@@ -312,6 +440,33 @@ impl Model {
         Ok(scores.into_pyarray(py).into_any())
     }
 
+    /// Whether somebody acts: the score is at or above a threshold.
+    ///
+    /// Parameters
+    /// ----------
+    /// data, unseen, n_jobs
+    ///     As for `score`.
+    /// threshold : float, optional
+    ///     A score in [0, 1]; the model's own `threshold` when None.
+    ///
+    /// Returns
+    /// -------
+    /// bool or bool array of shape (n,)
+    ///     A bool for one row, an array for many.
+    ///
+    /// Raises
+    /// ------
+    /// ColumnError
+    ///     When a column is missing, unknown or not what the model reads, or a value is infinite; it names the column.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import churn_model as cm
+    /// >>> logins, plan = [0.0, 9.0] * 50, ["basic", "pro"] * 50
+    /// >>> tree = cm.DecisionTreeClassifier(calibration="none").fit({"logins": logins, "plan": plan}, [True, False] * 50)
+    /// >>> model = tree.model_
+    /// >>> model.decide({"plan": ["pro", "basic"], "logins": [9, 0]}, threshold=0.5)
+    /// array([False,  True])
     #[pyo3(signature = (data, *, threshold=None, unseen="warn", n_jobs=None))]
     fn decide<'py>(
         &self,
@@ -335,6 +490,26 @@ impl Model {
             ModelKind::Linear(_) => format!("Model({id}: linear, {n_features} features)"),
         })
     }
+}
+
+/// The only row of a data frame of pandas or polars by name; `None` for anything else.
+fn only_row<'py>(data: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    static RECORD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = data.py();
+    let module = data.get_type().module()?;
+    let row = match module.to_str()?.split('.').next() {
+        Some("pandas") => {
+            let record = || py.import("churn_model._pandas")?.getattr("record").map(Bound::unbind);
+            RECORD.get_or_try_init(py, record)?.bind(py).call1((data,))?
+        }
+        Some("polars") if data.hasattr(intern!(py, "row"))? && data.len()? == 1 => {
+            let named = PyDict::new(py);
+            named.set_item(intern!(py, "named"), true)?;
+            data.call_method(intern!(py, "row"), (0,), Some(&named))?
+        }
+        _ => return Ok(None),
+    };
+    Ok(row.cast_into().ok())
 }
 
 /// Whether something is a dict of single values, which is one row and not a table of one.

@@ -160,6 +160,7 @@ impl FeatureStore {
         Ok(Self { held: Mutex::new(Held { store: churn_features::FeatureStore::new(options), log }) })
     }
 
+    /// How late, early and repeated events are treated, by the names of the parameters.
     #[getter]
     fn options<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let held = self.lock(py);
@@ -275,6 +276,7 @@ impl FeatureStore {
         table?
     }
 
+    /// The tenants that are remembered, ascending.
     #[getter]
     fn tenants(&self, py: Python<'_>) -> Vec<String> {
         self.lock(py).store.states().map(|(tenant, _)| tenant.to_owned()).collect()
@@ -290,6 +292,18 @@ impl FeatureStore {
         self.lock(py).store == other
     }
 
+    /// Takes in the events of another store, which stays as it is, and its log; tenants in both are merged.
+    ///
+    /// Parameters
+    /// ----------
+    /// other : FeatureStore
+    ///     A store of other events: those in both would count twice.
+    ///
+    /// Raises
+    /// ------
+    /// EventError
+    ///     When the two treat events differently, have more tenants than there is room for, or are the same store; nothing
+    ///     has changed then.
     fn merge(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
         if std::ptr::eq(self, other.get()) {
             return Err(EventError::new_err("a store cannot be merged with itself: its events would count twice"));
@@ -315,6 +329,17 @@ impl FeatureStore {
         run(py, Some(1), |_| states_table(store))?
     }
 
+    /// Takes in states of tenants' other events, such as other processes have made. The store keeps no log from then on.
+    ///
+    /// Parameters
+    /// ----------
+    /// table : object with an Arrow C stream
+    ///     Columns `tenant` and `state`, as `states` gives them.
+    ///
+    /// Raises
+    /// ------
+    /// EventError
+    ///     When a state is damaged or treats events differently, or there is no room for a tenant.
     fn merge_states(&self, py: Python<'_>, table: AnyRecordBatch) -> PyResult<()> {
         let reader = table.into_reader()?;
         let mut held = self.lock(py);
@@ -330,12 +355,33 @@ impl FeatureStore {
         })?
     }
 
+    /// Writes a snapshot of the states, whole or not at all; the log is not in it.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or path
+    ///
+    /// Raises
+    /// ------
+    /// EventError
+    ///     When it cannot be written.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let held = self.lock(py);
         let store = &held.store;
         run(py, None, |_| store.write_snapshot(&path))?.map_err(|error| event_error(&error))
     }
 
+    /// Reads a snapshot; the store keeps no log, so `observations` is not possible.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or path
+    ///     What `save` wrote.
+    ///
+    /// Raises
+    /// ------
+    /// EventError
+    ///     When it cannot be read, is damaged or of a version that this release does not read.
     #[classmethod]
     fn load<'py>(class: &Bound<'py, PyType>, path: PathBuf) -> PyResult<Bound<'py, PyAny>> {
         let py = class.py();
@@ -373,6 +419,7 @@ impl FeatureStore {
         Ok(())
     }
 
+    /// Bytes of memory that the states take, approximately.
     #[getter]
     fn n_bytes(&self, py: Python<'_>) -> usize {
         self.lock(py).store.approximate_bytes()

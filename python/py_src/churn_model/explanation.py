@@ -130,21 +130,30 @@ class Explanation(Sequence[RowExplanation]):
     """Scores explained: for every row, the base value and the contributions add up to the raw score.
 
     Made by :meth:`Model.explain`. ``explanation[i]`` is one row, a slice is an ``Explanation`` of fewer rows.
+
+    Attributes
+    ----------
+    values : float64 array of shape (n, n_features)
+        The contributions, in schema order.
+    base_value : float
+        The raw score before any feature is known.
+    data : float32 array of shape (n, n_features)
+        The feature matrix; a category is the position of its level.
+    raw_scores : float64 array of shape (n,)
+        The uncalibrated outputs.
+    scores : float64 array of shape (n,)
+        The churn probabilities.
+    raw_scale : {"share", "log_odds"}
+        What a raw score is.
     """
 
     __slots__ = ("_schema", "base_value", "data", "raw_scale", "raw_scores", "scores", "values")
 
-    #: The contributions, float64, shape ``(n, n_features)``, in schema order.
     values: NDArray[np.float64]
-    #: The raw score before any feature is known.
     base_value: float
-    #: The feature matrix, float32, shape ``(n, n_features)``; a category is the position of its level.
     data: NDArray[np.float32]
-    #: The uncalibrated outputs, float64, shape ``(n,)``.
     raw_scores: NDArray[np.float64]
-    #: The churn probabilities, float64, shape ``(n,)``.
     scores: NDArray[np.float64]
-    #: What a raw score is: ``"share"`` or ``"log_odds"``.
     raw_scale: str
 
     def __init__(
