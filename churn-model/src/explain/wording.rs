@@ -33,7 +33,7 @@ fn spaced(name: &str) -> String {
     name.split('_').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// A number with its unit, to three digits or whole.
+/// A number with its unit, to three digits or whole. What is a range rather than a unit, such as `-1..1`, is not said.
 pub(super) fn number(value: f32, unit: Option<&str>) -> String {
     let digits = match value.abs() {
         size if value == value.trunc() || size >= 100.0 => 0,
@@ -42,7 +42,7 @@ pub(super) fn number(value: f32, unit: Option<&str>) -> String {
         _ => 4,
     };
     match unit {
-        Some(unit) if unit != "ratio" && unit != "0..1" => format!("{value:.digits$} {unit}"),
+        Some(unit) if unit != "ratio" && !unit.contains("..") => format!("{value:.digits$} {unit}"),
         _ => format!("{value:.digits$}"),
     }
 }
