@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
 use crate::error::event_error;
+use crate::running::{Raised, note_raised};
 
 /// How often a progress callback is called.
 const TELLS: Duration = Duration::from_millis(100);
@@ -180,18 +181,6 @@ impl<R: Read> Read for Kept<'_, R> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).write_all(&out[..n_read])?;
         Ok(n_read)
     }
-}
-
-/// Where an exception waits that was raised by Python code while Rust was at work.
-pub(crate) type Raised = Arc<Mutex<Option<PyErr>>>;
-
-/// Takes the exception that has been raised, if any.
-pub(crate) fn take_raised(raised: &Raised) -> PyResult<()> {
-    raised.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
-}
-
-fn note_raised(raised: &Raised, error: PyErr) {
-    raised.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
 }
 
 /// What a Python iterator of bytes yields.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use churn_features::{Feature, FeatureKind, FeatureSchema, MAX_LEVELS};
+use churn_features::{Feature, FeatureKind, FeatureSchema, MAX_LEVELS, catalogue};
 use ndarray::{Array2, ArrayView2};
 use numpy::{PyArray2, PyArrayMethods, ToPyArray};
 use pyo3::prelude::*;
@@ -20,7 +20,6 @@ pub(crate) type Unseen = BTreeMap<String, BTreeMap<String, u64>>;
 pub(crate) struct Features {
     pub(crate) schema: FeatureSchema,
     matrix: Py<PyArray2<f32>>,
-    unseen: Unseen,
     has_names: bool,
 }
 
@@ -57,7 +56,7 @@ impl Features {
         if let Some(name) = categories.iter().find(|name| schema.position(name).is_none()) {
             return Err(ColumnError::new_err(format!("there is no column {name:?} that could be a category")));
         }
-        Ok(Self { schema, matrix: matrix.unbind(), unseen: Unseen::new(), has_names })
+        Ok(Self { schema, matrix: matrix.unbind(), has_names })
     }
 
     /// Float32 array `(n_rows, n_features)`, in schema order.
@@ -72,22 +71,10 @@ impl Features {
         self.schema.features().iter().map(Feature::name).collect()
     }
 
-    /// One dict per feature.
-    #[getter]
-    fn schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        schema_list(py, &self.schema)
-    }
-
     /// Whether the data had names of their own.
     #[getter]
     fn has_names(&self) -> bool {
         self.has_names
-    }
-
-    /// How often each level was found that the schema does not have, by feature.
-    #[getter]
-    fn unseen(&self) -> Unseen {
-        self.unseen.clone()
     }
 
     fn __len__(&self, py: Python<'_>) -> usize {
@@ -105,7 +92,9 @@ pub(crate) fn schema_list<'py>(py: Python<'py>, schema: &FeatureSchema) -> PyRes
     for feature in schema.features() {
         let entry = PyDict::new(py);
         entry.set_item("name", feature.name())?;
-        entry.set_item("kind", feature.kind().word())?;
+        // The word of the model file, which differs from the one in messages.
+        let kind = if *feature.kind() == FeatureKind::Numeric { "numeric" } else { feature.kind().word() };
+        entry.set_item("kind", kind)?;
         if feature.is_category() {
             entry.set_item("levels", feature.levels())?;
         }
@@ -154,13 +143,6 @@ impl Matched<'_> {
 /// # Errors
 /// When a column is missing, unknown or of another kind than its feature, or a matrix has another width.
 pub(crate) fn match_to<'py>(schema: &FeatureSchema, data: &Bound<'py, PyAny>) -> PyResult<Matched<'py>> {
-    if let Ok(features) = data.cast::<Features>() {
-        let found = &features.get().schema;
-        if found != schema {
-            return Err(ColumnError::new_err("these features have another schema than the model"));
-        }
-        return Ok(Matched::Borrowed(features.get().matrix.bind(data.py()).readonly()));
-    }
     let matched = match Input::of(data)? {
         Input::Borrowed(array) => Matched::Borrowed(array),
         Input::Matrix(array) => Matched::Owned(array, Unseen::new()),
@@ -224,7 +206,7 @@ fn infer(column: &NamedColumn, categories: &[String]) -> PyResult<Feature> {
             let levels = numbers.into_iter().map(|number| Value::Number(f64::from(number)).level());
             category(name, levels.collect())
         }
-        Column::Numbers(_) => Ok(Feature::numeric(name)),
+        Column::Numbers(_) => Ok(numeric(name)),
         Column::Booleans(_) => Ok(Feature::boolean(name)),
         Column::Coded { codes, values, is_category } => {
             let mut is_used = vec![false; values.len()];
@@ -244,9 +226,19 @@ fn infer(column: &NamedColumn, categories: &[String]) -> PyResult<Feature> {
                 0 => Ok(Feature::numeric(name)),
                 n if n_texts > 0 => Err(mixed(&name, n - n_texts, n_texts, &known)),
                 n if n == n_booleans => Ok(Feature::boolean(name)),
-                _ => Ok(Feature::numeric(name)),
+                _ => Ok(numeric(name)),
             }
         }
+    }
+}
+
+/// A column of numbers. One that is named as a feature of the catalogue with a lookback is that feature, so that reasons
+/// know its unit and lookback; names such as `revenue` are everybody's, and say nothing about the unit.
+fn numeric(name: String) -> Feature {
+    let same = catalogue().iter().map(|entry| &entry.feature).find(|feature| feature.name() == name);
+    match same.filter(|feature| feature.lookback_days().is_some() && *feature.kind() == FeatureKind::Numeric) {
+        Some(feature) => feature.clone(),
+        None => Feature::numeric(name),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Fitting: from a feature matrix and labels to a calibrated model.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use churn_features::FeatureSchema;
 use churn_model::evaluate::choose_threshold;
@@ -17,7 +18,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::campaign::Campaign;
 use crate::error::{FitError, message};
 use crate::features::{Features, refuse_infinite};
-use crate::running::run;
+use crate::running::{Raised, note_raised, run, take_raised};
 
 /// Rows that whole weights may be written out to, per observation.
 const MOST_COPIES: f64 = 8.0;
@@ -28,7 +29,7 @@ const MOST_COPIES: f64 = 8.0;
 #[pyfunction]
 #[pyo3(signature = (
     algorithm, features, labels, options, *, weights=None, groups=None, calibration="auto", threshold=None,
-    campaign=None, label="label", point_in_time=false, seed=0, n_jobs=None, progress=None
+    campaign=None, label="label", seed=0, n_jobs=None, progress=None
 ))]
 #[expect(clippy::too_many_arguments, reason = "each is a keyword of the Python call")]
 pub(crate) fn fit<'py>(
@@ -43,11 +44,13 @@ pub(crate) fn fit<'py>(
     threshold: Option<f64>,
     campaign: Option<PyRef<'py, Campaign>>,
     label: &str,
-    point_in_time: bool,
     seed: u64,
     n_jobs: Option<i32>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyDict>)> {
+    if threshold.is_some() && campaign.is_some() {
+        return Err(FitError::new_err("both a threshold and a campaign, which chooses one, are given; leave one out"));
+    }
     let learners = learners(algorithm, &options, seed)?;
     let calibration = calibration_of(calibration)?;
     let rule = match threshold {
@@ -64,26 +67,27 @@ pub(crate) fn fit<'py>(
     let labels = labels.as_array().to_vec();
     let weights = weights.map(|weights| weights.as_array().to_vec());
     let groups = groups.map(|groups| groups.as_array().to_vec());
-    let job = Job { schema: &features.schema, learners, calibration, rule, threshold, label, point_in_time, seed };
-    let step = |step: Step| {
-        if let Some(callback) = &progress {
-            // What the callback raises is Python's to print: fitting goes on without it.
-            Python::attach(|py| {
-                if let Err(error) = callback.call1(py, (if step == Step::Trial { "trial" } else { "part" },)) {
-                    error.write_unraisable(py, None);
-                }
-            });
-        }
-    };
-    let has_progress = progress.is_some();
-    let (bytes, kept, honest_scores) = run(py, n_jobs, |is_stopped| {
+    let job = Job { schema: &features.schema, learners, calibration, rule, threshold, label, seed };
+    let raised = Raised::default();
+    let fitted = run(py, n_jobs, |is_stopped| {
         refuse_infinite(&features.schema, matrix)?;
         let rows = Rows::new(matrix, labels, weights, groups)?;
-        let progress = if has_progress { Progress::new(&step) } else { Progress::silent() };
-        let (bytes, kept) = job.run(&rows, progress.until(is_stopped))?;
+        let step = |step: Step| {
+            if let Some(callback) = &progress {
+                let word = if step == Step::Trial { "trial" } else { "part" };
+                if let Err(error) = Python::attach(|py| callback.call1(py, (word,)).map(drop)) {
+                    note_raised(&raised, error);
+                    is_stopped.store(true, Ordering::Relaxed);
+                }
+            }
+        };
+        let steps = if progress.is_some() { Progress::new(&step) } else { Progress::silent() };
+        let (bytes, kept) = job.run(&rows, steps.until(is_stopped))?;
         let honest_scores = rows.of_inputs(&kept.honest_scores);
         Ok::<_, PyErr>((bytes, kept, honest_scores))
-    })??;
+    })?;
+    take_raised(&raised)?;
+    let (bytes, kept, honest_scores) = fitted?;
     let info = PyDict::new(py);
     info.set_item("algorithm", kept.algorithm.name())?;
     info.set_item("honest_scores", honest_scores.into_pyarray(py))?;
@@ -254,7 +258,6 @@ struct Job<'a> {
     rule: ThresholdRule,
     threshold: Option<f64>,
     label: &'a str,
-    point_in_time: bool,
     seed: u64,
 }
 
@@ -284,7 +287,7 @@ impl Job<'_> {
         let card = ModelCard {
             algorithm: kept.algorithm.name().to_owned(),
             label: self.label.to_owned(),
-            point_in_time: self.point_in_time,
+            point_in_time: false,
             n_observations: rows.labels.len() as u64,
             n_churned,
             seed: self.seed,

@@ -277,7 +277,7 @@ impl Model {
         self.model.schema().features().iter().map(churn_features::Feature::name).collect()
     }
 
-    /// What the model reads, in order: a dict per feature with `name`, `kind` (`"number"`, `"boolean"`, `"category"`)
+    /// What the model reads, in order: a dict per feature with `name`, `kind` (`"numeric"`, `"boolean"`, `"category"`)
     /// and, where they are known, `levels`, `unit`, `lookback_days` and `missing_when`.
     #[getter]
     fn schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

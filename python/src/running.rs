@@ -65,6 +65,19 @@ pub(crate) fn run<T: Send>(
     }
 }
 
+/// Where an exception waits that was raised by Python code while Rust was at work.
+pub(crate) type Raised = Arc<Mutex<Option<PyErr>>>;
+
+/// Takes the exception that has been raised, if any.
+pub(crate) fn take_raised(raised: &Raised) -> PyResult<()> {
+    raised.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+}
+
+/// Keeps the first exception that is raised.
+pub(crate) fn note_raised(raised: &Raised, error: PyErr) {
+    raised.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+}
+
 fn n_threads(n_jobs: Option<i32>) -> PyResult<usize> {
     let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
     match n_jobs {

@@ -22,10 +22,10 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple, PyType};
 use pyo3_arrow::input::AnyRecordBatch;
 
 use crate::error::{ColumnError, EventError, event_error};
-use crate::event_log::{Chunks, Part, Progress, Raised, Source, read, read_again, take_raised};
+use crate::event_log::{Chunks, Part, Progress, Source, read, read_again};
 use crate::event_rows::EventRows;
 use crate::feature_columns::{features_table, observations_table};
-use crate::running::run;
+use crate::running::{Raised, run, take_raised};
 use crate::table::{Table, arrow_error};
 
 /// Bytes of states in one batch of a table.

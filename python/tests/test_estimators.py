@@ -64,7 +64,7 @@ def test_a_fitted_estimator_is_better_than_the_base_rate_on_rows_it_has_not_seen
     rate = y[:3_000].mean()
     at_base_rate = -np.where(y[3_000:], np.log(rate), np.log(1 - rate)).mean()
     assert loss < at_base_rate - 0.1
-    assert fitted.log_loss_ == pytest.approx(loss, abs=0.05)  # what it says of itself is honest
+    assert fitted.honest_log_loss_ == pytest.approx(loss, abs=0.05)  # what it says of itself is honest
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=IDS)
@@ -93,11 +93,11 @@ def test_rows_of_one_group_stay_together_in_bootstraps():
     y = (random.random(60) < 0.4)[tenants]
     x = np.column_stack([random.random(60)[tenants], random.random(600)]).astype(np.float32)
     forest = cm.RandomForestClassifier(n_trees=50, min_leaf=2)
-    by_row = forest.fit(x, y).log_loss_
-    by_tenant = forest.fit(x, y, groups=tenants).log_loss_
+    by_row = forest.fit(x, y).honest_log_loss_
+    by_tenant = forest.fit(x, y, groups=tenants).honest_log_loss_
     assert by_row < 0.4
     assert by_tenant > 0.6
-    named = forest.fit(x, y, groups=[f"comp_{tenant}" for tenant in tenants]).log_loss_
+    named = forest.fit(x, y, groups=[f"comp_{tenant}" for tenant in tenants]).honest_log_loss_
     assert named > 0.6
 
 
@@ -222,6 +222,17 @@ def test_progress_is_told_from_the_first_to_the_last_tree():
     cm.RandomForestClassifier(n_trees=12, min_leaf=5, progress=lambda done, total: seen.append((done, total))).fit(x, y)
     assert seen == [(done, 12) for done in range(1, 13)]
     cm.RandomForestClassifier(n_trees=5, progress=True).fit(x, y)  # with or without tqdm
+
+
+def test_an_exception_of_the_progress_function_ends_the_fit():
+    x, y = world(300)
+
+    def enough(done, total):
+        if done == 3:
+            raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        cm.RandomForestClassifier(n_trees=500, min_leaf=5, progress=enough).fit(x, y)
 
 
 def test_other_threads_run_while_a_forest_is_fitted():

@@ -239,7 +239,7 @@ def test_a_split_that_leaks_is_refused_with_the_reason(world: tuple[np.ndarray, 
     # Honest designs: dealt by tenant whatever the dates; cut by time with the horizons over, tenants on both sides.
     check(groups=tenants, fit_groups=tenants + 500, dates=days, fit_dates=days)
     check(groups=tenants, fit_groups=tenants, dates=days, fit_dates=days - 74)
-    check(dates=days, fit_dates=days - 31, embargo_days=31)
+    check(dates=days, fit_dates=days - 31, plan=cm.ObservationPlan(gap_days=1, horizon_days=30))
 
 
 def test_what_cannot_be_measured_is_refused(world: tuple[np.ndarray, np.ndarray], model: cm.Model) -> None:

@@ -368,12 +368,12 @@ def test_a_column_that_is_called_like_a_feature_of_the_catalogue_has_its_unit_an
     model = forest().fit({"logins_7": values, "logins_77": values}, np.arange(N) > 40).model_
     assert model.schema[0] == {
         "name": "logins_7",
-        "kind": "number",
+        "kind": "numeric",
         "unit": "logins",
         "lookback_days": 7,
         "missing_when": "never",
     }
-    assert model.schema[1] == {"name": "logins_77", "kind": "number"}
+    assert model.schema[1] == {"name": "logins_77", "kind": "numeric"}
     assert "logins, last 7 days" in " ".join(str(reason) for reason in model.reasons([0, 0], k=2))
     # Of another kind it is another feature.
     words = forest().fit({"logins_7": WORDS}, LABELS).model_

@@ -17,8 +17,6 @@ from churn_model.model import Model
 from churn_model.progress import steps
 
 if TYPE_CHECKING:
-    from churn_model.explanation import Explanation
-
     class _ClassifierMixin: ...
 
     class _BaseEstimator:
@@ -87,7 +85,7 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
         ChurnError
             When a column or a label is none that can be fitted on; it names it.
         """
-        features = _features(X, self.categories)
+        features = _native.Features.infer(X, categories=self.categories)
         n_rows = len(features)
         if n_rows < 2:
             raise FitError(
@@ -121,8 +119,9 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         self.algorithm_ = info["algorithm"]
-        self.oob_scores_ = info["honest_scores"]
-        self.log_loss_ = info["honest_log_loss"]
+        self.honest_scores_ = info["honest_scores"]
+        self.honest_log_loss_ = info["honest_log_loss"]
+        self.criterion_ = info["criterion"]
         self.notes_ = info["notes"]
         return self
 
@@ -149,11 +148,6 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
         """Whether acting pays by the model's threshold, which follows from the costs of a campaign; shape (n_rows,)."""
         scores = self._scores(X)
         return scores >= self.model_.threshold
-
-    def explain(self, X: Any, **options: Any) -> Explanation:
-        """Contributions to each score; see `Model.explain`."""
-        self._check_is_fitted()
-        return self.model_.explain(self._input(X), **options)
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
         self._check_is_fitted()
@@ -260,10 +254,12 @@ class RandomForestClassifier(_Classifier):
     classes_ : array of shape (2,)
     n_features_in_ : int
     feature_names_in_ : array of shape (n_features_in_,), for input with names
-    oob_scores_ : array of shape (n_observations,)
+    honest_scores_ : array of shape (n_observations,)
         Score of each observation by models that had not seen it or its group; NaN where there is none.
-    log_loss_ : float
+    honest_log_loss_ : float
         Log loss of these scores.
+    criterion_ : str
+        How these scores came to be: out-of-bag or cross-validated.
     algorithm_ : str
     notes_ : list of str
 
@@ -459,12 +455,6 @@ class ChurnClassifier(_Classifier):
         self.progress = progress
 
 
-def _features(X: Any, categories: list[str] | None) -> _native.Features:
-    if isinstance(X, _native.Features):
-        return X
-    return _native.Features.infer(X, categories=categories)
-
-
 def _labels(y: ArrayLike, n_rows: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     if y is None:
         raise FitError("requires y to be passed, but the target y is None")
@@ -550,15 +540,15 @@ def _column_names(X: Any) -> list[str] | None:
     """Names of the columns of a frame, where all are strings."""
     names = getattr(X, "column_names", None)
     names = getattr(X, "columns", None) if names is None else names
-    if names is None or callable(names) or isinstance(X, _native.Features):
+    if names is None or callable(names):
         return None
     names = list(names)
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def _is_record(X: Any) -> bool:
-    """Whether X is a dict of columns or a list of dicts, or was named before."""
-    if isinstance(X, (Mapping, _native.Features)):
+    """Whether X is a dict of columns or a list of dicts."""
+    if isinstance(X, Mapping):
         return True
     return isinstance(X, (list, tuple)) and bool(X) and isinstance(X[0], Mapping)
 

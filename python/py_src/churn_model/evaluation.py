@@ -15,6 +15,7 @@ from churn_model import _native
 from churn_model._native import Campaign, ChurnError
 from churn_model.metrics import as_labels, as_scores
 from churn_model.missing import is_missing
+from churn_model.plan import ObservationPlan
 from churn_model.report import EvaluationReport
 
 __all__ = ["evaluate"]
@@ -24,9 +25,6 @@ _MOST_IMPORTANCE_ROWS = 2_000
 
 #: Parts of a segment column that the report shows, the largest ones.
 _MOST_PARTS = 12
-
-#: Gap and label horizon of the default plan.
-_EMBARGO_DAYS = 74
 
 
 def evaluate(
@@ -43,7 +41,7 @@ def evaluate(
     dates: ArrayLike | None = None,
     fit_groups: ArrayLike | None = None,
     fit_dates: ArrayLike | None = None,
-    embargo_days: int = _EMBARGO_DAYS,
+    plan: ObservationPlan | None = None,
     n_jobs: int | None = None,
 ) -> EvaluationReport:
     """Measures a model, or scores that are at hand, against what happened.
@@ -76,8 +74,8 @@ def evaluate(
         The tenant of each row that the model was fitted on.
     fit_dates
         The observation date of each row that the model was fitted on.
-    embargo_days
-        Days from an observation date to the end of its label horizon.
+    plan
+        The plan that the observations follow: its gap and label horizon say how far two dates have to lie apart.
     n_jobs
         Threads, all cores when left out.
 
@@ -113,7 +111,7 @@ def evaluate(
         scores = as_scores(model)
     classes = getattr(model, "classes_", None)
     labels = as_labels(y, positive=None if classes is None else classes[1])
-    _refuse_leaks(groups, dates, fit_groups, fit_dates, embargo_days)
+    _refuse_leaks(groups, dates, fit_groups, fit_dates, (plan or ObservationPlan()).embargo_days)
     if threshold is not None:
         origin = "given"
     elif native is not None:

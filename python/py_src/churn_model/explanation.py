@@ -238,10 +238,10 @@ class Explanation(Sequence[RowExplanation]):
         except ImportError as error:
             raise ImportError("to_shap needs shap: pip install shap") from error
         display = None
-        if any(feature["kind"] != "number" for feature in self._schema):
+        if any(feature["kind"] != "numeric" for feature in self._schema):
             display = self.data.astype(object)
             for column, feature in enumerate(self._schema):
-                if feature["kind"] != "number":
+                if feature["kind"] != "numeric":
                     display[:, column] = [text_of(shown_value(feature, value)) for value in self.data[:, column]]
         return shap.Explanation(
             values=self.values,
@@ -302,26 +302,31 @@ class Explanation(Sequence[RowExplanation]):
         return _bars_html(caption, ("feature", "", "mean |contribution|"), shown, signed=False)
 
 
-def explain(model: _native.Model, x: Any, *, exact: bool = True, n_jobs: int | None = None) -> Explanation:
+def explain(model: _native.Model, x: Any, *, exact: bool, unseen: str, n_jobs: int | None) -> Explanation:
     """Explains rows; see :meth:`Model.explain`."""
-    matrix, scores = _rows(model, x)
+    matrix, _ = _rows(model, x, unseen)
+    scores = model.score(matrix, n_jobs=n_jobs)
     found = _native.contributions(model, matrix, exact=exact, n_jobs=n_jobs)
     return Explanation(data=matrix, scores=np.atleast_1d(scores), schema=model.schema, **found)
 
 
-def reasons(model: _native.Model, x: Any, *, k: int = 3, n_jobs: int | None = None) -> Any:
+def reasons(model: _native.Model, x: Any, *, k: int, unseen: str, n_jobs: int | None) -> Any:
     """Puts the largest contributions into words; see :meth:`Model.reasons`."""
-    matrix, scores = _rows(model, x)
+    matrix, is_one = _rows(model, x, unseen)
     found = _native.reasons(model, matrix, k=k, n_jobs=n_jobs)
-    return found[0] if isinstance(scores, float) else found
+    return found[0] if is_one else found
 
 
-def _rows(model: _native.Model, x: Any) -> tuple[NDArray[np.float32], float | NDArray[np.float64]]:
-    """The matrix of what may be one row, and its scores: a plain float where it is one."""
-    scores = model.score(x)
-    if isinstance(scores, float) and not isinstance(x, dict):
-        return np.asarray(x, dtype=np.float32)[np.newaxis], scores
-    return np.ascontiguousarray(model.matrix(x, unseen="ignore")), scores
+def _rows(model: _native.Model, x: Any, unseen: str) -> tuple[NDArray[np.float32], bool]:
+    """The matrix of what may be one row, and whether it is: a vector, or a dict of single values."""
+    is_vector = (isinstance(x, np.ndarray) and x.ndim == 1) or (
+        isinstance(x, (list, tuple)) and bool(x) and not hasattr(x[0], "__len__")
+    )
+    if is_vector:
+        model.score(x)  # refuses what is no row
+        return np.asarray(x, dtype=np.float32)[np.newaxis], True
+    is_record = isinstance(x, dict) and all(isinstance(v, str) or not hasattr(v, "__len__") for v in x.values())
+    return np.ascontiguousarray(model.matrix(x, unseen=unseen)), is_record
 
 
 def shown_value(feature: dict[str, Any], value: Any) -> float | bool | str | None:

@@ -38,7 +38,7 @@ def _needs_mlflow(error: ImportError) -> ImportError:
     return ImportError(f"{error}; churn_model.mlflow needs MLflow: pip install 'churn-model[mlflow]'")
 
 
-def signature(model: Model) -> ModelSignature:
+def signature_of(model: Model) -> ModelSignature:
     """The columns that a model reads, and the score that it gives.
 
     MLflow checks that they are all there, and leaves types to the model: it would refuse counts that come as integers
@@ -110,7 +110,7 @@ def save_model(
             loader_module=__name__,
             data_path=os.fspath(data),
             mlflow_model=entry,
-            signature=signature if signature is not None else globals()["signature"](model),
+            signature=signature if signature is not None else signature_of(model),
             pip_requirements=pip_requirements or [f"churn-model=={__version__}"],
             **options,
         )

@@ -43,7 +43,7 @@ class Model(_native.Model):
             Fitted; a score is its probability of `classes_[1]`. May be calibrated (`CalibratedClassifierCV` with
             `ensemble=False`) or have a threshold of its own (`TunedThresholdClassifierCV`).
         feature_names
-            Names of the columns, where it was fitted on a matrix; `f0`, `f1` ... when None.
+            Names of the columns, where it was fitted on a matrix; `x0`, `x1` ... when None.
         threshold
             Score at or above which someone acts; 0.5 when None.
         x
@@ -175,7 +175,31 @@ class Model(_native.Model):
                 file.write(graph.SerializeToString())
         return graph
 
-    def explain(self, x: Any, *, exact: bool = True, n_jobs: int | None = None) -> Explanation:
+    def with_threshold(self, threshold: float) -> Self:
+        """The same model, acting from another score on; `choose_threshold` finds one.
+
+        Parameters
+        ----------
+        threshold
+            Score at or above which `decide` says to act.
+
+        Returns
+        -------
+        Model
+            A new model; this one stays as it is.
+
+        Raises
+        ------
+        ChurnError
+            When it is not a number.
+        """
+        from churn_model.interop import completed
+
+        return completed(self, threshold=threshold, x=None)
+
+    def explain(
+        self, x: Any, *, exact: bool = True, unseen: str = "warn", n_jobs: int | None = None
+    ) -> Explanation:
         """Says what each raw score is made of: base value + contributions = raw score, to 1e-9.
 
         Parameters
@@ -185,6 +209,8 @@ class Model(_native.Model):
         exact
             Shapley values (path-dependent TreeSHAP for forests, the terms of linear models). Otherwise each step
             down a tree is credited to the feature it asks for, hundreds of times sooner; it adds up as well.
+        unseen
+            What to do about levels that the model was not fitted on: "warn", "ignore" or "error".
         n_jobs
             Threads, all cores when left out.
 
@@ -197,9 +223,9 @@ class Model(_native.Model):
         ColumnError
             When a feature is missing or is not what the model reads.
         """
-        return _explain(self, x, exact=exact, n_jobs=n_jobs)
+        return _explain(self, x, exact=exact, unseen=unseen, n_jobs=n_jobs)
 
-    def reasons(self, x: Any, *, k: int = 3, n_jobs: int | None = None) -> Any:
+    def reasons(self, x: Any, *, k: int = 3, unseen: str = "warn", n_jobs: int | None = None) -> Any:
         """Puts the ``k`` largest contributions to each raw score into words for people.
 
         Parameters
@@ -208,6 +234,8 @@ class Model(_native.Model):
             One row or many, as ``score`` takes them.
         k
             How many reasons at most; features that contribute nothing give none.
+        unseen
+            What to do about levels that the model was not fitted on: "warn", "ignore" or "error".
         n_jobs
             Threads, all cores when left out.
 
@@ -220,4 +248,4 @@ class Model(_native.Model):
         ColumnError
             When a feature is missing or is not what the model reads.
         """
-        return _reasons(self, x, k=k, n_jobs=n_jobs)
+        return _reasons(self, x, k=k, unseen=unseen, n_jobs=n_jobs)

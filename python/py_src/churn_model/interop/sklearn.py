@@ -94,7 +94,7 @@ def _names(estimator: Any, given: Sequence[str] | None) -> list[str]:
         return fitted
     width = estimator.n_features_in_
     if given is None:
-        return [f"f{position}" for position in range(width)]
+        return [f"x{position}" for position in range(width)]
     if len(given) != width:
         raise ChurnError(f"{len(given)} feature_names are given; the classifier was fitted on {width} columns")
     return list(given)
