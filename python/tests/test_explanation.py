@@ -229,10 +229,3 @@ def test_a_model_fitted_on_features_of_the_catalogue_speaks_in_their_units_and_t
     reason = next(r for r in model.reasons({"job30": 3, "job90": 63}) if r.feature == "job30")
     assert reason.text.startswith("job, last 30 days: 3 jobs, peers' median ")
     assert "down 90 % per day in the last 30 days against the 60 before" in reason.text
-
-
-def test_the_range_of_a_feature_is_no_unit_to_speak_of() -> None:
-    sentiment = np.linspace(-1.0, 1.0, 200)
-    model = cm.LinearClassifier().fit({"sentiment": sentiment}, sentiment < 0).model_
-    assert model.schema[0]["unit"] == "-1..1"
-    assert model.reasons({"sentiment": -0.75})[0].text.startswith("sentiment: -0.75, peers' median ")

@@ -82,3 +82,15 @@ impl<'a> Count<'a> {
         Some(Self { stem, unit, days })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_said_and_ranges_are_not() {
+        assert_eq!(number(0.75, Some("0..1")), "0.75");
+        assert_eq!(number(-0.75, Some("-1..1")), "-0.75");
+        assert_eq!(number(12.0, Some("jobs")), "12 jobs");
+    }
+}

@@ -17,6 +17,7 @@ from churn_model.model import Model
 from churn_model.progress import steps
 
 if TYPE_CHECKING:
+
     class _ClassifierMixin: ...
 
     class _BaseEstimator:

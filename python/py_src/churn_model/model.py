@@ -197,9 +197,7 @@ class Model(_native.Model):
 
         return completed(self, threshold=threshold, x=None)
 
-    def explain(
-        self, x: Any, *, exact: bool = True, unseen: str = "warn", n_jobs: int | None = None
-    ) -> Explanation:
+    def explain(self, x: Any, *, exact: bool = True, unseen: str = "warn", n_jobs: int | None = None) -> Explanation:
         """Says what each raw score is made of: base value + contributions = raw score, to 1e-9.
 
         Parameters
