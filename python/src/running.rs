@@ -13,6 +13,9 @@ use crate::error::ChurnError;
 /// How often the thread that waits looks for an interrupt.
 const LOOKS: Duration = Duration::from_millis(20);
 
+/// Pools that are kept, at most: a process that asks for ever other numbers of threads shall not fill up with them.
+const MOST_POOLS: usize = 4;
+
 /// Thread pools by number of threads.
 type Pools = HashMap<usize, Arc<ThreadPool>>;
 
@@ -98,6 +101,10 @@ fn pool(n_threads: usize) -> PyResult<Arc<ThreadPool>> {
     let (_, pools) = pools.get_or_insert_with(|| (process, HashMap::new()));
     if let Some(pool) = pools.get(&n_threads) {
         return Ok(Arc::clone(pool));
+    }
+    if pools.len() >= MOST_POOLS {
+        // A pool that is in use lives on, and ends with its job.
+        pools.clear();
     }
     let pool = ThreadPoolBuilder::new()
         .num_threads(n_threads)
