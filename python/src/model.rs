@@ -414,6 +414,9 @@ impl Model {
         } else if let Some(record) = only_row(data)?
             && let Some(score) = self.score_record(&record)?
         {
+            if is_record(data) {
+                return Ok(PyFloat::new(py, score).into_any());
+            }
             return Ok(PyArray1::from_slice(py, &[score]).into_any());
         }
         let matched = self.matched(data, unseen)?;
@@ -517,5 +520,10 @@ fn is_record(data: &Bound<'_, PyAny>) -> bool {
     let is_single = |value: Bound<'_, PyAny>| {
         value.is_instance_of::<PyString>() || !value.hasattr(intern!(value.py(), "__len__")).unwrap_or(true)
     };
-    data.cast::<PyDict>().is_ok_and(|record| record.values().iter().all(is_single))
+    let has = |name| data.hasattr(name).unwrap_or(false);
+    match data.cast::<PyDict>() {
+        Ok(record) => record.values().iter().all(is_single),
+        // A series of pandas is a row that was taken out of a frame.
+        Err(_) => has(intern!(data.py(), "items")) && !has(intern!(data.py(), "columns")),
+    }
 }

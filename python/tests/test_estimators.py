@@ -320,3 +320,38 @@ def test_the_estimators_work_where_scikit_learn_is_not_installed():
         [sys.executable, "-c", textwrap.dedent(script)], check=False, capture_output=True, text=True
     )
     assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_trees": -1}, "n_trees is -1"),
+        ({"n_trees": 10.0}, "n_trees is 10.0"),
+        ({"max_depth": "deep"}, "max_depth is 'deep'"),
+        ({"min_leaf": True}, "min_leaf is True"),
+    ],
+)
+def test_a_parameter_of_another_type_is_refused_by_name(options, message):
+    x, y = world(100)
+    with pytest.raises(cm.FitError, match=message):
+        cm.RandomForestClassifier(**options).fit(x, y)
+    with pytest.raises(cm.FitError, match="l1_ratio is 'x'"):
+        cm.LinearClassifier(l1_ratio="x").fit(x, y)
+
+
+def test_groups_and_weights_that_say_nothing_are_refused():
+    x, y = world(100)
+    for groups, message in (([1] * 100, "one group only"), ([np.nan] * 100, "missing"), ([None] * 100, "missing")):
+        with pytest.raises(cm.FitError, match=message):
+            cm.DecisionTreeClassifier().fit(x, y, groups=groups)
+    with pytest.raises(cm.FitError, match="negative"):
+        cm.DecisionTreeClassifier().fit(x, y, sample_weight=-np.ones(100))
+
+
+def test_labels_whose_order_may_mislead_are_said():
+    x, y = world(100)
+    with pytest.warns(UserWarning, match="'stayed' is taken for churn"):
+        cm.DecisionTreeClassifier().fit(x, np.where(y, "churned", "stayed"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cm.DecisionTreeClassifier().fit(x, np.where(y, "yes", "no"))

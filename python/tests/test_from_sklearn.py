@@ -342,3 +342,15 @@ def test_other_refusals_name_the_feature_too() -> None:
     twice = make_column_transformer((OneHotEncoder(), ["plan"]), ("passthrough", ["plan"]))
     with pytest.raises(cm.ChurnError, match="'plan' is encoded in two ways"):
         cm.Model.from_sklearn(make_pipeline(twice, LogisticRegression()).fit(table, y))
+
+
+def test_histogram_boosting_on_values_that_are_no_float32_reaches_the_same_leaves() -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    random = np.random.default_rng(5)
+    # Prices in cents: more than 255 of them, so that split values are values of the data.
+    x = np.column_stack([np.round(random.uniform(18, 120, 3_000), 2), np.round(random.uniform(0, 9_000, 3_000), 2)])
+    y = random.random(3_000) < 1 / (1 + np.exp(-(x[:, 0] - 70) / 15))
+    classifier = HistGradientBoostingClassifier(max_iter=60).fit(x, y)
+    model = cm.Model.from_sklearn(classifier)
+    np.testing.assert_allclose(model.score(x), classifier.predict_proba(x)[:, 1], atol=1e-6)

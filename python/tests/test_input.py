@@ -396,6 +396,8 @@ def test_one_row_by_name_is_what_it_is_among_others():
     for row, expected in zip(rows, together, strict=True):
         assert model.score(row) == expected
         assert model.score(dict(reversed(row.items()))) == expected
+        series = model.score(pd.Series(row, dtype=object))
+        assert isinstance(series, float) and series == expected
         for frame in (pd.DataFrame([row]), pd.DataFrame([row]).astype(object), pl.DataFrame([row], strict=False)):
             score = model.score(frame)
             assert score.shape == (1,) and score[0] == expected

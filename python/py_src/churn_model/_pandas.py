@@ -21,6 +21,8 @@ def columns(frame: pd.DataFrame | pd.Series[Any]) -> list[Part]:
     """
     table: Any = frame
     if table.ndim == 1:
+        if all(isinstance(name, str) for name in table.index):  # a row that was taken out of a frame
+            return [(name, [value], None) for name, value in table.items()]
         table = table.to_frame()
     names = [name if isinstance(name, str) else str(name) for name in table.columns]
     return [_part(name, array) for name, array in zip(names, _arrays(table), strict=True)]
@@ -30,13 +32,15 @@ _names: tuple[Any, list[str]] = (None, [])
 
 
 def record(frame: Any) -> dict[str, Any] | None:
-    """The only row of a frame, by name; None for more rows, and for a series.
+    """The only row of a frame, by name, or a row that was taken out of one; None for anything else.
 
     The names of an index are kept until another comes: rows of one frame share theirs, and pandas takes longer to list
     the names than a forest of a hundred trees takes to score the row.
     """
     global _names
-    if len(frame) != 1 or frame.ndim != 2:
+    if frame.ndim == 1:
+        return dict(frame.items()) if all(isinstance(name, str) for name in frame.index) else None
+    if len(frame) != 1:
         return None
     index = frame.columns
     kept, names = _names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -35,7 +36,12 @@ else:
 __all__ = ["ChurnClassifier", "DecisionTreeClassifier", "LinearClassifier", "RandomForestClassifier"]
 
 # What every learner is passed; an estimator has the ones that are its parameters.
+_REAL_OPTIONS = ("complexity", "penalty", "l1_ratio")
 _OPTIONS = ("n_trees", "max_depth", "min_leaf", "features_per_split", "complexity", "penalty", "l1_ratio")
+
+
+# Labels that say what they are.
+_CHURN_WORDS = ("1", "churn", "churned", "cancelled", "left", "true", "t", "yes", "y")
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -99,7 +105,7 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
                 self._algorithm,
                 features,
                 labels,
-                {name: getattr(self, name, None) for name in _OPTIONS},
+                {name: _option(name, getattr(self, name, None)) for name in _OPTIONS},
                 weights=weights,
                 groups=None if groups is None else _group_numbers(groups, n_rows),
                 calibration=self.calibration,
@@ -197,6 +203,8 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
                 raise FitError("Sample weights must be 1D array or scalar")
             if len(weights) != n_rows:
                 raise FitError(f"sample_weight.shape == {weights.shape}, expected {(n_rows,)}!")
+            if not (np.isfinite(weights) & (weights >= 0)).all():
+                raise FitError("a sample weight is negative, NaN or infinite; expected 0 or more")
             for value, is_in in ((classes[1], labels), (classes[0], ~labels)):
                 if not (weights[is_in] > 0).any():
                     raise FitError(f"class {value!s} has no row whose weight is not zero; a model needs two classes")
@@ -456,6 +464,20 @@ class ChurnClassifier(_Classifier):
         self.progress = progress
 
 
+def _option(name: str, value: Any) -> int | float | None:
+    """A hyperparameter, as a number that Rust can judge."""
+    if value is None:
+        return None
+    if name in _REAL_OPTIONS:
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            return float(value)
+        raise FitError(f"{name} is {value!r}; expected a number")
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if is_whole and 0 <= int(value) < 2**32:
+        return int(value)
+    raise FitError(f"{name} is {value!r}; expected a whole number of at least 1")
+
+
 def _labels(y: ArrayLike, n_rows: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     if y is None:
         raise FitError("requires y to be passed, but the target y is None")
@@ -482,6 +504,13 @@ def _labels(y: ArrayLike, n_rows: int) -> tuple[NDArray[Any], NDArray[np.bool_]]
         )
     if len(classes) < 2:
         raise FitError(f"there is one class only, {classes[0]!s}; a model needs two classes")
+    if isinstance(classes[1], str) and classes[1].lower() not in _CHURN_WORDS:
+        warnings.warn(
+            f"label {str(classes[1])!r} is taken for churn and {str(classes[0])!r} for staying, by the alphabet; pass "
+            f"booleans (such as y == {str(classes[0])!r}) if it is the other way round",
+            UserWarning,
+            stacklevel=4,
+        )
     return classes, np.ascontiguousarray(values == classes[1])
 
 
@@ -526,6 +555,10 @@ def _group_numbers(groups: ArrayLike, n_rows: int) -> NDArray[np.uint64]:
     values = np.asarray(groups)
     if values.ndim != 1 or len(values) != n_rows:
         raise FitError(f"groups has shape {values.shape}, expected {(n_rows,)}")
+    if any(is_missing(value) for value in values.tolist()):
+        raise FitError("groups holds missing values; every row belongs to some group")
+    if len(np.unique(values)) < 2:
+        raise FitError("groups holds one group only; scores of rows that a model had not seen need two")
     if values.dtype.kind in "iu":
         return values.astype(np.uint64)
     return _native.group_numbers([str(value) for value in values.tolist()])

@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from churn_model import _native
 from churn_model._days import Day, day_number, day_of_number
+from churn_model._native import EventError
+
+_DAYS = ("every_days", "lookback_days", "gap_days", "horizon_days", "min_tenure_days", "age_half_life_days")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,11 @@ class ObservationPlan:
             day = getattr(self, name)
             if day is not None:
                 object.__setattr__(self, name, day_of_number(day_number(day)))
+        for name in _DAYS:
+            value = getattr(self, name)
+            is_whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+            if not is_whole and not (value is None and name == "age_half_life_days"):
+                raise EventError(f"{name} is {value!r}; expected a whole number of days")
         _native.check_plan(self._json())
 
     @property

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -131,7 +132,8 @@ class FeatureStore(_native.FeatureStore):
     ) -> IngestReport:
         """Takes in events; each tenant's come in the order in which they were received.
 
-        What is no event, and events of unknown types, stop nothing: they are in the report.
+        What is no event, and events of unknown types, stop nothing: they are in the report. Repeated events are known
+        again for some days only; to read a log once more, make a new store.
 
         Parameters
         ----------
@@ -176,7 +178,10 @@ class FeatureStore(_native.FeatureStore):
                     f"found {type(events).__name__} where a path, bytes, a table or an iterable of events is expected"
                 )
         first = [MalformedEvent(*malformed) for malformed in fields.pop("first_malformed")]
-        return IngestReport(first_malformed=first, **fields)
+        report = IngestReport(first_malformed=first, **fields)
+        if report.malformed and report.malformed == report.lines:
+            warnings.warn(f"nothing in it was an event: {report}", UserWarning, stacklevel=2)
+        return report
 
     def features_at(self, t: Day, *, features: list[str] | None = None, n_jobs: int | None = None) -> Table:
         """The features of every tenant at an observation date: what was known then.

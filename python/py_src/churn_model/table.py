@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from churn_model import _native
 
@@ -35,25 +38,30 @@ class Table(_native.Table):
 
     __slots__ = ()
 
-    def select(self, names: list[str]) -> Table:
-        """Some of the columns, in the order given.
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """The values of a column, shape (n_rows,)."""
+        return self.column(name)
+
+    def select(self, names: str | Sequence[str]) -> Table:
+        """Some of the columns, or one, in the order given.
 
         Raises
         ------
         ColumnError
             When there is no column of a name.
         """
-        return Table(super().select(list(names)))
+        return Table(super().select([names] if isinstance(names, str) else list(names)))
 
-    def drop(self, names: list[str]) -> Table:
-        """All columns but these.
+    def drop(self, names: str | Sequence[str]) -> Table:
+        """All columns but these, or this one.
 
         Raises
         ------
         ColumnError
             When there is no column of a name.
         """
-        super().select(list(names))
+        names = [names] if isinstance(names, str) else list(names)
+        super().select(names)
         return self.select([name for name in self.column_names if name not in names])
 
     def to_pandas(self) -> pd.DataFrame:

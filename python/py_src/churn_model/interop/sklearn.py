@@ -297,7 +297,9 @@ def _histogram_boosted(
         codes_left[by_codes] = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
         nodes.add(
             column=np.where(tree["is_leaf"].astype(bool), -1, tree["feature_idx"].astype(np.int64)),
-            split_value=tree["num_threshold"],
+            # It compares in double precision with a value of the data, which is a float32 here: rounded alike, both
+            # stay on the same side, as rounding keeps the order.
+            split_value=tree["num_threshold"].astype(np.float32).astype(np.float64),
             leaf=tree["value"],
             left=tree["left"],
             right=tree["right"],
