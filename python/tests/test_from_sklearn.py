@@ -53,14 +53,18 @@ def one_thread() -> Iterator[None]:
 def numbers(seed: int = 0, *, missing: float = 0.0) -> tuple[Any, Any]:
     """A matrix with ties, both signs and large values, and labels."""
     dice = np.random.default_rng(seed)
-    x = np.column_stack(
-        [
-            dice.integers(0, 8, N),
-            dice.normal(size=N),
-            np.exp(4 * dice.normal(size=N)),
-            np.round(dice.normal(size=N), 1) * 1e-3,
-        ]
-    ).astype(np.float64)
+    x = (
+        np.column_stack(
+            [
+                dice.integers(0, 8, N),
+                dice.normal(size=N),
+                np.exp(4 * dice.normal(size=N)),
+                np.round(dice.normal(size=N), 1) * 1e-3,
+            ]
+        )
+        .astype(np.float32)
+        .astype(np.float64)
+    )
     y = (x[:, 0] + x[:, 1] + np.log(x[:, 2]) + dice.normal(size=N) > 4).astype(int)
     x[dice.random(x.shape) < missing] = np.nan
     return x, y
@@ -345,8 +349,6 @@ def test_other_refusals_name_the_feature_too() -> None:
 
 
 def test_histogram_boosting_on_values_that_are_no_float32_reaches_the_same_leaves() -> None:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     random = np.random.default_rng(5)
     # Prices in cents: more than 255 of them, so that split values are values of the data.
     x = np.column_stack([np.round(random.uniform(18, 120, 3_000), 2), np.round(random.uniform(0, 9_000, 3_000), 2)])
