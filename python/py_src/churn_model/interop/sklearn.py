@@ -282,12 +282,23 @@ def _add(nodes: _Nodes, tree: Any, leaf: Any) -> None:
     )
 
 
+def _rounded(split_values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Split values as float32, as the values of the columns are here.
+
+    Histogram boosting compares in double precision with what is often a value of the data: rounded alike, both stay on
+    the same side, as rounding keeps the order.
+    """
+    with np.errstate(over="ignore"):
+        return split_values.astype(np.float32).astype(np.float64)
+
+
 def _histogram_boosted(
     classifier: Any, columns: list[Column], names: list[str]
 ) -> tuple[dict[str, Any], list[Column], _Nodes]:
     if getattr(classifier, "_preprocessor", None) is not None:
         columns = transformed(classifier._preprocessor, columns, names)
     is_category = classifier.is_categorical_
+    is_plain = np.array([column.levels is None and not column.steps for column in columns])
     nodes = _Nodes(np.float64)
     for (predictor,) in classifier._predictors:
         tree = predictor.nodes
@@ -297,9 +308,7 @@ def _histogram_boosted(
         codes_left[by_codes] = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
         nodes.add(
             column=np.where(tree["is_leaf"].astype(bool), -1, tree["feature_idx"].astype(np.int64)),
-            # It compares in double precision with a value of the data, which is a float32 here: rounded alike, both
-            # stay on the same side, as rounding keeps the order.
-            split_value=tree["num_threshold"].astype(np.float32).astype(np.float64),
+            split_value=np.where(is_plain[tree["feature_idx"]], _rounded(tree["num_threshold"]), tree["num_threshold"]),
             leaf=tree["value"],
             left=tree["left"],
             right=tree["right"],
