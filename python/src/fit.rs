@@ -269,11 +269,18 @@ impl Job<'_> {
             observations = observations.with_weights(weights).map_err(fit_error)?;
         }
         let observations = observations.with_groups(&rows.groups).map_err(fit_error)?;
-        let candidates = self.learners.iter();
-        let mut candidates: Vec<Candidate> = candidates
-            .map(|learner| learner.fit_candidate(&observations, self.calibration, &progress))
-            .collect::<Result<_, _>>()
-            .map_err(fit_error)?;
+        let mut candidates = Vec::with_capacity(self.learners.len());
+        for learner in &self.learners {
+            match learner.fit_candidate(&observations, self.calibration, &progress) {
+                Ok(candidate) => candidates.push(candidate),
+                // Of several learners, those compete that can.
+                Err(churn_model::fit::FitError::TooMany { .. }) if self.learners.len() > 1 => {}
+                Err(error) => return Err(fit_error(error)),
+            }
+        }
+        if candidates.is_empty() {
+            return Err(FitError::new_err("there are too many columns, observations or nodes for every learner"));
+        }
         let kept = candidates.swap_remove(best_of(&candidates, &rows.labels));
         let bytes = self.model(&kept, rows)?;
         Ok((bytes, kept))

@@ -1,7 +1,8 @@
 //! Which way data come in: NumPy by its buffer, pandas column by column, everything else as an Arrow stream.
 
 use ndarray::Array2;
-use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -91,6 +92,13 @@ fn of_array<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Input<'py>> {
     if n_rows == 0 || n_columns == 0 {
         return Ok(Input::Matrix(Array2::zeros((n_rows, n_columns))));
     }
+    let copy;
+    let array = if is_regular(array) {
+        array
+    } else {
+        copy = array.call_method0("copy")?;
+        copy.cast::<PyUntypedArray>()?
+    };
     if let Ok(array) = array.cast::<PyArray2<f32>>() {
         return Ok(Input::Borrowed(array.readonly()));
     }
@@ -108,6 +116,16 @@ fn of_array<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Input<'py>> {
         'O' | 'U' | 'S' | 'T' => of_object_array(array),
         _ => Err(ColumnError::new_err(format!("an array of dtype kind {kind:?} holds no numbers"))),
     }
+}
+
+/// Whether an array's values lie where a Rust view of it looks: aligned, and a whole number of values apart. Fields of
+/// packed records do not.
+pub(crate) fn is_regular(array: &Bound<'_, PyUntypedArray>) -> bool {
+    let item = array.dtype().itemsize().max(1) as isize;
+    let is_aligned = array
+        .getattr(intern!(array.py(), "flags"))
+        .and_then(|flags| flags.getattr(intern!(array.py(), "aligned"))?.extract::<bool>());
+    array.strides().iter().all(|stride| stride % item == 0) && is_aligned.unwrap_or(false)
 }
 
 /// An array of objects: numbers where all are, else columns that are named by their positions.
@@ -195,7 +213,7 @@ fn of_list<'py>(rows: &Bound<'py, PyAny>) -> PyResult<Input<'py>> {
 }
 
 fn of_records(rows: &Bound<'_, PyAny>) -> PyResult<Vec<NamedColumn>> {
-    let mut names: Vec<String> = Vec::new();
+    let mut keys: Vec<(String, Bound<'_, PyAny>)> = Vec::new();
     let rows = rows.try_iter()?.collect::<PyResult<Vec<_>>>()?;
     for (position, row) in rows.iter().enumerate() {
         let row = row
@@ -203,17 +221,17 @@ fn of_records(rows: &Bound<'_, PyAny>) -> PyResult<Vec<NamedColumn>> {
             .map_err(|_| ColumnError::new_err(format!("row {position} is no dict, where the first row is one")))?;
         for key in row.keys() {
             let name = column_name(&key)?;
-            if !names.contains(&name) {
-                names.push(name);
+            if !keys.iter().any(|(known, _)| *known == name) {
+                keys.push((name, key));
             }
         }
     }
     let none = rows.first().map(|row| row.py().None().into_bound(row.py()));
-    let mut columns = Vec::with_capacity(names.len());
-    for name in names {
+    let mut columns = Vec::with_capacity(keys.len());
+    for (name, key) in keys {
         let mut values = Vec::with_capacity(rows.len());
         for row in &rows {
-            let value = row.cast::<PyDict>()?.get_item(&name)?;
+            let value = row.cast::<PyDict>()?.get_item(&key)?;
             values.extend(value.or_else(|| none.clone()));
         }
         columns.push(NamedColumn { column: column::of_objects(&name, values.into_iter())?, name });
@@ -230,7 +248,7 @@ fn of_vector(name: &str, array: &Bound<'_, PyUntypedArray>) -> PyResult<Column> 
     let kind: char = array.getattr("dtype")?.getattr("kind")?.extract()?;
     let floats = || -> PyResult<Vec<f32>> {
         let array = array.call_method1("astype", ("float32",))?;
-        Ok(array.cast::<numpy::PyArray1<f32>>()?.readonly().as_array().to_vec())
+        Ok(array.cast::<numpy::PyArray1<f32>>()?.readonly().as_array().to_vec()) // `astype` copies
     };
     match kind {
         'b' => Ok(Column::Booleans(floats()?)),

@@ -88,14 +88,15 @@ impl Model {
             return self.score_row(&row[..width]).map(Some);
         }
         if let Ok(array) = data.cast::<PyArray1<f32>>() {
-            let array = array.readonly();
-            return match array.as_slice() {
-                Ok(row) => self.score_row(row).map(Some),
-                Err(_) => self.score_row(&array.as_array().to_vec()).map(Some),
-            };
+            // Only of a contiguous array is it certain that its values lie where a view looks.
+            if let Ok(row) = array.readonly().as_slice() {
+                return self.score_row(row).map(Some);
+            }
         }
-        if let Ok(array) = data.cast::<PyArray1<f64>>() {
-            let row: Vec<f32> = array.readonly().as_array().iter().map(|&value| value as f32).collect();
+        if let Ok(array) = data.cast::<PyArray1<f64>>()
+            && let Ok(row) = array.readonly().as_slice()
+        {
+            let row: Vec<f32> = row.iter().map(|&value| value as f32).collect();
             return self.score_row(&row).map(Some);
         }
         if let Ok(array) = data.cast::<PyUntypedArray>()

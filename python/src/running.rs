@@ -13,6 +13,9 @@ use crate::error::ChurnError;
 /// How often the thread that waits looks for an interrupt.
 const LOOKS: Duration = Duration::from_millis(20);
 
+/// Threads per core, at most, whatever is asked for.
+const MOST_THREADS_PER_CORE: usize = 8;
+
 /// Pools that are kept, at most: a process that asks for ever other numbers of threads shall not fill up with them.
 const MOST_POOLS: usize = 4;
 
@@ -86,7 +89,8 @@ fn n_threads(n_jobs: Option<i32>) -> PyResult<usize> {
     match n_jobs {
         None => Ok(n_cores),
         Some(0) => Err(ChurnError::new_err("n_jobs is 0; expected a number of threads, or -1 for all cores")),
-        Some(n_jobs) if n_jobs > 0 => Ok(n_jobs as usize),
+        // More threads than that only wait for each other.
+        Some(n_jobs) if n_jobs > 0 => Ok((n_jobs as usize).min(MOST_THREADS_PER_CORE * n_cores)),
         Some(n_jobs) => Ok((n_cores + 1).saturating_sub(n_jobs.unsigned_abs() as usize).max(1)),
     }
 }

@@ -355,3 +355,37 @@ def test_labels_whose_order_may_mislead_are_said():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         cm.DecisionTreeClassifier().fit(x, np.where(y, "yes", "no"))
+
+
+def test_balanced_classes_weigh_the_same_whatever_the_labels_are_made_of():
+    pd = pytest.importorskip("pandas")
+    x, y = world()
+    n_churned = y.sum()
+    by_row = cm.LinearClassifier().fit(x, y, sample_weight=np.where(y, (~y).sum() / n_churned, 1.0)).predict_proba(x)
+    words = np.where(y, "yes", "no")
+    for labels, weight in (
+        (y, "balanced"),
+        (pd.Series(words), {"yes": (~y).sum() / n_churned, "no": 1.0}),
+        (pd.Series(words, dtype="category"), {"yes": (~y).sum() / n_churned}),
+        (words.astype(object), "balanced"),
+    ):
+        balanced = cm.LinearClassifier(class_weight=weight).fit(x, labels).predict_proba(x)
+        np.testing.assert_allclose(balanced, by_row, atol=0.01)
+
+
+def test_a_table_that_is_too_wide_for_the_linear_learner_ends_nothing():
+    x = np.random.default_rng(0).normal(size=(60, 9_000)).astype(np.float32)
+    y = x[:, 0] > 0
+    with pytest.raises(cm.FitError, match="columns of the linear learner; at most 8192"):
+        cm.LinearClassifier().fit(x, y)
+    assert cm.ChurnClassifier(n_trees=3).fit(x, y).algorithm_ != "linear-learner"
+
+
+def test_more_threads_than_are_of_use_are_not_started():
+    x, y = world(100)
+    before = threading.active_count()
+    one = cm.RandomForestClassifier(n_trees=5, n_jobs=1).fit(x, y)
+    assert cm.RandomForestClassifier(n_trees=5, n_jobs=10**6).fit(x, y).model_ == one.model_
+    with open("/proc/self/status") as status:
+        n_threads = int(next(line for line in status if line.startswith("Threads")).split()[1])
+    assert n_threads < before + 500

@@ -187,6 +187,7 @@ def test_shap_plots_take_our_explanations() -> None:
     assert isinstance(theirs, shap.Explanation)
     np.testing.assert_array_equal(theirs.values, explanation.values)
     np.testing.assert_array_equal(theirs.base_values, explanation.base_values)
+    np.testing.assert_array_equal(theirs.data, x)
     assert theirs.feature_names == model.feature_names
     category = model.feature_names.index("industry")
     assert set(theirs.display_data[:, category]) == {"Énergie", 'retail, "other"', "IT", "missing"}

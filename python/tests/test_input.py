@@ -415,3 +415,30 @@ def test_one_row_by_name_is_what_it_is_among_others():
         for data in (wrong, pd.DataFrame([wrong]), pl.DataFrame([wrong])):
             with pytest.raises(cm.ColumnError, match=message):
                 model.score(data)
+
+
+def test_fields_of_packed_records_are_the_numbers_that_numpy_sees():
+    x = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    model = forest().fit(x, x[:, 0] > 0).model_
+    for dtype in ("f4", "f8"):
+        records = np.zeros(50, [("a", "i1"), ("m", dtype, (4,))])
+        records["m"] = x
+        np.testing.assert_array_equal(model.score(records["m"]), model.score(x))
+        assert model.score(records["m"][3]) == model.score(x[3])
+        assert forest().fit(records["m"], x[:, 0] > 0).model_ == model
+        raw = np.frombuffer(b"x" + x.astype(dtype).tobytes(), dtype=np.dtype(dtype), offset=1).reshape(50, 4)
+        np.testing.assert_array_equal(model.score(raw), model.score(x))
+        assert model.score(raw[3]) == model.score(x[3])
+
+
+def test_names_that_are_no_strings_are_the_same_in_every_form():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({0: np.arange(N, dtype=float), 1: np.arange(N)[::-1] % 5})
+    model = cm.Model.from_bytes(forest().fit(frame.rename(columns=str), np.arange(N) > 40).model_.to_bytes())
+    expected = model.score(frame)
+    np.testing.assert_array_equal(model.score(frame.to_dict("records")), expected)
+    np.testing.assert_array_equal(model.score(frame.to_dict("list")), expected)
+    assert model.score(frame.iloc[3].to_dict()) == expected[3]
+    for columns in ([0, 1], [1, 0]):  # the names that are kept are those of the frame at hand
+        for row in (3, 4):
+            assert model.score(frame.rename(columns=str)[[str(c) for c in columns]].iloc[[row]])[0] == expected[row]

@@ -114,3 +114,11 @@ def test_observations_are_split_by_their_own_columns():
     dates = table.column("observation_date")
     assert dates[fit].max() + np.timedelta64(74, "D") <= dates[test].min()
     assert isinstance(dates[0].item(), dt.date)
+
+
+def test_each_row_is_tested_with_once_and_fitted_on_in_all_other_folds():
+    groups = np.arange(600) // 3
+    folds = list(cm.grouped_folds(groups, np.arange(600) % 7 == 0, n_splits=5).split())
+    tested = np.concatenate([test for _, test in folds])
+    assert len(tested) == 600 and set(tested) == set(range(600))
+    assert all(len(fit) == 600 - len(test) and len(fit) > 3 * len(test) for fit, test in folds)

@@ -98,6 +98,13 @@ impl LinearLearner {
         self.check()?;
         let weights = self.class_weight.weigh(observations)?;
         let design = Design::new(observations, &weights);
+        if design.width() > MOST_COLUMNS {
+            return Err(FitError::TooMany {
+                what: "columns of the linear learner",
+                found: design.width(),
+                most: MOST_COLUMNS,
+            });
+        }
         let problem = Problem { observations, design: &design, weights: &weights, progress: *progress };
         let folds: Vec<u64> = (0..observations.n_observations())
             .map(|row| subkey(self.seed, observations.group(row)) % self.n_folds as u64)
@@ -211,6 +218,9 @@ impl LinearLearner {
         Ok(Solution { weights, n_steps: self.max_steps, has_converged: false })
     }
 }
+
+/// Columns whose matrix of second derivatives is still held, in half a gigabyte per thread.
+const MOST_COLUMNS: usize = 8_192;
 
 /// Relative change of the objective at which the weights count as settled.
 const TOLERANCE: f64 = 1e-10;

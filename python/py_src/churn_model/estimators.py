@@ -111,7 +111,7 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
                 calibration=self.calibration,
                 threshold=self.threshold,
                 campaign=self.campaign,
-                label=f"class {classes[1]!s} of {classes[0]!s}, {classes[1]!s}",
+                label=f"{classes[1]!s} rather than {classes[0]!s}",
                 seed=_seed(self.seed),
                 n_jobs=self.n_jobs,
                 progress=step,
@@ -496,7 +496,10 @@ def _labels(y: ArrayLike, n_rows: int) -> tuple[NDArray[Any], NDArray[np.bool_]]
             raise FitError("Unknown label type: continuous; a label is one of two classes")
     if values.dtype.kind == "O" and any(is_missing(value) for value in values.tolist()):
         raise FitError("y holds missing values; an observation without a label cannot be fitted on")
-    classes = np.unique(values)
+    try:
+        classes = np.unique(values)
+    except TypeError as error:
+        raise FitError(f"y mixes values of different types: {error}") from error
     if len(classes) > 2:
         raise FitError(
             "Only binary classification is supported. The type of the target is multiclass: there are "
@@ -548,7 +551,8 @@ def _class_factors(
     unknown = [label for label in by_class if label not in classes.tolist()]
     if unknown:
         raise FitError(f"class_weight names {unknown}; the classes are {classes.tolist()}")
-    return float(by_class.get(classes[0].item(), 1.0)), float(by_class.get(classes[1].item(), 1.0))
+    stayed, churned = classes.tolist()
+    return float(by_class.get(stayed, 1.0)), float(by_class.get(churned, 1.0))
 
 
 def _group_numbers(groups: ArrayLike, n_rows: int) -> NDArray[np.uint64]:
