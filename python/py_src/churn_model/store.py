@@ -180,7 +180,9 @@ class FeatureStore(_native.FeatureStore):
         first = [MalformedEvent(*malformed) for malformed in fields.pop("first_malformed")]
         report = IngestReport(first_malformed=first, **fields)
         if report.malformed and report.malformed == report.lines:
-            warnings.warn(f"nothing in it was an event: {report}", UserWarning, stacklevel=2)
+            warnings.warn(
+                f"none of {report.lines:,} lines was an event; the first: {first[0]}", UserWarning, stacklevel=2
+            )
         return report
 
     def features_at(self, t: Day, *, features: list[str] | None = None, n_jobs: int | None = None) -> Table:
