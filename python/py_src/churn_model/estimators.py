@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from typing_extensions import Self
 
 from churn_model import _native
 from churn_model._native import Campaign, FitError
@@ -18,6 +17,7 @@ from churn_model.model import Model
 from churn_model.progress import steps
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
 
     class _ClassifierMixin: ...
 
