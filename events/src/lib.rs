@@ -13,6 +13,7 @@ mod encode;
 mod error;
 mod event;
 mod event_types;
+mod flat;
 mod legacy;
 #[cfg(feature = "log")]
 mod log;
@@ -32,6 +33,7 @@ pub use encode::encode;
 pub use error::Error;
 pub use event::{Event, EventKind, JobStatus, TenantAttributes};
 pub use event_types::TYPE_PREFIX;
+pub use flat::FlatEvent;
 #[cfg(feature = "log")]
 pub use legacy::LegacyTable;
 pub use legacy::{LegacyFormat, MAX_JOBS_PER_RECORD, RecordOrigin, decode_legacy_json};

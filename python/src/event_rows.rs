@@ -8,14 +8,14 @@ use std::io::{self, Read, Write as _};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader, StructArray};
-use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{ArrowError, DataType, Schema, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Schema};
 use churn_events::{TYPE_PREFIX, Timestamp};
 use pyo3::PyResult;
 use serde_json::value::RawValue;
 
 use crate::error::ColumnError;
+use crate::plain::plain;
 
 /// How numbers are put into words.
 static OPTIONS: FormatOptions<'static> = FormatOptions::new();
@@ -202,35 +202,22 @@ impl Columns {
 
 impl Column {
     fn of(name: &str, array: &ArrayRef) -> Result<Self, ArrowError> {
-        let wrong = || {
-            ArrowError::SchemaError(format!(
+        let plain = plain(array)?;
+        match plain.data_type() {
+            DataType::Timestamp(..) => Ok(Self::Time(plain)),
+            DataType::Utf8View => Ok(Self::Text(plain)),
+            kind if kind.is_numeric() || *kind == DataType::Boolean => Ok(Self::Number(plain)),
+            _ => Err(ArrowError::SchemaError(format!(
                 "column {name:?} is {}; expected a text, a number or a time",
                 array.data_type()
-            ))
-        };
-        let values = match array.data_type() {
-            DataType::Dictionary(_, values) => values.as_ref(),
-            other => other,
-        };
-        match values {
-            DataType::Timestamp(_, zone) => {
-                Ok(Self::Time(cast(array, &DataType::Timestamp(TimeUnit::Millisecond, zone.clone()))?))
-            }
-            DataType::Date32 | DataType::Date64 => {
-                Ok(Self::Time(cast(array, &DataType::Timestamp(TimeUnit::Millisecond, None))?))
-            }
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => {
-                Ok(Self::Text(cast(array, &DataType::Utf8)?))
-            }
-            kind if kind.is_numeric() || *kind == DataType::Boolean => Ok(Self::Number(cast(array, kind)?)),
-            _ => Err(wrong()),
+            ))),
         }
     }
 
     fn cells(&self) -> Result<Cells<'_>, ArrowError> {
         Ok(match self {
             Self::Time(times) => Cells::Time(times.as_primitive()),
-            Self::Text(texts) => Cells::Text(texts.as_string()),
+            Self::Text(texts) => Cells::Text(texts.as_string_view()),
             Self::Number(numbers) => Cells::Number(numbers, ArrayFormatter::try_new(numbers.as_ref(), &OPTIONS)?),
         })
     }
@@ -239,7 +226,7 @@ impl Column {
 /// A column, ready to be read cell by cell.
 enum Cells<'a> {
     Time(&'a arrow_array::PrimitiveArray<TimestampMillisecondType>),
-    Text(&'a arrow_array::StringArray),
+    Text(&'a arrow_array::StringViewArray),
     Number(&'a ArrayRef, ArrayFormatter<'a>),
 }
 

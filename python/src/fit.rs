@@ -6,11 +6,10 @@ use std::sync::atomic::Ordering;
 use churn_features::FeatureSchema;
 use churn_model::evaluate::choose_threshold;
 use churn_model::fit::{
-    Algorithm, CalibratorLearner, Candidate, DecisionTreeLearner, Learner, LinearLearner, Observations, Progress,
-    RandomForestLearner, Step, best_of, groups_by_content,
+    Algorithm, CalibratorLearner, Candidate, DecisionTreeLearner, Learner, LinearLearner, Progress,
+    RandomForestLearner, Step, WeightedRows, best_of,
 };
 use churn_model::{ModelCard, ReferenceHistogram, Threshold, ThresholdRule};
-use ndarray::{ArrayView2, Axis, CowArray, Ix2};
 use numpy::{IntoPyArray, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -19,9 +18,6 @@ use crate::campaign::Campaign;
 use crate::error::{FitError, message};
 use crate::features::{Features, refuse_infinite};
 use crate::running::{Raised, note_raised, run, take_raised};
-
-/// Rows that whole weights may be written out to, per observation.
-const MOST_COPIES: f64 = 8.0;
 
 /// Fits one learner of a kind, or all and keeps the best (`auto`), calibrates it and chooses its threshold.
 ///
@@ -71,7 +67,7 @@ pub(crate) fn fit<'py>(
     let raised = Raised::default();
     let fitted = run(py, n_jobs, |is_stopped| {
         refuse_infinite(&features.schema, matrix)?;
-        let rows = Rows::new(matrix, labels, weights, groups)?;
+        let rows = WeightedRows::new(matrix, labels, weights, groups).map_err(fit_error)?;
         let step = |step: Step| {
             if let Some(callback) = &progress {
                 let word = if step == Step::Trial { "trial" } else { "part" };
@@ -83,7 +79,7 @@ pub(crate) fn fit<'py>(
         };
         let steps = if progress.is_some() { Progress::new(&step) } else { Progress::silent() };
         let (bytes, kept) = job.run(&rows, steps.until(is_stopped))?;
-        let honest_scores = rows.of_inputs(&kept.honest_scores);
+        let honest_scores = rows.of_given(&kept.honest_scores);
         Ok::<_, PyErr>((bytes, kept, honest_scores))
     })?;
     take_raised(&raised)?;
@@ -167,89 +163,6 @@ fn calibration_of(word: &str) -> PyResult<CalibratorLearner> {
     }
 }
 
-/// The rows that a learner sees: those with a weight, and repeated ones where whole weights say so.
-struct Rows<'a> {
-    features: CowArray<'a, f32, Ix2>,
-    labels: Vec<bool>,
-    weights: Option<Vec<f32>>,
-    groups: Vec<u64>,
-    /// The input row of each row; `None` where they are the same.
-    inputs: Option<Vec<usize>>,
-    n_inputs: usize,
-}
-
-impl<'a> Rows<'a> {
-    /// A row of weight 0 is no row; and without groups, a row of weight 3 is three rows, each drawn by itself, as long as
-    /// all weights are whole and their sum is small. Otherwise weights multiply what a draw counts.
-    fn new(
-        features: ArrayView2<'a, f32>,
-        labels: Vec<bool>,
-        weights: Option<Vec<f32>>,
-        groups: Option<Vec<u64>>,
-    ) -> PyResult<Self> {
-        let n_inputs = features.nrows();
-        for (what, found) in [
-            ("labels", labels.len()),
-            ("sample weights", weights.as_ref().map_or(n_inputs, Vec::len)),
-            ("groups", groups.as_ref().map_or(n_inputs, Vec::len)),
-        ] {
-            if found != n_inputs {
-                return Err(FitError::new_err(format!("there are {found} {what} for {n_inputs} rows")));
-            }
-        }
-        let bad = weights.iter().flatten().enumerate().find(|(_, weight)| !(weight.is_finite() && **weight >= 0.0));
-        if let Some((row, weight)) = bad {
-            return Err(FitError::new_err(format!("sample weight of row {row} is {weight}; expected at least 0")));
-        }
-        let whole = weights.as_ref().filter(|weights| {
-            let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
-            groups.is_none() && weights.iter().all(|w| w.fract() == 0.0) && total <= MOST_COPIES * n_inputs as f64
-        });
-        let inputs: Option<Vec<usize>> = match (whole, &weights) {
-            (Some(weights), _) => {
-                let copies = |(row, &weight): (usize, &f32)| std::iter::repeat_n(row, weight as usize);
-                Some(weights.iter().enumerate().flat_map(copies).collect())
-            }
-            (None, Some(weights)) if weights.contains(&0.0) => {
-                Some((0..n_inputs).filter(|&row| weights[row] > 0.0).collect())
-            }
-            _ => None,
-        };
-        let is_whole = whole.is_some();
-        let weights = weights.filter(|_| !is_whole);
-        let features: CowArray<'a, f32, Ix2> = match &inputs {
-            Some(inputs) => features.select(Axis(0), inputs).into(),
-            None => features.into(),
-        };
-        let pick = |inputs: &[usize], values: &[f32]| inputs.iter().map(|&row| values[row]).collect::<Vec<f32>>();
-        let labels = match &inputs {
-            Some(inputs) => inputs.iter().map(|&row| labels[row]).collect(),
-            None => labels,
-        };
-        let weights = match &inputs {
-            Some(inputs) => weights.map(|weights| pick(inputs, &weights)),
-            None => weights,
-        };
-        let groups = match (groups, &inputs) {
-            (None, _) => groups_by_content(features.view(), &labels),
-            (Some(groups), Some(inputs)) => inputs.iter().map(|&row| groups[row]).collect(),
-            (Some(groups), None) => groups,
-        };
-        Ok(Self { features, labels, weights, groups, inputs, n_inputs })
-    }
-
-    /// Values by input row, from values by row: the mean where a row was repeated, NaN where it has no weight.
-    fn of_inputs(&self, values: &[f64]) -> Vec<f64> {
-        let Some(inputs) = &self.inputs else { return values.to_vec() };
-        let mut sums = vec![(0.0, 0_u32); self.n_inputs];
-        for (&input, &value) in inputs.iter().zip(values).filter(|(_, value)| !value.is_nan()) {
-            sums[input].0 += value;
-            sums[input].1 += 1;
-        }
-        sums.into_iter().map(|(sum, n)| if n == 0 { f64::NAN } else { sum / f64::from(n) }).collect()
-    }
-}
-
 /// What is fitted, and what becomes of it.
 struct Job<'a> {
     schema: &'a FeatureSchema,
@@ -261,14 +174,13 @@ struct Job<'a> {
     seed: u64,
 }
 
+fn fit_error(error: churn_model::fit::FitError) -> PyErr {
+    FitError::new_err(message(&error))
+}
+
 impl Job<'_> {
-    fn run(&self, rows: &Rows<'_>, progress: Progress<'_>) -> PyResult<(Vec<u8>, Candidate)> {
-        let fit_error = |error: churn_model::fit::FitError| FitError::new_err(message(&error));
-        let mut observations = Observations::new(self.schema, rows.features.view(), &rows.labels).map_err(fit_error)?;
-        if let Some(weights) = &rows.weights {
-            observations = observations.with_weights(weights).map_err(fit_error)?;
-        }
-        let observations = observations.with_groups(&rows.groups).map_err(fit_error)?;
+    fn run(&self, rows: &WeightedRows<'_>, progress: Progress<'_>) -> PyResult<(Vec<u8>, Candidate)> {
+        let observations = rows.observations(self.schema).map_err(fit_error)?;
         let mut candidates = Vec::with_capacity(self.learners.len());
         for learner in &self.learners {
             match learner.fit_candidate(&observations, self.calibration, &progress) {
@@ -281,21 +193,21 @@ impl Job<'_> {
         if candidates.is_empty() {
             return Err(FitError::new_err("there are too many columns, observations or nodes for every learner"));
         }
-        let kept = candidates.swap_remove(best_of(&candidates, &rows.labels));
+        let kept = candidates.swap_remove(best_of(&candidates, rows.labels()));
         let bytes = self.model(&kept, rows)?;
         Ok((bytes, kept))
     }
 
-    fn model(&self, kept: &Candidate, rows: &Rows<'_>) -> PyResult<Vec<u8>> {
-        let column = |position: usize| rows.features.column(position).to_vec();
+    fn model(&self, kept: &Candidate, rows: &WeightedRows<'_>) -> PyResult<Vec<u8>> {
+        let column = |position: usize| rows.features().column(position).to_vec();
         let features = self.schema.features().iter().enumerate();
         let references = features.map(|(at, feature)| ReferenceHistogram::of(feature, column(at))).collect();
-        let n_churned = rows.labels.iter().filter(|&&label| label).count() as u64;
+        let n_churned = rows.labels().iter().filter(|&&label| label).count() as u64;
         let card = ModelCard {
             algorithm: kept.algorithm.name().to_owned(),
             label: self.label.to_owned(),
             point_in_time: false,
-            n_observations: rows.labels.len() as u64,
+            n_observations: rows.labels().len() as u64,
             n_churned,
             seed: self.seed,
             hyperparameters: kept.hyperparameters.clone(),
@@ -309,11 +221,11 @@ impl Job<'_> {
         model.to_bytes().map_err(|error| FitError::new_err(message(&error)))
     }
 
-    fn threshold(&self, kept: &Candidate, rows: &Rows<'_>) -> PyResult<Threshold> {
+    fn threshold(&self, kept: &Candidate, rows: &WeightedRows<'_>) -> PyResult<Threshold> {
         if let Some(score) = self.threshold {
             return Ok(Threshold { score, rule: ThresholdRule::Fixed });
         }
-        let scored = kept.honest_scores.iter().zip(&rows.labels).filter(|(score, _)| !score.is_nan());
+        let scored = kept.honest_scores.iter().zip(rows.labels()).filter(|(score, _)| !score.is_nan());
         let (scores, labels): (Vec<f64>, Vec<bool>) = scored.map(|(&score, &label)| (score, label)).unzip();
         choose_threshold(self.rule, &scores, &labels)
             .map_err(|error| FitError::new_err(format!("no threshold can be chosen: {}", message(&error))))

@@ -1,4 +1,4 @@
-//! The native half of the Python package `churn_model`: one file per Python class, and no logic of its own.
+//! The native half of the Python package `churn_model`: one file per class or subject, and no logic of its own.
 //!
 //! Nothing here panics on input: whatever Python hands over is checked and refused as an exception that names the column
 //! or the argument. Long calls release the interpreter lock and end within a tenth of a second of an interrupt.
@@ -17,6 +17,7 @@ mod fit;
 mod input;
 mod interop;
 mod model;
+mod plain;
 mod record;
 mod running;
 mod simulate;

@@ -9,7 +9,7 @@ use arrow_array::builder::{Float64Builder, Int64Builder, StringBuilder, StringDi
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
 use arrow_schema::ArrowError;
-use churn_events::{Event, EventKind, JobStatus, ObservationDate, TenantAttributes, decode};
+use churn_events::{Event, FlatEvent, ObservationDate, decode};
 use churn_simulator::{Format, Scenario, TruthPlan, World, WorldOptions, replay, write_log, write_table, write_truth};
 use pyo3::prelude::*;
 
@@ -185,17 +185,17 @@ impl Columns {
         self.id.append_value(&event.id);
         self.source.append_value(&event.source);
         self.tenant.append_value(&event.tenant);
-        let carried = Carried::of(&event.kind);
-        self.event_type.append_value(carried.event_type);
-        self.user_id.append_option(carried.user);
-        self.session_id.append_option(carried.session);
-        self.job_id.append_option(carried.job);
-        self.status.append_option(carried.status);
-        self.servers.append_option(carried.servers);
-        self.data_size.append_option(carried.data_size);
-        self.amount.append_option(carried.amount);
-        self.reason.append_option(carried.reason);
-        let attributes = carried.attributes;
+        let flat = FlatEvent::of(&event.kind);
+        self.event_type.append_value(flat.event_type);
+        self.user_id.append_option(flat.user);
+        self.session_id.append_option(flat.session);
+        self.job_id.append_option(flat.job);
+        self.status.append_option(flat.status);
+        self.servers.append_option(flat.servers);
+        self.data_size.append_option(flat.data_size);
+        self.amount.append_option(flat.amount);
+        self.reason.append_option(flat.reason);
+        let attributes = flat.attributes;
         self.company.append_option(attributes.and_then(|of| of.company.as_deref()));
         self.industry.append_option(attributes.and_then(|of| of.industry.as_deref()));
         self.revenue.append_option(attributes.and_then(|of| of.revenue));
@@ -228,66 +228,5 @@ impl Columns {
             ("sentiment", Arc::new(self.sentiment.finish())),
             ("monthly_charge", Arc::new(self.monthly_charge.finish())),
         ])
-    }
-}
-
-/// What an event carries beside what all events have.
-#[derive(Default)]
-struct Carried<'a> {
-    event_type: &'static str,
-    user: Option<&'a str>,
-    session: Option<&'a str>,
-    job: Option<&'a str>,
-    status: Option<&'static str>,
-    servers: Option<i64>,
-    data_size: Option<i64>,
-    amount: Option<f64>,
-    reason: Option<&'a str>,
-    attributes: Option<&'a TenantAttributes<'a>>,
-}
-
-impl<'a> Carried<'a> {
-    fn of(kind: &'a EventKind<'a>) -> Self {
-        let none = Self::default();
-        let session = |event_type, user: &'a str, session: &'a str| Self {
-            event_type,
-            user: Some(user),
-            session: Some(session),
-            ..Self::default()
-        };
-        match kind {
-            EventKind::TenantCreated(attributes) => {
-                Self { event_type: "tenant.created", attributes: Some(attributes), ..none }
-            }
-            EventKind::TenantUpdated(attributes) => {
-                Self { event_type: "tenant.updated", attributes: Some(attributes), ..none }
-            }
-            EventKind::TenantBilled { amount } => {
-                Self { event_type: "tenant.billed", amount: Some(amount.dollars()), ..none }
-            }
-            EventKind::TenantCancelled { reason } => {
-                Self { event_type: "tenant.cancelled", reason: reason.as_deref(), ..none }
-            }
-            EventKind::UserAdded { user } => Self { event_type: "user.added", user: Some(user), ..none },
-            EventKind::UserDeleted { user } => Self { event_type: "user.deleted", user: Some(user), ..none },
-            EventKind::UserLogin { user, session: of } => session("user.login", user, of),
-            EventKind::UserLogoff { user, session: of } => session("user.logoff", user, of),
-            EventKind::UserSessionTimeout { user, session: of } => session("user.sessionTimeout", user, of),
-            EventKind::JobSubmitted { job, user, servers, data_size } => Self {
-                event_type: "job.submitted",
-                user: Some(user),
-                job: Some(job),
-                servers: Some((*servers).into()),
-                data_size: i64::try_from(*data_size).ok(),
-                ..none
-            },
-            EventKind::JobTerminated { job, status } => {
-                let status = if *status == JobStatus::Failed { "failed" } else { "succeeded" };
-                Self { event_type: "job.terminated", job: Some(job), status: Some(status), ..none }
-            }
-            EventKind::JobCancelled { job } => Self { event_type: "job.cancelled", job: Some(job), ..none },
-            // The simulator makes no other events.
-            _ => none,
-        }
     }
 }

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
-use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema};
 use churn_events::{LogOptions, LogReport, ObservationDate, Timestamp};
 use churn_features::{
@@ -25,6 +24,7 @@ use crate::error::{ColumnError, EventError, event_error};
 use crate::event_log::{Chunks, Part, Progress, Source, read, read_again};
 use crate::event_rows::EventRows;
 use crate::feature_columns::{features_table, observations_table};
+use crate::plain::plain;
 use crate::running::{Raised, run, take_raised};
 use crate::table::{Table, arrow_error};
 
@@ -521,18 +521,22 @@ fn states_table(store: &churn_features::FeatureStore) -> PyResult<Table> {
 }
 
 fn merge_states(store: &mut churn_features::FeatureStore, batch: &RecordBatch) -> PyResult<()> {
-    let column = |name: &str, kind| {
+    let column = |name: &str, kind: &DataType| {
         let column = batch.column_by_name(name);
         let column =
             column.ok_or_else(|| ColumnError::new_err(format!("a table of states needs a column {name:?}")))?;
-        let column = cast(column, &kind).map_err(arrow_error)?;
+        let column = plain(column).map_err(arrow_error)?;
+        if column.data_type() != kind {
+            let found = column.data_type();
+            return Err(ColumnError::new_err(format!("column {name:?} of the states is {found}; expected {kind}")));
+        }
         if column.null_count() > 0 {
             return Err(ColumnError::new_err(format!("column {name:?} of the states has nulls")));
         }
         Ok(column)
     };
-    let (tenants, states) = (column("tenant", DataType::LargeUtf8)?, column("state", DataType::LargeBinary)?);
-    let (tenants, states) = (tenants.as_string::<i64>(), states.as_binary::<i64>());
+    let (tenants, states) = (column("tenant", &DataType::Utf8View)?, column("state", &DataType::BinaryView)?);
+    let (tenants, states) = (tenants.as_string_view(), states.as_binary_view());
     for (tenant, state) in tenants.iter().zip(states).filter_map(|(tenant, state)| Some((tenant?, state?))) {
         let wrong =
             |error: churn_features::Error| EventError::new_err(format!("the state of tenant {tenant:?}: {error}"));

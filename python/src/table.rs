@@ -4,22 +4,23 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
+use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType,
     UInt32Type,
 };
-use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
-use arrow_cast::cast;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchIterator, downcast_dictionary_array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef, TimeUnit};
 use numpy::datetime::{Datetime, units};
 use numpy::{Element, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
-use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
+use pyo3_arrow::ffi::to_schema_pycapsule;
 use pyo3_arrow::input::AnyRecordBatch;
 
 use crate::error::{ChurnError, ColumnError};
+use crate::plain::plain;
 
 /// How cells are put into words.
 static OPTIONS: FormatOptions<'static> = FormatOptions::new();
@@ -104,18 +105,16 @@ impl Table {
         let text =
             |text: Option<&str>| text.map_or_else(|| py.None(), |text| PyString::new(py, text).into_any().unbind());
         self.objects(py, column, |chunk, values| {
-            let DataType::Dictionary(..) = chunk.data_type() else {
-                let texts = cast(chunk, &DataType::Utf8).map_err(arrow_error)?;
-                values.extend(texts.as_string::<i32>().iter().map(text));
-                return Ok(());
-            };
+            let (keys, texts) = downcast_dictionary_array!(
+                chunk => (chunk.keys_iter().collect::<Vec<_>>(), plain(chunk.values()).map_err(arrow_error)?),
+                _ => {
+                    values.extend(plain(chunk).map_err(arrow_error)?.as_string_view().iter().map(text));
+                    return Ok(());
+                }
+            );
             // Each text of the dictionary becomes one object, whatever the number of rows that share it.
-            let dictionary = chunk.as_any_dictionary();
-            let texts = cast(dictionary.values(), &DataType::Utf8).map_err(arrow_error)?;
-            let texts: Vec<Py<PyAny>> = texts.as_string::<i32>().iter().map(text).collect();
-            let keys = cast(dictionary.keys(), &DataType::Int64).map_err(arrow_error)?;
-            let of_key = |key: Option<i64>| key.map_or_else(|| py.None(), |key| texts[key as usize].clone_ref(py));
-            values.extend(keys.as_primitive::<Int64Type>().iter().map(of_key));
+            let texts: Vec<Py<PyAny>> = texts.as_string_view().iter().map(text).collect();
+            values.extend(keys.into_iter().map(|key| key.map_or_else(|| py.None(), |key| texts[key].clone_ref(py))));
             Ok(())
         })
     }
@@ -163,10 +162,10 @@ impl Table {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        let rows = Field::new_struct("", self.schema.fields().clone(), false);
-        let rows = Arc::new(rows.with_metadata(self.schema.metadata().clone()));
-        let arrays = self.batches.clone().into_iter().map(|batch| Ok(Arc::new(StructArray::from(batch)) as ArrayRef));
-        Ok(to_stream_pycapsule(py, Box::new(ArrayIterator::new(arrays, rows)), requested_schema)?)
+        // The interface lets whoever asks convert what comes. Doing it here would bring in every conversion of Arrow's.
+        let _ = requested_schema;
+        let batches = RecordBatchIterator::new(self.batches.clone().into_iter().map(Ok), Arc::clone(&self.schema));
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(batches)), c"arrow_array_stream")
     }
 
     /// Some of the columns, in the order given.

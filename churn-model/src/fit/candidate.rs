@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::RandomForestLearner;
-use super::{CalibratorLearner, DecisionTreeLearner, FitError, LinearLearner, Observations, Progress};
+use super::{
+    CalibratorLearner, DecisionTreeLearner, FitError, LinearLearner, Observations, Progress, RandomForestLearner,
+};
 use crate::calibrator::{Calibrator, RawScale};
 use crate::model::ModelKind;
 

@@ -4,7 +4,6 @@ mod bins;
 mod calibrator;
 mod candidate;
 mod cholesky;
-mod content;
 mod design;
 mod forest;
 mod grow;
@@ -18,11 +17,11 @@ mod progress;
 mod random;
 mod split;
 mod tree;
+mod weighted_rows;
 mod weights;
 
 pub use calibrator::CalibratorLearner;
 pub use candidate::{Algorithm, Candidate, Learner, best_of};
-pub use content::groups_by_content;
 pub use forest::{FittedForest, ForestTrial, RandomForestLearner};
 pub use linear::{FittedLinear, LinearLearner, LinearTrial};
 #[cfg(feature = "linfa")]
@@ -30,4 +29,5 @@ pub use linfa::{LinfaError, linfa_schema};
 pub use observations::{FitError, Observations};
 pub use progress::{Progress, Step};
 pub use tree::{DecisionTreeLearner, FittedTree, TreeTrial};
+pub use weighted_rows::WeightedRows;
 pub use weights::ClassWeight;

@@ -1,3 +1,5 @@
+//! How far a learner is, and whether it shall stop.
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::FitError;

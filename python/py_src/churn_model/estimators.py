@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import numbers
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from churn_model import _native
+from churn_model._column_names import check_names, column_names, is_record
+from churn_model._fit_arguments import group_numbers, label_flags, options, row_weights, seed_number
 from churn_model._native import Campaign, FitError
-from churn_model.missing import is_missing
 from churn_model.model import Model
 from churn_model.progress import steps
 
@@ -34,14 +34,6 @@ else:
         from churn_model._without_sklearn import ClassifierMixin as _ClassifierMixin
 
 __all__ = ["ChurnClassifier", "DecisionTreeClassifier", "LinearClassifier", "RandomForestClassifier"]
-
-# What every learner is passed; an estimator has the ones that are its parameters.
-_REAL_OPTIONS = ("complexity", "penalty", "l1_ratio")
-_OPTIONS = ("n_trees", "max_depth", "min_leaf", "features_per_split", "complexity", "penalty", "l1_ratio")
-
-
-# Labels that say what they are.
-_CHURN_WORDS = ("1", "churn", "churned", "cancelled", "left", "true", "t", "yes", "y")
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -98,21 +90,21 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
             raise FitError(
                 f"Found array with {n_rows} sample(s) (shape=({n_rows}, ...)) while a minimum of 2 is required."
             )
-        classes, labels = _labels(y, n_rows)
-        weights = self._weights(labels, classes, sample_weight, n_rows)
+        classes, labels = label_flags(y, n_rows)
+        weights = row_weights(self.class_weight, labels, classes, sample_weight)
         with steps(self.progress, getattr(self, "n_trees", None), f"fitting {type(self).__name__}") as step:
             model_bytes, info = _native.fit(
                 self._algorithm,
                 features,
                 labels,
-                {name: _option(name, getattr(self, name, None)) for name in _OPTIONS},
+                options(self),
                 weights=weights,
-                groups=None if groups is None else _group_numbers(groups, n_rows),
+                groups=None if groups is None else group_numbers(groups, n_rows),
                 calibration=self.calibration,
                 threshold=self.threshold,
                 campaign=self.campaign,
                 label=f"{classes[1]!s} rather than {classes[0]!s}",
-                seed=_seed(self.seed),
+                seed=seed_number(self.seed),
                 n_jobs=self.n_jobs,
                 progress=step,
             )
@@ -121,7 +113,7 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
         self.model_ = Model.from_bytes(model_bytes)
         self.classes_ = classes
         self.n_features_in_ = len(features.feature_names)
-        if features.has_names and (_column_names(X) is not None or _is_record(X)):
+        if features.has_names and (column_names(X) is not None or is_record(X)):
             self.feature_names_in_ = np.array(features.feature_names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
@@ -163,10 +155,10 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
     def _input(self, X: Any) -> Any:
         """What the model is to score, after the checks that scikit-learn's estimators make."""
         name = type(self).__name__
-        names, fitted_names = _column_names(X), getattr(self, "feature_names_in_", None)
-        if fitted_names is not None and (names is not None or _is_record(X)):
+        names, fitted_names = column_names(X), getattr(self, "feature_names_in_", None)
+        if fitted_names is not None and (names is not None or is_record(X)):
             if names is not None:
-                _check_names(names, list(fitted_names))
+                check_names(names, list(fitted_names))
             return X
         if fitted_names is not None:
             message = f"X does not have valid feature names, but {name} was fitted with feature names"
@@ -190,29 +182,6 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
                 f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments before "
                 "using this estimator."
             )
-
-    def _weights(
-        self, labels: NDArray[np.bool_], classes: NDArray[Any], sample_weight: ArrayLike | None, n_rows: int
-    ) -> NDArray[np.float32] | None:
-        weights = None
-        if sample_weight is not None:
-            weights = np.asarray(sample_weight, dtype=np.float64)
-            if weights.ndim == 0:
-                weights = np.full(n_rows, float(weights))
-            if weights.ndim != 1:
-                raise FitError("Sample weights must be 1D array or scalar")
-            if len(weights) != n_rows:
-                raise FitError(f"sample_weight.shape == {weights.shape}, expected {(n_rows,)}!")
-            if not (np.isfinite(weights) & (weights >= 0)).all():
-                raise FitError("a sample weight is negative, NaN or infinite; expected 0 or more")
-            for value, is_in in ((classes[1], labels), (classes[0], ~labels)):
-                if not (weights[is_in] > 0).any():
-                    raise FitError(f"class {value!s} has no row whose weight is not zero; a model needs two classes")
-        if self.class_weight is None:
-            return None if weights is None else weights.astype(np.float32)
-        factors = _class_factors(self.class_weight, labels, classes, weights)
-        weights = np.ones(n_rows) if weights is None else weights
-        return (weights * np.where(labels, factors[1], factors[0])).astype(np.float32)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
@@ -464,148 +433,9 @@ class ChurnClassifier(_Classifier):
         self.progress = progress
 
 
-def _option(name: str, value: Any) -> int | float | None:
-    """A hyperparameter, as a number that Rust can judge."""
-    if value is None:
-        return None
-    if name in _REAL_OPTIONS:
-        if isinstance(value, numbers.Real) and not isinstance(value, bool):
-            return float(value)
-        raise FitError(f"{name} is {value!r}; expected a number")
-    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if is_whole and 0 <= int(value) < 2**32:
-        return int(value)
-    raise FitError(f"{name} is {value!r}; expected a whole number of at least 1")
-
-
-def _labels(y: ArrayLike, n_rows: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    if y is None:
-        raise FitError("requires y to be passed, but the target y is None")
-    values = np.asarray(y)
-    if values.ndim == 2 and values.shape[1] == 1:
-        warnings.warn(_data_conversion(), stacklevel=4, category=_data_conversion_warning())
-        values = values.ravel()
-    if values.ndim != 1:
-        raise FitError(f"y should be a 1d array, got an array of shape {values.shape} instead")
-    if len(values) != n_rows:
-        raise FitError(f"Found input variables with inconsistent numbers of samples: [{n_rows}, {len(values)}]")
-    if values.dtype.kind == "f":
-        if not np.isfinite(values).all():
-            raise FitError("y holds NaN or infinity; an observation without a label cannot be fitted on")
-        if (values != np.floor(values)).any():
-            raise FitError("Unknown label type: continuous; a label is one of two classes")
-    if values.dtype.kind == "O" and any(is_missing(value) for value in values.tolist()):
-        raise FitError("y holds missing values; an observation without a label cannot be fitted on")
-    try:
-        classes = np.unique(values)
-    except TypeError as error:
-        raise FitError(f"y mixes values of different types: {error}") from error
-    if len(classes) > 2:
-        raise FitError(
-            "Only binary classification is supported. The type of the target is multiclass: there are "
-            f"{len(classes)} classes"
-        )
-    if len(classes) < 2:
-        raise FitError(f"there is one class only, {classes[0]!s}; a model needs two classes")
-    if isinstance(classes[1], str) and classes[1].lower() not in _CHURN_WORDS:
-        warnings.warn(
-            f"label {str(classes[1])!r} is taken for churn and {str(classes[0])!r} for staying, by the alphabet; pass "
-            f"booleans (such as y == {str(classes[0])!r}) if it is the other way round",
-            UserWarning,
-            stacklevel=4,
-        )
-    return classes, np.ascontiguousarray(values == classes[1])
-
-
-def _data_conversion() -> str:
-    return "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples,)."
-
-
-def _data_conversion_warning() -> type[Warning]:
-    try:
-        from sklearn.exceptions import DataConversionWarning
-    except ImportError:
-        return UserWarning
-    return DataConversionWarning  # type: ignore[no-any-return]
-
-
 def _not_fitted(message: str) -> Exception:
     try:
         from sklearn.exceptions import NotFittedError as SklearnNotFittedError
     except ImportError:
         return NotFittedError(message)
     return SklearnNotFittedError(message)  # type: ignore[no-any-return]
-
-
-def _class_factors(
-    class_weight: Any, labels: NDArray[np.bool_], classes: NDArray[Any], weights: NDArray[np.float64] | None
-) -> tuple[float, float]:
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise FitError(f"class_weight is {class_weight!r}; expected a dict, 'balanced' or None")
-        n_churned = float(labels.sum())
-        return len(labels) / (2 * (len(labels) - n_churned)), len(labels) / (2 * n_churned)
-    if not isinstance(class_weight, Mapping):
-        raise FitError(f"class_weight is {class_weight!r}; expected a dict, 'balanced' or None")
-    by_class = dict(class_weight)
-    unknown = [label for label in by_class if label not in classes.tolist()]
-    if unknown:
-        raise FitError(f"class_weight names {unknown}; the classes are {classes.tolist()}")
-    stayed, churned = classes.tolist()
-    return float(by_class.get(stayed, 1.0)), float(by_class.get(churned, 1.0))
-
-
-def _group_numbers(groups: ArrayLike, n_rows: int) -> NDArray[np.uint64]:
-    values = np.asarray(groups)
-    if values.ndim != 1 or len(values) != n_rows:
-        raise FitError(f"groups has shape {values.shape}, expected {(n_rows,)}")
-    if any(is_missing(value) for value in values.tolist()):
-        raise FitError("groups holds missing values; every row belongs to some group")
-    if len(np.unique(values)) < 2:
-        raise FitError("groups holds one group only; scores of rows that a model had not seen need two")
-    if values.dtype.kind in "iu":
-        return values.astype(np.uint64)
-    return _native.group_numbers([str(value) for value in values.tolist()])
-
-
-def _seed(seed: Any) -> int:
-    if isinstance(seed, (int, np.integer)) and 0 <= int(seed) < 2**64:
-        return int(seed)
-    raise FitError(f"seed is {seed!r}; expected a whole number of at least 0")
-
-
-def _column_names(X: Any) -> list[str] | None:
-    """Names of the columns of a frame, where all are strings."""
-    names = getattr(X, "column_names", None)
-    names = getattr(X, "columns", None) if names is None else names
-    if names is None or callable(names):
-        return None
-    names = list(names)
-    return names if names and all(isinstance(name, str) for name in names) else None
-
-
-def _is_record(X: Any) -> bool:
-    """Whether X is a dict of columns or a list of dicts."""
-    if isinstance(X, Mapping):
-        return True
-    return isinstance(X, (list, tuple)) and bool(X) and isinstance(X[0], Mapping)
-
-
-def _check_names(names: list[str], fitted: list[str]) -> None:
-    if names == fitted:
-        return
-    unexpected, missing = sorted(set(names) - set(fitted)), sorted(set(fitted) - set(names))
-    message = "The feature names should match those that were passed during fit.\n"
-    if unexpected:
-        message += "Feature names unseen at fit time:\n" + _listed(unexpected)
-    if missing:
-        message += "Feature names seen at fit time, yet now missing:\n" + _listed(missing)
-    if not missing and not unexpected:
-        message += "Feature names must be in the same order as they were in fit.\n"
-    raise _native.ColumnError(message)
-
-
-def _listed(names: list[str]) -> str:
-    most = 5
-    shown = "".join(f"- {name}\n" for name in names[:most])
-    return shown + ("- ...\n" if len(names) > most else "")

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from churn_model import _native
+from churn_model._missing import is_missing
 from churn_model._native import Campaign, ChurnError
 from churn_model.metrics import as_labels, as_scores
-from churn_model.missing import is_missing
 from churn_model.plan import ObservationPlan
 from churn_model.report import EvaluationReport
 

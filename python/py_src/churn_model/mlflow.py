@@ -14,6 +14,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +36,12 @@ FLAVOR_NAME = "churn_model"
 _FILE = "model.safetensors"
 
 
-def _needs_mlflow(error: ImportError) -> ImportError:
-    return ImportError(f"{error}; churn_model.mlflow needs MLflow: pip install 'churn-model[mlflow]'")
+@contextmanager
+def _needing_mlflow() -> Generator[None, None, None]:
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(f"{error}; churn_model.mlflow needs MLflow: pip install 'churn-model[mlflow]'") from error
 
 
 def signature_of(model: Model) -> ModelSignature:
@@ -54,11 +60,9 @@ def signature_of(model: Model) -> ModelSignature:
     mlflow.models.ModelSignature
         Inputs in schema order; one output, the score.
     """
-    try:
+    with _needing_mlflow():
         from mlflow.models import ModelSignature
         from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
-    except ImportError as error:
-        raise _needs_mlflow(error) from error
     any_type = AnyType()
     inputs: list[ColSpec | TensorSpec] = [ColSpec(any_type, name) for name in model.feature_names]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec(DataType.double, "score")]))
@@ -95,11 +99,9 @@ def save_model(
     ImportError
         When MLflow is not installed.
     """
-    try:
+    with _needing_mlflow():
         import mlflow.models
         import mlflow.pyfunc
-    except ImportError as error:
-        raise _needs_mlflow(error) from error
     entry = mlflow_model if mlflow_model is not None else mlflow.models.Model()
     entry.add_flavor(FLAVOR_NAME, data=f"data/{_FILE}", version=__version__, model_id=model.id)
     with tempfile.TemporaryDirectory() as folder:
@@ -138,10 +140,8 @@ def log_model(model: Model, name: str = "model", **options: Any) -> ModelInfo:
     ImportError
         When MLflow is not installed.
     """
-    try:
+    with _needing_mlflow():
         import mlflow.models
-    except ImportError as error:
-        raise _needs_mlflow(error) from error
     flavor = sys.modules[__name__]
     info: ModelInfo = mlflow.models.Model.log(artifact_path=None, name=name, flavor=flavor, model=model, **options)
     return info
@@ -169,12 +169,10 @@ def load_model(model_uri: str, dst_path: str | None = None) -> Model:
     ModelFileError
         When the model file is damaged.
     """
-    try:
+    with _needing_mlflow():
         import mlflow.artifacts
         import mlflow.models
         from mlflow.exceptions import MlflowException
-    except ImportError as error:
-        raise _needs_mlflow(error) from error
     folder = mlflow.artifacts.download_artifacts(artifact_uri=model_uri, dst_path=dst_path)
     flavors = mlflow.models.Model.load(folder).flavors
     if FLAVOR_NAME not in flavors:

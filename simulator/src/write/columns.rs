@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use churn_events::{EventKind, JobStatus, WholeFile};
+use churn_events::{FlatEvent, WholeFile};
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
@@ -162,43 +162,8 @@ impl Columns {
         self.id.push(text(&event.id));
         self.source.push(text(&event.source));
         self.tenant.push(text(&event.tenant));
-        let mut fields = Fields::default();
-        let name = match &event.kind {
-            EventKind::TenantCreated(attributes) | EventKind::TenantUpdated(attributes) => {
-                fields.attributes = Some(attributes);
-                if matches!(event.kind, EventKind::TenantCreated(_)) { "tenant.created" } else { "tenant.updated" }
-            }
-            EventKind::TenantBilled { amount } => {
-                fields.amount = Some(amount.dollars());
-                "tenant.billed"
-            }
-            EventKind::TenantCancelled { reason } => {
-                fields.reason = reason.as_deref();
-                "tenant.cancelled"
-            }
-            EventKind::UserAdded { user } => fields.user("user.added", user),
-            EventKind::UserDeleted { user } => fields.user("user.deleted", user),
-            EventKind::UserLogin { user, session } => fields.session("user.login", user, session),
-            EventKind::UserLogoff { user, session } => fields.session("user.logoff", user, session),
-            EventKind::UserSessionTimeout { user, session } => fields.session("user.sessionTimeout", user, session),
-            EventKind::JobSubmitted { job, user, servers, data_size } => {
-                fields.job = Some(job);
-                fields.servers = Some(i64::from(*servers));
-                fields.data_size = i64::try_from(*data_size).ok();
-                fields.user("job.submitted", user)
-            }
-            EventKind::JobTerminated { job, status } => {
-                fields.job = Some(job);
-                fields.status = Some(if *status == JobStatus::Failed { "failed" } else { "succeeded" });
-                "job.terminated"
-            }
-            EventKind::JobCancelled { job } => {
-                fields.job = Some(job);
-                "job.cancelled"
-            }
-            _ => unreachable!("the simulator makes no other events"),
-        };
-        self.r#type.push(text(name));
+        let fields = FlatEvent::of(&event.kind);
+        self.r#type.push(text(fields.event_type));
         self.user_id.push(fields.user.and_then(text));
         self.session_id.push(fields.session.and_then(text));
         self.job_id.push(fields.job.and_then(text));
@@ -215,31 +180,5 @@ impl Columns {
         self.sentiment.push(attributes.and_then(|attributes| attributes.sentiment));
         self.monthly_charge
             .push(attributes.and_then(|attributes| attributes.monthly_charge).map(|charge| charge.dollars()));
-    }
-}
-
-/// What an event has beside what all events have.
-#[derive(Default)]
-struct Fields<'a> {
-    user: Option<&'a str>,
-    session: Option<&'a str>,
-    job: Option<&'a str>,
-    status: Option<&'a str>,
-    servers: Option<i64>,
-    data_size: Option<i64>,
-    amount: Option<f64>,
-    reason: Option<&'a str>,
-    attributes: Option<&'a churn_events::TenantAttributes<'a>>,
-}
-
-impl<'a> Fields<'a> {
-    fn user(&mut self, name: &'static str, user: &'a str) -> &'static str {
-        self.user = Some(user);
-        name
-    }
-
-    fn session(&mut self, name: &'static str, user: &'a str, session: &'a str) -> &'static str {
-        self.session = Some(session);
-        self.user(name, user)
     }
 }
