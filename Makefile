@@ -3,7 +3,7 @@
 VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm
 
-.PHONY: check test test-python test-spark test-wheels wheels notebooks docs bench peers peers-score peers-features \
+.PHONY: check test test-python test-spark test-flink test-wheels wheels notebooks docs bench peers peers-score peers-features \
 	peers-python one-row-python real-logs golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
@@ -26,7 +26,7 @@ test: $(VENV)/cloudevents
 # The Python package, with the newest libraries and the estimators with the oldest.
 test-python: $(VENV)/newest/installed $(VENV)/oldest/installed
 	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
-	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m "not spark"
+	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m "not spark and not flink"
 	cd python && PYTHONPATH=py_src ../$(VENV)/oldest/bin/python -m pytest -q tests/test_estimators.py tests/test_from_sklearn.py
 
 # Spark, on this machine; needs Java 17.
@@ -34,6 +34,11 @@ test-spark: $(VENV)/newest/installed
 	$(VENV)/newest/bin/pip install --quiet pyspark==4.3.0
 	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
 	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m spark
+
+# Flink, on this machine; needs Java 17, and brings its own older libraries.
+test-flink: $(VENV)/newest/installed $(VENV)/flink/installed
+	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
+	cd python && PYTHONPATH=py_src ../$(VENV)/flink/bin/python -m pytest -q -m flink tests/test_flink.py
 
 # Wheels for the Python at hand and for every CPython from 3.10 on, in target/wheels.
 wheels: $(VENV)/newest/installed
@@ -111,6 +116,11 @@ $(VENV)/newest/installed: python/requirements-test.txt
 $(VENV)/oldest/installed: python/requirements-oldest.txt
 	python3 -m venv $(VENV)/oldest
 	$(VENV)/oldest/bin/pip install --quiet -r python/requirements-oldest.txt
+	touch $@
+
+$(VENV)/flink/installed:
+	python3 -m venv $(VENV)/flink
+	$(VENV)/flink/bin/pip install --quiet apache-flink==2.3.0 pytest
 	touch $@
 
 $(VENV)/peers-python/installed: benches/python/requirements.txt

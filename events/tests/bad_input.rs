@@ -219,6 +219,17 @@ fn damaged_compression_is_reported() {
 }
 
 #[test]
+fn parquet_is_refused_by_name_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let parquet = write(folder.path(), "month.parquet", b"PAR1\x15\x04\nPAR1");
+    let log = write(folder.path(), "other", &json_lines(&[login(1, 0, 50_000)]));
+    let error = read_log(&[log, parquet], &LogOptions::default(), |_| panic!("no event is handed on")).unwrap_err();
+    let message =
+        format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default());
+    assert!(message.contains("month.parquet") && message.contains("is Parquet; expected"), "{message}");
+}
+
+#[test]
 fn interleaved_garbage_is_set_aside_byte_for_byte() {
     let folder = tempfile::tempdir().unwrap();
     let good: Vec<_> = (0..500).map(|number| login(1, number, number as i64)).collect();

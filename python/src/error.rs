@@ -1,6 +1,7 @@
 //! Errors as Python exceptions.
 
 use std::error::Error;
+use std::io;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyValueError};
@@ -30,13 +31,7 @@ pub(crate) fn message(error: &(dyn Error + 'static)) -> String {
 
 /// An error about a model file; those of the file system stay `OSError`, as Python's own functions raise them.
 pub(crate) fn file_error(error: &(dyn Error + 'static)) -> PyErr {
-    match chain(error).find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
-        Some(io) => match io.raw_os_error() {
-            Some(number) => PyOSError::new_err((number, message(error))),
-            None => PyOSError::new_err(message(error)),
-        },
-        None => ModelFileError::new_err(message(error)),
-    }
+    os_error(error).unwrap_or_else(|| ModelFileError::new_err(message(error)))
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -50,9 +45,16 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 
 /// An error about events; those of the file system stay `OSError`.
 pub(crate) fn event_error(error: &(dyn Error + 'static)) -> PyErr {
-    let io = chain(error).find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    match io.and_then(std::io::Error::raw_os_error) {
-        Some(number) => PyOSError::new_err((number, message(error))),
-        None => EventError::new_err(message(error)),
-    }
+    os_error(error).unwrap_or_else(|| EventError::new_err(message(error)))
+}
+
+/// The `OSError` that Python's own functions raise for the same; `None` where the file system is not to blame.
+fn os_error(error: &(dyn Error + 'static)) -> Option<PyErr> {
+    let io = chain(error).find_map(|cause| cause.downcast_ref::<io::Error>())?;
+    let number = io.raw_os_error().or(match io.kind() {
+        io::ErrorKind::NotFound => Some(2),
+        io::ErrorKind::PermissionDenied => Some(13),
+        _ => None,
+    });
+    number.map(|number| PyOSError::new_err((number, message(error))))
 }

@@ -59,7 +59,7 @@ pub(crate) fn contributions<'py>(
 
 /// The `k` largest contributions to the raw score of each row, in words.
 #[pyfunction]
-#[pyo3(signature = (model, matrix, *, k = 3, n_jobs = None))]
+#[pyo3(signature = (model, matrix, *, k, n_jobs = None))]
 pub(crate) fn reasons(
     py: Python<'_>,
     model: &Model,

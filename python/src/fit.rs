@@ -17,6 +17,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::campaign::Campaign;
 use crate::error::{FitError, message};
 use crate::features::{Features, refuse_infinite};
+use crate::model::threshold_of;
 use crate::running::{Raised, note_raised, run, take_raised};
 
 /// Fits one learner of a kind, or all and keeps the best (`auto`), calibrates it and chooses its threshold.
@@ -49,6 +50,7 @@ pub(crate) fn fit<'py>(
     }
     let learners = learners(algorithm, &options, seed)?;
     let calibration = calibration_of(calibration)?;
+    let threshold = threshold.map(threshold_of).transpose()?;
     let rule = match threshold {
         Some(_) => ThresholdRule::Fixed,
         None => {

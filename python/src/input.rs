@@ -1,4 +1,5 @@
-//! Which way data come in: NumPy by its buffer, pandas column by column, everything else as an Arrow stream.
+//! Which way data come in: NumPy by its buffer, pandas column by column, what has an Arrow stream by that, and dicts and
+//! lists value by value.
 
 use ndarray::Array2;
 use numpy::{PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods};

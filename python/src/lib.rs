@@ -48,7 +48,7 @@ mod _native {
     #[pymodule_export]
     use crate::interop::{from_lightgbm, from_parts, from_xgboost, parts, revised};
     #[pymodule_export]
-    use crate::model::{Model, UnseenLevelWarning};
+    use crate::model::{Model, UnseenLevelWarning, is_record};
     #[pymodule_export]
     use crate::simulate::{simulate, simulate_companies};
     #[pymodule_export]

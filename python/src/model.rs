@@ -13,10 +13,10 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple, PyType};
 use pyo3::{create_exception, intern};
 
-use crate::error::{ColumnError, ModelFileError, file_error, message};
+use crate::error::{ChurnError, ColumnError, ModelFileError, file_error, message};
 use crate::features::{Matched, Unseen, match_to, refuse_infinite, schema_list};
 use crate::record::{RecordReader, number};
-use crate::running::run;
+use crate::running::{check_jobs, run};
 
 create_exception!(
     churn_model,
@@ -119,7 +119,7 @@ impl Model {
         if records.read(record, &mut row)? { self.score_row(&row).map(Some) } else { Ok(None) }
     }
 
-    fn matched<'py>(&self, data: &Bound<'py, PyAny>, unseen: &str) -> PyResult<Matched<'py>> {
+    fn matched<'py>(&self, data: &Bound<'py, PyAny>, unseen: OnUnseen) -> PyResult<Matched<'py>> {
         let matched = match_to(self.model.schema(), data)?;
         if let Some(found) = matched.unseen() {
             report_unseen(data.py(), found, unseen)?;
@@ -128,8 +128,27 @@ impl Model {
     }
 }
 
-fn report_unseen(py: Python<'_>, unseen: &Unseen, mode: &str) -> PyResult<()> {
-    if mode == "ignore" {
+/// What becomes of levels that a model was not fitted on; they are missing in any case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnUnseen {
+    Warn,
+    Ignore,
+    Refuse,
+}
+
+impl OnUnseen {
+    fn of(mode: &str) -> PyResult<Self> {
+        match mode {
+            "warn" => Ok(Self::Warn),
+            "ignore" => Ok(Self::Ignore),
+            "error" => Ok(Self::Refuse),
+            _ => Err(ColumnError::new_err(format!("unseen is {mode:?}; expected \"warn\", \"ignore\" or \"error\""))),
+        }
+    }
+}
+
+fn report_unseen(py: Python<'_>, unseen: &Unseen, mode: OnUnseen) -> PyResult<()> {
+    if mode == OnUnseen::Ignore {
         return Ok(());
     }
     let part = |(name, levels): (&String, &std::collections::BTreeMap<String, u64>)| {
@@ -139,16 +158,12 @@ fn report_unseen(py: Python<'_>, unseen: &Unseen, mode: &str) -> PyResult<()> {
     };
     let parts: Vec<String> = unseen.iter().map(part).collect();
     let text = format!("levels that the model was not fitted on: {}", parts.join("; "));
-    match mode {
-        "warn" => {
-            let text = std::ffi::CString::new(format!("{text}; scored as missing").replace('\0', "?"));
-            match text {
-                Ok(text) => PyErr::warn(py, &py.get_type::<UnseenLevelWarning>(), &text, 1),
-                Err(_) => Ok(()),
-            }
-        }
-        "error" => Err(ColumnError::new_err(text)),
-        _ => Err(ColumnError::new_err(format!("unseen is {mode:?}; expected \"warn\", \"ignore\" or \"error\""))),
+    if mode == OnUnseen::Refuse {
+        return Err(ColumnError::new_err(text));
+    }
+    match std::ffi::CString::new(format!("{text}; scored as missing").replace('\0', "?")) {
+        Ok(text) => PyErr::warn(py, &py.get_type::<UnseenLevelWarning>(), &text, 1),
+        Err(_) => Ok(()),
     }
 }
 
@@ -185,7 +200,8 @@ impl Model {
     /// Raises
     /// ------
     /// ModelFileError
-    ///     When it cannot be read, is no model file, damaged, or of a format version that this release does not read.
+    ///     When it is no model file, damaged, or of a format version that this release does not read; `OSError` when it
+    ///     cannot be opened.
     ///
     /// Examples
     /// --------
@@ -337,7 +353,7 @@ impl Model {
     ///
     /// Parameters
     /// ----------
-    /// data, unseen
+    /// x, unseen
     ///     As for `score`.
     ///
     /// Returns
@@ -359,20 +375,20 @@ impl Model {
     /// >>> model.matrix({"plan": ["pro", None], "logins": [3, 4]})
     /// array([[ 3.,  1.],
     ///        [ 4., nan]], dtype=float32)
-    #[pyo3(signature = (data, *, unseen="warn"))]
-    fn matrix<'py>(&self, data: &Bound<'py, PyAny>, unseen: &str) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        match self.matched(data, unseen)? {
+    #[pyo3(signature = (x, *, unseen="warn"))]
+    fn matrix<'py>(&self, x: &Bound<'py, PyAny>, unseen: &str) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        match self.matched(x, OnUnseen::of(unseen)?)? {
             Matched::Borrowed(array) => Ok(array.as_array().to_owned()),
             Matched::Owned(array, _) => Ok(array),
         }
-        .map(|array| PyArray2::from_owned_array(data.py(), array))
+        .map(|array| PyArray2::from_owned_array(x.py(), array))
     }
 
     /// Probability of churn inside the label horizon.
     ///
     /// Parameters
     /// ----------
-    /// data : list or tuple of numbers, array, mapping, data frame, or anything with an Arrow C stream
+    /// x : list or tuple of numbers, array, mapping, data frame, or anything with an Arrow C stream
     ///     One row: a list, tuple or vector of `n_features` numbers in schema order (None is missing), or a dict of
     ///     single values by feature name. Many: a matrix of shape `(n, n_features)` in schema order, or named columns,
     ///     which are matched by name, in any order. Categories are given by value in columns, and by position in a
@@ -402,31 +418,33 @@ impl Model {
     /// 1.0
     /// >>> model.score({"plan": ["pro", "basic"], "logins": [9, 0]})
     /// array([0., 1.])
-    #[pyo3(signature = (data, *, unseen="warn", n_jobs=None))]
-    fn score<'py>(&self, data: &Bound<'py, PyAny>, unseen: &str, n_jobs: Option<i32>) -> PyResult<Bound<'py, PyAny>> {
-        let py = data.py();
-        if let Some(score) = self.score_prepared(data)? {
+    #[pyo3(signature = (x, *, unseen="warn", n_jobs=None))]
+    fn score<'py>(&self, x: &Bound<'py, PyAny>, unseen: &str, n_jobs: Option<i32>) -> PyResult<Bound<'py, PyAny>> {
+        let py = x.py();
+        let unseen = OnUnseen::of(unseen)?;
+        if let Some(score) = self.score_prepared(x)? {
             return Ok(PyFloat::new(py, score).into_any());
         }
-        if let Ok(record) = data.cast_exact::<PyDict>() {
+        if let Ok(record) = x.cast_exact::<PyDict>() {
             if let Some(score) = self.score_record(record)? {
                 return Ok(PyFloat::new(py, score).into_any());
             }
-        } else if let Some(record) = only_row(data)?
+        } else if let Some(record) = only_row(x)?
             && let Some(score) = self.score_record(&record)?
         {
-            if is_record(data) {
+            if is_record(x) {
                 return Ok(PyFloat::new(py, score).into_any());
             }
             return Ok(PyArray1::from_slice(py, &[score]).into_any());
         }
-        let matched = self.matched(data, unseen)?;
+        let matched = self.matched(x, unseen)?;
         let view = matched.view();
         let standard = view.as_standard_layout();
         let rows = standard.as_slice().unwrap_or_default();
-        if view.nrows() == 1 && is_record(data) {
+        if view.nrows() == 1 && is_record(x) {
             return Ok(PyFloat::new(py, self.scorer().score(rows)).into_any());
         }
+        check_jobs(n_jobs)?;
         let mut scores = vec![0.0; view.nrows()];
         let width = self.model.schema().len();
         if scores.len() < POOL_ROWS {
@@ -448,7 +466,7 @@ impl Model {
     ///
     /// Parameters
     /// ----------
-    /// data, unseen, n_jobs
+    /// x, unseen, n_jobs
     ///     As for `score`.
     /// threshold : float, optional
     ///     A score in [0, 1]; the model's own `threshold` when None.
@@ -471,16 +489,16 @@ impl Model {
     /// >>> model = tree.fit({"logins": logins, "plan": plan}, [True, False] * 50).model_
     /// >>> model.decide({"plan": ["pro", "basic"], "logins": [9, 0]}, threshold=0.5)
     /// array([False,  True])
-    #[pyo3(signature = (data, *, threshold=None, unseen="warn", n_jobs=None))]
+    #[pyo3(signature = (x, *, threshold=None, unseen="warn", n_jobs=None))]
     fn decide<'py>(
         &self,
-        data: &Bound<'py, PyAny>,
+        x: &Bound<'py, PyAny>,
         threshold: Option<f64>,
         unseen: &str,
         n_jobs: Option<i32>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let threshold = threshold.unwrap_or(self.model.threshold().score);
-        let scores = self.score(data, unseen, n_jobs)?;
+        let threshold = threshold.map_or(Ok(self.model.threshold().score), threshold_of)?;
+        let scores = self.score(x, unseen, n_jobs)?;
         scores.rich_compare(threshold, pyo3::basic::CompareOp::Ge)
     }
 
@@ -494,6 +512,17 @@ impl Model {
             ModelKind::Linear(_) => format!("Model({id}: linear, {n_features} features)"),
         })
     }
+}
+
+/// A score from which on somebody acts.
+///
+/// # Errors
+/// When it is outside [0, 1].
+pub(crate) fn threshold_of(score: f64) -> PyResult<f64> {
+    if (0.0..=1.0).contains(&score) {
+        return Ok(score);
+    }
+    Err(ChurnError::new_err(format!("the threshold is {score}; expected a score from 0 to 1")))
 }
 
 /// The only row of a data frame of pandas or polars by name; `None` for anything else.
@@ -517,7 +546,8 @@ fn only_row<'py>(data: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>
 }
 
 /// Whether something is a dict of single values, which is one row and not a table of one.
-fn is_record(data: &Bound<'_, PyAny>) -> bool {
+#[pyfunction]
+pub(crate) fn is_record(data: &Bound<'_, PyAny>) -> bool {
     let is_single = |value: Bound<'_, PyAny>| {
         value.is_instance_of::<PyString>() || !value.hasattr(intern!(value.py(), "__len__")).unwrap_or(true)
     };

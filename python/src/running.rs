@@ -37,8 +37,12 @@ pub(crate) fn run<T: Send>(
     n_jobs: Option<i32>,
     job: impl FnOnce(&AtomicBool) -> T + Send,
 ) -> PyResult<T> {
-    let pool = pool(n_threads(n_jobs)?)?;
     let is_stopped = AtomicBool::new(false);
+    if is_nested() {
+        // It would wait for threads that may be waiting for this one.
+        return Ok(py.detach(|| job(&is_stopped)));
+    }
+    let pool = pool(n_threads(n_jobs)?)?;
     let mut interrupt = None;
     let outcome = py.detach(|| {
         let (done, waiting) = mpsc::channel();
@@ -71,6 +75,11 @@ pub(crate) fn run<T: Send>(
     }
 }
 
+/// Whether Python code is running that a long call has called: an iterator that it reads, or a progress callback.
+pub(crate) fn is_nested() -> bool {
+    rayon::current_thread_index().is_some()
+}
+
 /// Where an exception waits that was raised by Python code while Rust was at work.
 pub(crate) type Raised = Arc<Mutex<Option<PyErr>>>;
 
@@ -84,11 +93,22 @@ pub(crate) fn note_raised(raised: &Raised, error: PyErr) {
     raised.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
 }
 
+/// Refuses a number of threads that is none.
+///
+/// # Errors
+/// When `n_jobs` is 0.
+pub(crate) fn check_jobs(n_jobs: Option<i32>) -> PyResult<()> {
+    if n_jobs == Some(0) {
+        return Err(ChurnError::new_err("n_jobs is 0; expected a number of threads, or -1 for all cores"));
+    }
+    Ok(())
+}
+
 fn n_threads(n_jobs: Option<i32>) -> PyResult<usize> {
+    check_jobs(n_jobs)?;
     let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
     match n_jobs {
         None => Ok(n_cores),
-        Some(0) => Err(ChurnError::new_err("n_jobs is 0; expected a number of threads, or -1 for all cores")),
         // More threads than that only wait for each other.
         Some(n_jobs) if n_jobs > 0 => Ok((n_jobs as usize).min(MOST_THREADS_PER_CORE * n_cores)),
         Some(n_jobs) => Ok((n_cores + 1).saturating_sub(n_jobs.unsigned_abs() as usize).max(1)),

@@ -10,7 +10,9 @@ use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
 use arrow_schema::ArrowError;
 use churn_events::{Event, FlatEvent, ObservationDate, decode};
-use churn_simulator::{Format, Scenario, TruthPlan, World, WorldOptions, replay, write_log, write_table, write_truth};
+use churn_simulator::{
+    Format, Scenario, TruthPlan, World, WorldOptions, replay, write_log_until, write_table, write_truth,
+};
 use pyo3::prelude::*;
 
 use crate::error::{ChurnError, event_error, message};
@@ -43,7 +45,7 @@ pub(crate) fn simulate(
     run(py, n_jobs, |is_stopped| match folder {
         None => Ok((Some(events_table(&world, is_stopped)?), Vec::new())),
         Some(folder) => {
-            let written = write_log(&world, &folder, format).map_err(fail)?;
+            let written = write_log_until(&world, &folder, format, is_stopped).map_err(fail)?;
             write_truth(&world, &folder.join("truth.csv"), &TruthPlan::default()).map_err(fail)?;
             Ok((None, written.files))
         }

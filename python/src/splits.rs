@@ -1,7 +1,7 @@
 //! Which rows are fitted on, and which tested with.
 
 use churn_events::ObservationDate;
-use churn_training_data::{DatedRows, TimeSplit, group_of, stratified_folds};
+use churn_training_data::{DatedRows, TimeSplit, stratified_folds};
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
@@ -55,12 +55,12 @@ pub(crate) fn time_splits<'py>(
 pub(crate) fn folds<'py>(
     py: Python<'py>,
     labels: PyReadonlyArray1<'py, bool>,
-    groups: Option<Vec<String>>,
+    groups: Option<PyReadonlyArray1<'py, u64>>,
     n_splits: u32,
     seed: u64,
 ) -> PyResult<Bound<'py, PyArray1<u32>>> {
     let labels: Vec<bool> = labels.as_array().iter().copied().collect();
-    let groups: Option<Vec<u64>> = groups.map(|groups| groups.iter().map(|group| group_of(group)).collect());
+    let groups: Option<Vec<u64>> = groups.map(|groups| groups.as_array().to_vec());
     let folds = stratified_folds(&labels, groups.as_deref(), n_splits, seed);
     Ok(PyArray1::from_vec(py, folds.map_err(|error| FitError::new_err(error.to_string()))?))
 }

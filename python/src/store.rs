@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
@@ -20,12 +20,12 @@ use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple, PyType};
 use pyo3_arrow::input::AnyRecordBatch;
 
-use crate::error::{ColumnError, EventError, event_error};
+use crate::error::{ColumnError, EventError, event_error, message};
 use crate::event_log::{Chunks, Part, Progress, Source, read, read_again};
 use crate::event_rows::EventRows;
 use crate::feature_columns::{features_table, observations_table};
 use crate::plain::plain;
-use crate::running::{Raised, run, take_raised};
+use crate::running::{Raised, is_nested, run, take_raised};
 use crate::table::{Table, arrow_error};
 
 /// Bytes of states in one batch of a table.
@@ -63,8 +63,21 @@ impl NoLog {
 }
 
 impl FeatureStore {
-    fn lock<'a>(&'a self, py: Python<'_>) -> MutexGuard<'a, Held> {
-        self.held.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    /// What is held, once no other thread uses it.
+    ///
+    /// # Errors
+    /// When it is asked by Python code that a call on this store waits for.
+    fn lock<'a>(&'a self, py: Python<'_>) -> PyResult<MutexGuard<'a, Held>> {
+        if !is_nested() {
+            return Ok(self.held.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner));
+        }
+        match self.held.try_lock() {
+            Ok(held) => Ok(held),
+            Err(TryLockError::Poisoned(held)) => Ok(held.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(EventError::new_err(
+                "the store is at work; an iterator that it reads, or a progress callback, cannot use it meanwhile",
+            )),
+        }
     }
 
     fn take_in<'py>(
@@ -76,7 +89,7 @@ impl FeatureStore {
         progress: Option<Py<PyAny>>,
         raised: &Raised,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let mut held = self.lock(py);
+        let mut held = self.lock(py)?;
         let Held { store, log } = &mut *held;
         let before = store.counts();
         let options = LogOptions { received_at: received_at.map(Timestamp::from_millis), ..LogOptions::default() };
@@ -163,7 +176,7 @@ impl FeatureStore {
     /// How late, early and repeated events are treated, by the names of the parameters.
     #[getter]
     fn options<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let held = self.lock(py);
+        let held = self.lock(py)?;
         let StoreOptions { state, max_tenants, .. } = *held.store.options();
         let options = PyDict::new(py);
         options.set_item("allowed_lateness_ms", state.allowed_lateness_ms)?;
@@ -236,7 +249,7 @@ impl FeatureStore {
     ) -> PyResult<Table> {
         let date = ObservationDate::from_days(day);
         let reader = reader_of(features.as_deref())?;
-        let held = self.lock(py);
+        let held = self.lock(py)?;
         let store = &held.store;
         run(py, n_jobs, |_| features_table(store, date, &reader))?
     }
@@ -253,7 +266,7 @@ impl FeatureStore {
     ) -> PyResult<Table> {
         let plan = plan_of(plan)?;
         let (parts, state) = {
-            let held = self.lock(py);
+            let held = self.lock(py)?;
             let why = |no_log: &NoLog| {
                 EventError::new_err(format!("this store has no log to make observations of: it {}", no_log.why()))
             };
@@ -278,18 +291,18 @@ impl FeatureStore {
 
     /// The tenants that are remembered, ascending.
     #[getter]
-    fn tenants(&self, py: Python<'_>) -> Vec<String> {
-        self.lock(py).store.states().map(|(tenant, _)| tenant.to_owned()).collect()
+    fn tenants(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.lock(py)?.store.states().map(|(tenant, _)| tenant.to_owned()).collect())
     }
 
-    fn __len__(&self, py: Python<'_>) -> usize {
-        self.lock(py).store.len()
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.lock(py)?.store.len())
     }
 
-    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, Self>) -> bool {
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<bool> {
         // One after the other, so that two comparisons the other way round do not wait for each other.
-        let other = other.get().lock(py).store.clone();
-        self.lock(py).store == other
+        let other = other.get().lock(py)?.store.clone();
+        Ok(self.lock(py)?.store == other)
     }
 
     /// Takes in the events of another store, which stays as it is, and its log; tenants in both are merged.
@@ -309,10 +322,10 @@ impl FeatureStore {
             return Err(EventError::new_err("a store cannot be merged with itself: its events would count twice"));
         }
         let (store, log) = {
-            let other = other.get().lock(py);
+            let other = other.get().lock(py)?;
             (other.store.clone(), other.log.clone())
         };
-        let mut held = self.lock(py);
+        let mut held = self.lock(py)?;
         let Held { store: own, log: own_log } = &mut *held;
         run(py, None, |_| own.merge(store))?.map_err(|error| event_error(&error))?;
         match (own_log, log) {
@@ -324,7 +337,7 @@ impl FeatureStore {
     }
 
     fn _states(&self, py: Python<'_>) -> PyResult<Table> {
-        let held = self.lock(py);
+        let held = self.lock(py)?;
         let store = &held.store;
         run(py, Some(1), |_| states_table(store))?
     }
@@ -342,7 +355,7 @@ impl FeatureStore {
     ///     When a state is damaged or treats events differently, or there is no room for a tenant.
     fn merge_states(&self, py: Python<'_>, table: AnyRecordBatch) -> PyResult<()> {
         let reader = table.into_reader()?;
-        let mut held = self.lock(py);
+        let mut held = self.lock(py)?;
         let Held { store, log } = &mut *held;
         if log.is_ok() {
             *log = Err(NoLog::Merged);
@@ -363,10 +376,10 @@ impl FeatureStore {
     ///
     /// Raises
     /// ------
-    /// EventError
+    /// OSError
     ///     When it cannot be written.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        let held = self.lock(py);
+        let held = self.lock(py)?;
         let store = &held.store;
         run(py, None, |_| store.write_snapshot(&path))?.map_err(|error| event_error(&error))
     }
@@ -381,21 +394,21 @@ impl FeatureStore {
     /// Raises
     /// ------
     /// EventError
-    ///     When it cannot be read, is damaged or of a version that this release does not read.
+    ///     When it is damaged or of a version that this release does not read; `OSError` when it cannot be opened.
     #[classmethod]
     fn load<'py>(class: &Bound<'py, PyType>, path: PathBuf) -> PyResult<Bound<'py, PyAny>> {
         let py = class.py();
         let store = run(py, Some(1), |_| churn_features::FeatureStore::read_snapshot(&path))?;
         let store = store.map_err(|error| event_error(&error))?;
         let object = class.call0()?;
-        *object.cast::<Self>()?.get().lock(py) = Held { store, log: Err(NoLog::Loaded) };
+        *object.cast::<Self>()?.get().lock(py)? = Held { store, log: Err(NoLog::Loaded) };
         Ok(object)
     }
 
     /// The log, so that a pickled store can go on: file names, or a name and compressed lines.
     #[getter]
     fn _log<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
-        let held = self.lock(py);
+        let held = self.lock(py)?;
         let Ok(log) = &held.log else { return Ok(None) };
         let parts = log.iter().map(|part| match part {
             Part::Files(paths) => Ok(PyList::new(py, paths)?.into_any()),
@@ -415,14 +428,14 @@ impl FeatureStore {
             Err(_) => Ok(Part::Files(part.extract()?)),
         };
         let log = parts.into_iter().map(part).collect::<PyResult<_>>()?;
-        self.lock(py).log = Ok(log);
+        self.lock(py)?.log = Ok(log);
         Ok(())
     }
 
     /// Bytes of memory that the states take, approximately.
     #[getter]
-    fn n_bytes(&self, py: Python<'_>) -> usize {
-        self.lock(py).store.approximate_bytes()
+    fn n_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.lock(py)?.store.approximate_bytes())
     }
 }
 
@@ -454,7 +467,7 @@ pub(crate) fn check_plan(json: &str) -> PyResult<(u32, String)> {
 #[pyfunction]
 pub(crate) fn day_of(text: &str) -> PyResult<i32> {
     let date: Result<ObservationDate, _> = text.parse();
-    date.map(ObservationDate::days).map_err(|error| event_error(&error))
+    date.map(ObservationDate::days).map_err(|error| EventError::new_err(format!("the date {}", message(&error))))
 }
 
 /// A reader of the catalogue, or of some features of it.

@@ -157,6 +157,17 @@ def test_classifiers_of_scikit_learn_are_evaluated_with_their_own_labels() -> No
     assert report.importance is None
 
 
+def test_labels_that_are_neither_class_are_refused_by_row() -> None:
+    x, y = np.arange(40.0).reshape(-1, 1), np.array(["no", "yes"] * 20, dtype=object)
+    model = cm.DecisionTreeClassifier(calibration="none").fit(x, y)
+    assert cm.evaluate(model, x, y).metrics["n_churned"] == 20
+    y[7] = "Yes"
+    with pytest.raises(cm.ChurnError, match="y holds 'Yes' in row 7; the model was fitted on 'yes' for churned"):
+        cm.evaluate(model, x, y)
+    signs = cm.DecisionTreeClassifier(calibration="none").fit(x, [-1, 1] * 20)
+    assert cm.evaluate(signs, x, [-1, 1] * 20).metrics["n_churned"] == 20
+
+
 def test_models_bring_their_threshold_and_importance(
     model: cm.Model, observations: tuple[np.ndarray, np.ndarray]
 ) -> None:
@@ -230,7 +241,7 @@ def test_a_split_that_leaks_is_refused_with_the_reason(world: tuple[np.ndarray, 
     pandas = pytest.importorskip("pandas")
     with pytest.raises(cm.ChurnError, match="not before the first test date"):
         check(dates=pandas.Series(days).dt.tz_localize("UTC"), fit_dates=["2025-06-01"])
-    with pytest.raises(cm.ChurnError, match="dates holds no dates"):
+    with pytest.raises(cm.ChurnError, match='dates: the date is "soon"'):
         check(dates=["soon"], fit_dates=days)
     with pytest.raises(cm.ChurnError, match="groups without fit_groups"):
         check(groups=tenants)

@@ -442,3 +442,40 @@ def test_names_that_are_no_strings_are_the_same_in_every_form():
     for columns in ([0, 1], [1, 0]):  # the names that are kept are those of the frame at hand
         for row in (3, 4):
             assert model.score(frame.rename(columns=str)[[str(c) for c in columns]].iloc[[row]])[0] == expected[row]
+
+
+def test_a_row_with_two_columns_of_one_name_is_refused_as_a_table_of_them_is():
+    pd = pytest.importorskip("pandas")
+    model = cm.DecisionTreeClassifier().fit({"a": [0.0, 9.0] * 50, "b": [1.0, 2.0] * 50}, [0, 1] * 50).model_
+    for n_rows in (1, 2):
+        frame = pd.DataFrame([[1.0, 2.0, 3.0]] * n_rows, columns=["a", "a", "b"])
+        with pytest.raises(cm.ColumnError, match='two columns called "a"'):
+            model.score(frame)
+    with pytest.raises(cm.ColumnError, match='two columns called "a"'):
+        model.score(pd.Series([1.0, 2.0, 3.0], index=["a", "a", "b"]))
+
+
+def test_a_row_out_of_a_frame_is_one_row_to_score_and_to_reasons_alike():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": [0.0, 9.0] * 50, "b": [1.0, 2.0] * 50})
+    model = cm.DecisionTreeClassifier().fit(frame, [0, 1] * 50).model_
+    for row in (frame.iloc[0], frame.iloc[0].to_dict(), frame.iloc[0].to_list()):
+        assert isinstance(model.score(row), float)
+        assert [str(reason) for reason in model.reasons(row)] == [str(reason) for reason in model.reasons(frame)[0]]
+
+
+def test_options_are_checked_however_easy_the_rows_are():
+    model = cm.DecisionTreeClassifier().fit({"a": [0.0, 9.0] * 50}, [0, 1] * 50).model_
+    for data in ([1.0], np.array([1.0]), np.ones((2, 1)), {"a": 1.0}):
+        with pytest.raises(cm.ColumnError, match='unseen is "eror"; expected "warn", "ignore" or "error"'):
+            model.score(data, unseen="eror")
+    with pytest.raises(cm.ChurnError, match="n_jobs is 0"):
+        model.score(np.ones((2, 1)), n_jobs=0)
+    for threshold in (-0.1, 1.5, float("nan")):
+        tree = cm.DecisionTreeClassifier(threshold=threshold)
+        with pytest.raises(cm.ChurnError, match="threshold is .*; expected a score from 0 to 1"):
+            tree.fit({"a": [0.0, 9.0] * 50}, [0, 1] * 50)
+        with pytest.raises(cm.ChurnError, match="threshold is .*; expected a score from 0 to 1"):
+            model.decide([1.0], threshold=threshold)
+        with pytest.raises(cm.ChurnError, match="threshold is .*; expected a score from 0 to 1"):
+            model.with_threshold(threshold)

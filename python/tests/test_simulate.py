@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import churn_model as cm
 import numpy as np
@@ -66,3 +70,40 @@ def test_the_company_table_is_the_file_that_is_written(tmp_path):
     assert [int(row["Churn"]) for row in rows] == table.column("Churn").tolist()
     assert set(table.column("Churn")) == {0, 1}
     assert table.to_pandas()["Industry"].dtype == "category"
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("tenants", lambda number: cm.simulate(tenants=number, days=30)),
+        ("seed", lambda number: cm.simulate(tenants=3, days=30, seed=number)),
+        ("rows", lambda number: cm.simulate_companies(number)),
+        ("n_splits", lambda number: cm.grouped_folds([1, 2, 3, 4], [True, False, True, False], n_splits=number)),
+        ("n_splits", lambda number: cm.time_split(["2024-01-01", "2024-06-01"], n_splits=number)),
+        ("horizon_days", lambda number: cm.ObservationPlan(horizon_days=number)),
+        ("max_users", lambda number: cm.ObservationPlan(max_users=number)),
+        ("n_trees", lambda number: cm.RandomForestClassifier(n_trees=number).fit([[1.0], [2.0]], [0, 1])),
+        ("count", lambda number: cm.lift_at([1, 0], [0.5, 0.2], count=number)),
+    ],
+)
+@pytest.mark.parametrize("number", [-1, 1 << 64, "3", True, 1.5])
+def test_counts_out_of_range_are_refused_in_words(name, call, number):
+    with pytest.raises(cm.ChurnError, match=f"{name} is {number!r}; expected a whole number of at (least|most)"):
+        call(number)
+
+
+def test_ctrl_c_ends_a_simulation_into_files_and_leaves_none(tmp_path):
+    program = f"""
+import churn_model as cm
+print("begun", flush=True)
+cm.simulate({str(tmp_path / "world")!r}, tenants=20_000, days=3_000, n_jobs=1)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    while not list(tmp_path.glob("world/*")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert errors.rstrip().endswith(b"KeyboardInterrupt")
+    assert list(tmp_path.glob("world/*")) == []

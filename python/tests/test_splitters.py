@@ -88,10 +88,12 @@ def test_folds_depend_on_the_seed_and_not_on_the_order_of_rows():
 def test_folds_that_cannot_be_are_refused():
     with pytest.raises(cm.FitError, match="20 groups"):
         cm.grouped_folds(TENANTS, CHURNED, n_splits=21)
-    with pytest.raises(cm.FitError, match="one per row"):
+    with pytest.raises(cm.FitError, match="groups has shape"):
         cm.grouped_folds(TENANTS[:-1], CHURNED)
-    with pytest.raises(cm.FitError, match="0 and 1"):
+    with pytest.raises(cm.FitError, match="multiclass"):
         cm.grouped_folds(TENANTS, np.arange(len(DATES)))
+    with pytest.raises(cm.FitError, match="groups holds missing values"):
+        cm.grouped_folds([None, *TENANTS[1:]], CHURNED)
 
 
 def test_scikit_learn_takes_both_for_cv():
@@ -100,6 +102,11 @@ def test_scikit_learn_takes_both_for_cv():
     from sklearn.model_selection import GridSearchCV, cross_val_score
 
     X = np.random.default_rng(1).normal(size=(len(DATES), 3)) + CHURNED[:, None]
+    words = np.where(CHURNED, "yes", "no")
+    by_word = cm.grouped_folds(TENANTS, words, n_splits=3)
+    by_flag = cm.grouped_folds(TENANTS, CHURNED, n_splits=3)
+    assert [test.tolist() for _, test in by_word.split()] == [test.tolist() for _, test in by_flag.split()]
+    assert cross_val_score(LogisticRegression(), X, words, cv=cm.time_split(DATES, n_splits=2)).min() > 0.5
     for cv in (cm.time_split(DATES, n_splits=3), cm.grouped_folds(TENANTS, CHURNED, n_splits=3)):
         assert cross_val_score(LogisticRegression(), X, CHURNED, cv=cv, scoring="roc_auc").mean() > 0.7
         search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=cv).fit(X, CHURNED)

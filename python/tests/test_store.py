@@ -416,6 +416,46 @@ def test_other_threads_run_while_events_are_read(tmp_path):
     assert len(store) == 1
 
 
+def test_python_that_a_long_call_waits_for_may_call_this_package_but_not_use_the_same_store(folder):
+    """Each of these hung once: in a process of its own, so that it cannot hang the tests."""
+    program = f"""
+import churn_model as cm, json, numpy as np
+model = cm.DecisionTreeClassifier().fit(np.arange(100.0).reshape(-1, 1), [0, 1] * 50).model_
+many = np.ones((2_000, 1), dtype=np.float32)
+store = cm.FeatureStore()
+refused = []
+def size(n_done, n_all):
+    try:
+        len(store)
+    except cm.EventError as error:
+        refused.append(str(error))
+    assert model.score(many, n_jobs=1).shape == (2_000,)
+for n_jobs in (1, 2):
+    store.ingest({folder!r}, n_jobs=n_jobs, progress=size)
+assert refused and all("the store is at work" in text for text in refused), refused
+def events():
+    for number in range(3):
+        assert len(cm.simulate(tenants=3, days=20, n_jobs=1)) > 0
+        yield {{"specversion": "1.0", "id": str(number)}}
+cm.FeatureStore().ingest(events(), n_jobs=1)
+fit = cm.RandomForestClassifier(n_trees=50, n_jobs=1, progress=lambda done, of: model.score(many, n_jobs=1))
+fit.fit(np.random.default_rng(0).normal(size=(5_000, 5)), [0, 1] * 2_500)
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, timeout=60, check=False)
+    assert done.stdout == b"done\n", done.stderr.decode()
+
+
+def test_parquet_and_words_that_are_no_date_are_refused_in_words(tmp_path, store):
+    files = cm.simulate(tmp_path / "world", tenants=3, days=20, format="parquet")
+    with pytest.raises(cm.EventError, match="is Parquet; expected .* hand over the table"):
+        cm.FeatureStore().ingest(files)
+    with pytest.raises(cm.EventError, match='the date is "yesterday"'):
+        store.features_at("yesterday")
+    with pytest.raises(FileNotFoundError):
+        store.save(tmp_path / "no" / "folder")
+
+
 def test_the_usual_plan_is_that_of_rust():
     from churn_model import _native
 

@@ -7,7 +7,11 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 for version in 3.10 3.11 3.12 3.13 3.14; do
-    python=$(command -v "python$version" || ls -d ~/.pyenv/versions/"$version".*/bin/python 2>/dev/null | tail -1 || true)
+    python=
+    # pyenv has names on the path for versions that it does not run.
+    for found in $(command -v "python$version" || true) ~/.pyenv/versions/"$version".*/bin/python; do
+        "$found" -c "" 2>/dev/null && python=$found && break
+    done
     if [ -z "$python" ]; then
         echo "CPython $version: not on this machine, not tried"
         continue

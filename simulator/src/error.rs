@@ -42,6 +42,9 @@ pub enum Error {
         /// A file in it.
         found: String,
     },
+    #[error("stopped before the log was complete; nothing of it was kept")]
+    /// Whoever asked for a log wants it no more.
+    Stopped,
     #[error("format {found:?} is not known; there are jsonl, jsonl.gz and parquet")]
     /// No format of that name.
     UnknownFormat {

@@ -51,4 +51,4 @@ pub use table::write_table;
 pub use validate::{Check, Validation, validate};
 pub use world::{World, WorldOptions};
 #[cfg(feature = "write")]
-pub use write::{Format, TruthPlan, WrittenLog, write_log, write_truth};
+pub use write::{Format, TruthPlan, WrittenLog, write_log, write_log_until, write_truth};

@@ -18,7 +18,7 @@ def column_names(X: Any) -> list[str] | None:
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
-def is_record(X: Any) -> bool:
+def has_named_values(X: Any) -> bool:
     """Whether X is a dict of columns or a list of dicts."""
     if isinstance(X, Mapping):
         return True

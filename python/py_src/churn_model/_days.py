@@ -66,7 +66,10 @@ def day_numbers(days: Any) -> npt.NDArray[np.int32]:
     if array.dtype.kind == "M":
         if np.isnat(array).any():
             raise _native.EventError("a date is missing")
-        return array.astype("datetime64[D]").astype(np.int32)
+        numbers = array.astype("datetime64[D]")
+        if (within := numbers != array).any():
+            raise _native.EventError(f"{array[within][0]} is not the start of a day")
+        return numbers.astype(np.int32)
     if array.ndim != 1:
         raise _native.EventError(f"dates have shape {array.shape}; expected one date per row")
     return np.fromiter((day_number(day) for day in array.tolist()), dtype=np.int32, count=len(array))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from churn_model import _native
 from churn_model._missing import is_missing
 from churn_model._native import FitError
+from churn_model._whole import whole
 
 # What every learner is passed; an estimator has the ones that are its parameters.
 _REAL_OPTIONS = ("complexity", "penalty", "l1_ratio")
@@ -35,10 +36,7 @@ def _option(name: str, value: Any) -> int | float | None:
         if isinstance(value, numbers.Real) and not isinstance(value, bool):
             return float(value)
         raise FitError(f"{name} is {value!r}; expected a number")
-    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if is_whole and 0 <= int(value) < 2**32:
-        return int(value)
-    raise FitError(f"{name} is {value!r}; expected a whole number of at least 1")
+    return whole(name, value, least=1, error=FitError)
 
 
 def label_flags(y: ArrayLike, n_rows: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -147,10 +145,3 @@ def group_numbers(groups: ArrayLike, n_rows: int) -> NDArray[np.uint64]:
     if values.dtype.kind in "iu":
         return values.astype(np.uint64)
     return _native.group_numbers([str(value) for value in values.tolist()])
-
-
-def seed_number(seed: Any) -> int:
-    """A seed, as a number that Rust can hold."""
-    if isinstance(seed, (int, np.integer)) and 0 <= int(seed) < 2**64:
-        return int(seed)
-    raise FitError(f"seed is {seed!r}; expected a whole number of at least 0")

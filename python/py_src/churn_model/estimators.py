@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from churn_model import _native
-from churn_model._column_names import check_names, column_names, is_record
-from churn_model._fit_arguments import group_numbers, label_flags, options, row_weights, seed_number
+from churn_model._column_names import check_names, column_names, has_named_values
+from churn_model._fit_arguments import group_numbers, label_flags, options, row_weights
 from churn_model._native import Campaign, FitError
+from churn_model._whole import MOST_SEED, whole
 from churn_model.model import Model
 from churn_model.progress import steps
 
@@ -104,7 +105,7 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
                 threshold=self.threshold,
                 campaign=self.campaign,
                 label=f"{classes[1]!s} rather than {classes[0]!s}",
-                seed=seed_number(self.seed),
+                seed=whole("seed", self.seed, most=MOST_SEED, error=FitError),
                 n_jobs=self.n_jobs,
                 progress=step,
             )
@@ -113,7 +114,7 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
         self.model_ = Model.from_bytes(model_bytes)
         self.classes_ = classes
         self.n_features_in_ = len(features.feature_names)
-        if features.has_names and (column_names(X) is not None or is_record(X)):
+        if features.has_names and (column_names(X) is not None or has_named_values(X)):
             self.feature_names_in_ = np.array(features.feature_names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
@@ -156,7 +157,7 @@ class _Classifier(_ClassifierMixin, _BaseEstimator):
         """What the model is to score, after the checks that scikit-learn's estimators make."""
         name = type(self).__name__
         names, fitted_names = column_names(X), getattr(self, "feature_names_in_", None)
-        if fitted_names is not None and (names is not None or is_record(X)):
+        if fitted_names is not None and (names is not None or has_named_values(X)):
             if names is not None:
                 check_names(names, list(fitted_names))
             return X

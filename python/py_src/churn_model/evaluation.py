@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,8 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from churn_model import _native
+from churn_model._days import day_numbers
 from churn_model._missing import is_missing
 from churn_model._native import Campaign, ChurnError
+from churn_model._whole import MOST_SEED, whole
 from churn_model.metrics import as_labels, as_scores
 from churn_model.plan import ObservationPlan
 from churn_model.report import EvaluationReport
@@ -109,8 +110,7 @@ def evaluate(
         scores = as_scores(np.asarray(model.predict_proba(x))[:, 1])
     else:
         scores = as_scores(model)
-    classes = getattr(model, "classes_", None)
-    labels = as_labels(y, positive=None if classes is None else classes[1])
+    labels = as_labels(y, getattr(model, "classes_", (0, 1)))
     _refuse_leaks(groups, dates, fit_groups, fit_dates, (plan or ObservationPlan()).embargo_days)
     if threshold is not None:
         origin = "given"
@@ -119,7 +119,7 @@ def evaluate(
     else:
         threshold, origin = campaign.break_even, "where contacting pays on average"
     importance = None
-    if native is not None and n_repeats > 0:
+    if native is not None and whole("n_repeats", n_repeats) > 0:
         importance = _importance(native, x, labels, n_repeats, seed, n_jobs)
     return EvaluationReport(
         metrics=json.loads(_native.metrics(scores, labels, campaign)),
@@ -150,7 +150,7 @@ def _importance(
         return None
     features = [(name, [column]) for column, name in enumerate(model.feature_names)]
     found = _native.permutation_importance(
-        model, matrix, labels, features, n_repeats=n_repeats, seed=seed, n_jobs=n_jobs
+        model, matrix, labels, features, n_repeats=n_repeats, seed=whole("seed", seed, most=MOST_SEED), n_jobs=n_jobs
     )
     return sorted(found, key=lambda entry: -float(entry["log_loss_increase"]))
 
@@ -265,12 +265,9 @@ def _refuse_leaks(
 
 def _days(dates: ArrayLike, name: str) -> NDArray[Any]:
     try:
-        with warnings.catch_warnings():
-            # Of dates with a time zone NumPy says that it takes those of UTC, which are the ones wanted.
-            warnings.simplefilter("ignore", UserWarning)
-            days = np.asarray(dates).astype("datetime64[D]")
-    except (TypeError, ValueError) as error:
-        raise ChurnError(f"{name} holds no dates: {error}") from error
-    if days.size == 0 or np.isnat(days).any():
-        raise ChurnError(f"{name} is empty or has missing dates")
-    return days
+        days = day_numbers(dates)
+    except (TypeError, ChurnError) as error:
+        raise ChurnError(f"{name}: {error}") from error
+    if days.size == 0:
+        raise ChurnError(f"{name} is empty")
+    return days.astype("datetime64[D]")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from churn_model import _native
 from churn_model._native import Reason, Trend
+from churn_model._whole import whole
 
 if TYPE_CHECKING:
     import shap  # type: ignore[import-untyped]
@@ -313,20 +314,19 @@ def explain(model: _native.Model, x: Any, *, exact: bool, unseen: str, n_jobs: i
 def reasons(model: _native.Model, x: Any, *, k: int, unseen: str, n_jobs: int | None) -> Any:
     """Puts the largest contributions into words; see :meth:`Model.reasons`."""
     matrix, is_one = _rows(model, x, unseen)
-    found = _native.reasons(model, matrix, k=k, n_jobs=n_jobs)
+    found = _native.reasons(model, matrix, k=whole("k", k), n_jobs=n_jobs)
     return found[0] if is_one else found
 
 
 def _rows(model: _native.Model, x: Any, unseen: str) -> tuple[NDArray[np.float32], bool]:
-    """The matrix of what may be one row, and whether it is: a vector, or a dict of single values."""
+    """The matrix of what may be one row, and whether it is: a vector, or what `score` gives one score for."""
     is_vector = (isinstance(x, np.ndarray) and x.ndim == 1) or (
         isinstance(x, (list, tuple)) and bool(x) and not hasattr(x[0], "__len__")
     )
     if is_vector:
         model.score(x)  # refuses what is no row
         return np.asarray(x, dtype=np.float32)[np.newaxis], True
-    is_record = isinstance(x, dict) and all(isinstance(v, str) or not hasattr(v, "__len__") for v in x.values())
-    return np.ascontiguousarray(model.matrix(x, unseen=unseen)), is_record
+    return np.ascontiguousarray(model.matrix(x, unseen=unseen)), _native.is_record(x)
 
 
 def shown_value(feature: dict[str, Any], value: Any) -> float | bool | str | None:

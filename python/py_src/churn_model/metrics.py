@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from churn_model import _native
 from churn_model._native import Campaign, ChurnError
+from churn_model._whole import whole
 
 __all__ = ["Campaign", "choose_threshold", "expected_maximum_profit", "lift_at"]
 
@@ -79,7 +80,7 @@ def lift_at(y: ArrayLike, scores: ArrayLike, share: float | None = None, *, coun
     if share is not None and count is not None:
         raise ChurnError("expected one of share and count")
     if count is not None:
-        return _native.lift_at_count(as_scores(scores), as_labels(y), count)
+        return _native.lift_at_count(as_scores(scores), as_labels(y), whole("count", count))
     return _native.lift_at_share(as_scores(scores), as_labels(y), 0.1 if share is None else share)
 
 
@@ -133,13 +134,22 @@ def as_scores(scores: Any) -> NDArray[np.float64]:
     return array
 
 
-def as_labels(y: Any, positive: Any = None) -> NDArray[np.bool_]:
-    """Labels as the native half reads them: churned or not. ``positive`` is the label that means churned."""
+def as_labels(y: Any, classes: Any = (0, 1)) -> NDArray[np.bool_]:
+    """Labels as the native half reads them: churned or not. Of ``classes``, the second means churned."""
     array = np.asarray(y)
     if array.ndim != 1:
         raise ChurnError(f"y has shape {array.shape}; expected one label per row")
-    if positive is not None and not (positive is True or positive == 1):
-        return np.ascontiguousarray(array == positive, dtype=np.bool_)
+    stayed, churned = (label.item() if isinstance(label, np.generic) else label for label in classes)
+    if (stayed, churned) != (0, 1):
+        is_churned = np.array([label == churned for label in array.tolist()], dtype=np.bool_)
+        is_other = ~is_churned & np.array([label != stayed for label in array.tolist()], dtype=np.bool_)
+        if is_other.any():
+            row = int(is_other.argmax())
+            raise ChurnError(
+                f"y holds {array.tolist()[row]!r} in row {row}; the model was fitted on {churned!r} for churned and "
+                f"{stayed!r} for stayed"
+            )
+        return is_churned
     if array.dtype == np.bool_:
         return np.ascontiguousarray(array)
     try:

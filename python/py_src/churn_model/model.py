@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from churn_model import _native
+from churn_model._native import ChurnError
 from churn_model.explanation import Explanation
 from churn_model.explanation import explain as _explain
 from churn_model.explanation import reasons as _reasons
@@ -191,9 +192,12 @@ class Model(_native.Model):
         Raises
         ------
         ChurnError
-            When it is not a number.
+            When it is outside [0, 1].
         """
         from churn_model.interop import completed
+
+        if not 0 <= threshold <= 1:
+            raise ChurnError(f"the threshold is {threshold}; expected a score from 0 to 1")
 
         return completed(self, threshold=threshold, x=None)
 

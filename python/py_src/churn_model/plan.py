@@ -10,8 +10,14 @@ from typing import Any, Literal
 from churn_model import _native
 from churn_model._days import Day, day_number, day_of_number
 from churn_model._native import EventError
+from churn_model._whole import whole
 
+# The fields that are whole numbers, with the greatest that each can be.
 _DAYS = ("every_days", "lookback_days", "gap_days", "horizon_days", "min_tenure_days", "age_half_life_days")
+_MOST = dict.fromkeys(_DAYS, 2**31 - 1)
+_MOST |= dict.fromkeys(("allowed_lateness_ms", "max_skew_ms", "settle_ms"), 2**63 - 1)
+_MOST |= dict.fromkeys(("max_users", "max_jobs_in_flight", "max_held_back"), 2**32 - 1)
+_RULES = ("cancelled", "usage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +83,12 @@ class ObservationPlan:
             day = getattr(self, name)
             if day is not None:
                 object.__setattr__(self, name, day_of_number(day_number(day)))
-        for name in _DAYS:
+        for name, most in _MOST.items():
             value = getattr(self, name)
-            is_whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
-            if not is_whole and not (value is None and name == "age_half_life_days"):
-                raise EventError(f"{name} is {value!r}; expected a whole number of days")
+            if value is not None or name != "age_half_life_days":
+                object.__setattr__(self, name, whole(name, value, most=most, error=EventError))
+        if self.rule not in _RULES:
+            raise EventError(f"rule is {self.rule!r}; expected one of {', '.join(_RULES)}")
         _native.check_plan(self._json())
 
     @property

@@ -8,6 +8,7 @@ from typing import Literal, overload
 
 from churn_model import _native
 from churn_model._days import Day, day_number
+from churn_model._whole import MOST_SEED, whole
 from churn_model.table import Table
 
 Scenario = Literal["steady", "seasonal", "onboarding", "drifting"]
@@ -86,7 +87,16 @@ def simulate(
     ['received_at', 'occurred_at', 'id', 'source', 'type', 'tenant']
     """
     folder = None if path is None else pathlib.Path(path)
-    table, files = _native.simulate(folder, tenants, days, seed, day_number(start), scenario, format, n_jobs)
+    table, files = _native.simulate(
+        folder,
+        whole("tenants", tenants),
+        whole("days", days),
+        whole("seed", seed, most=MOST_SEED),
+        day_number(start),
+        scenario,
+        format,
+        n_jobs,
+    )
     return files if table is None else Table(table)
 
 
@@ -125,4 +135,8 @@ def simulate_companies(
         When there are no rows; `OSError` when the file cannot be written.
     """
     file = None if path is None else pathlib.Path(path)
-    return Table(_native.simulate_companies(file, rows, seed, day_number(date), n_jobs))
+    return Table(
+        _native.simulate_companies(
+            file, whole("rows", rows), whole("seed", seed, most=MOST_SEED), day_number(date), n_jobs
+        )
+    )

@@ -39,6 +39,7 @@ def score(
     keep: Iterable[str],
     decision: bool = False,
     reasons: int = 0,
+    unseen: str = "warn",
 ) -> DataFrame:
     """Scores the rows of a Spark data frame.
 
@@ -56,6 +57,8 @@ def score(
         Whether a column `decision` says if the score reaches the model's threshold.
     reasons : int
         How many reasons, at most, a column `reasons` gives as sentences; none, and no column, with 0.
+    unseen : {"warn", "ignore", "error"}
+        What a level does that the model was not fitted on, as in `Model.score`. Warnings are in the workers' logs.
 
     Returns
     -------
@@ -95,12 +98,12 @@ def score(
         for batch in batches:
             if batch.num_rows:
                 rows = batch.select(loaded.feature_names)
-                scores = np.atleast_1d(loaded.score(rows, n_jobs=1))
+                scores = np.atleast_1d(loaded.score(rows, unseen=unseen, n_jobs=1))
                 added = [pa.array(scores)]
                 if decision:
                     added.append(pa.array(scores >= loaded.threshold))
                 if reasons:
-                    found = loaded.reasons(rows, k=reasons, n_jobs=1)
+                    found = loaded.reasons(rows, k=reasons, unseen="ignore", n_jobs=1)
                     # One row by itself gives its reasons, and not a list of them.
                     found = [found] if len(scores) == 1 else found
                     added.append(pa.array([[str(reason) for reason in of] for of in found], pa.list_(pa.string())))

@@ -9,6 +9,9 @@ import numpy as np
 
 from churn_model import _native
 from churn_model._days import day_numbers
+from churn_model._fit_arguments import group_numbers, label_flags
+from churn_model._whole import MOST_SEED, whole
+from churn_model.metrics import as_labels
 from churn_model.plan import ObservationPlan
 
 if TYPE_CHECKING:
@@ -129,6 +132,7 @@ def time_split(
     2024-09-12 2024-12-05 100 20
     """
     plan, days = plan or ObservationPlan(), day_numbers(dates)
+    n_splits = whole("n_splits", n_splits)
     if n_splits == 1:
         return TimeSplit(days, plan, None, test_share)
     of_test = days[_native.time_splits(days, None, plan._json(), test_share, 0.0, None)[0][2]]
@@ -139,7 +143,7 @@ def time_split(
     return TimeSplit(days, plan, [(int(run[0]), int(run[-1]) + 1) for run in runs], test_share)
 
 
-def grouped_folds(groups: Any, labels: Any, *, n_splits: int = 5, seed: int = 0) -> GroupedFolds:
+def grouped_folds(groups: Any, y: Any, *, n_splits: int = 5, seed: int = 0) -> GroupedFolds:
     """Folds that keep the rows of a group together, with about as many rows of each label in every fold.
 
     The rows of one tenant resemble each other; a model that has seen one of them has seen the others.
@@ -148,8 +152,8 @@ def grouped_folds(groups: Any, labels: Any, *, n_splits: int = 5, seed: int = 0)
     ----------
     groups : array-like of shape (n_rows,), or None
         The tenant of each row; rows are dealt one by one without.
-    labels : array-like of shape (n_rows,)
-        Who churned: 0 and 1, or booleans.
+    y : array-like of shape (n_rows,)
+        Who churned: 0 and 1, booleans, or two classes as `fit` takes them.
     n_splits : int
         How many folds.
     seed : int
@@ -163,7 +167,7 @@ def grouped_folds(groups: Any, labels: Any, *, n_splits: int = 5, seed: int = 0)
     Raises
     ------
     FitError
-        When there are fewer groups than folds, or not one group per row.
+        When there are fewer groups than folds, not one group per row, or a label or group is missing.
 
     Examples
     --------
@@ -171,21 +175,21 @@ def grouped_folds(groups: Any, labels: Any, *, n_splits: int = 5, seed: int = 0)
     >>> [test.tolist() for _, test in grouped_folds(tenants, churned, n_splits=2).split()]
     [[3, 4, 5], [0, 1, 2]]
     """
-    churned = _labels(labels)
+    churned = _labels(y)
     if churned is None:
-        raise _native.FitError("labels are missing; expected 0 and 1, one per row")
-    names = None if groups is None else [str(group) for group in np.asarray(groups).tolist()]
-    return GroupedFolds(_native.folds(churned, names, n_splits, seed), n_splits)
+        raise _native.FitError("y is missing; expected a label per row")
+    numbers = None if groups is None else group_numbers(groups, len(churned))
+    n_splits = whole("n_splits", n_splits)
+    return GroupedFolds(_native.folds(churned, numbers, n_splits, whole("seed", seed, most=MOST_SEED)), n_splits)
 
 
-def _labels(labels: Any) -> npt.NDArray[np.bool_] | None:
-    if labels is None:
+def _labels(y: Any) -> npt.NDArray[np.bool_] | None:
+    if y is None:
         return None
-    array = np.asarray(labels)
-    values = set(np.unique(array).tolist()) if array.dtype.kind in "biuf" else {None}
-    if array.ndim != 1 or not values <= {0, 1}:
-        raise _native.FitError("labels are not 0 and 1, one per row")
-    return array.astype(bool)
+    array = np.asarray(y)
+    if array.dtype.kind in "biuf" and np.isin(array, (0, 1)).all():
+        return as_labels(array)
+    return label_flags(array, len(array))[1]
 
 
 def _check_rows(X: Any, n_rows: int) -> None:

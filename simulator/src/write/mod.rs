@@ -4,5 +4,5 @@ mod columns;
 mod months;
 mod truth;
 
-pub use months::{Format, WrittenLog, write_log};
+pub use months::{Format, WrittenLog, write_log, write_log_until};
 pub use truth::{TruthPlan, write_truth};

@@ -2,6 +2,7 @@ use std::fmt;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use churn_events::{Timestamp, WholeFile, encode};
 use flate2::Compression;
@@ -72,6 +73,19 @@ pub struct WrittenLog {
 /// # Cost
 /// Memory for the tenants' states and for one week of events (48 bytes each, twice); not for the log.
 pub fn write_log(world: &World, folder: &Path, format: Format) -> Result<WrittenLog, Error> {
+    write_log_until(world, folder, format, &AtomicBool::new(false))
+}
+
+/// Writes the log of a world as [`write_log`] does, unless `is_stopped` is set meanwhile: then no file of it stays.
+///
+/// # Errors
+/// [`Error::Stopped`], within a simulated week; and as [`write_log`].
+pub fn write_log_until(
+    world: &World,
+    folder: &Path,
+    format: Format,
+    is_stopped: &AtomicBool,
+) -> Result<WrittenLog, Error> {
     let fail = |source| Error::Write { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(fail)?;
     if let Some(found) = log_in(folder).map_err(fail)? {
@@ -81,6 +95,10 @@ pub fn write_log(world: &World, folder: &Path, format: Format) -> Result<Written
     let mut slices = Slices::new(world);
     let mut month: Option<Month> = None;
     while let Some(mut week) = slices.next_week() {
+        if is_stopped.load(Ordering::Relaxed) {
+            report.files.iter().try_for_each(std::fs::remove_file).map_err(fail)?;
+            return Err(Error::Stopped);
+        }
         report.events += week.len() as u64;
         while !week.is_empty() {
             // A week falls into two months at most.
