@@ -237,3 +237,47 @@ fn linear(
     let candidate = Candidate::new(Algorithm::LinearLearner, ModelKind::Linear(fitted.model), fitted.out_of_fold, used);
     Ok(Candidate { notes, caveats, ..candidate })
 }
+
+#[cfg(test)]
+mod tests {
+    use churn_features::{Feature, FeatureSchema};
+    use ndarray::Array2;
+
+    use super::*;
+
+    /// A candidate of this kind whose honest scores are these.
+    fn candidate(algorithm: Algorithm, scores: &[f64], labels: &[bool]) -> Candidate {
+        let schema = FeatureSchema::new(vec![Feature::numeric("x")]).expect("sound");
+        let features = Array2::from_shape_fn((labels.len(), 1), |(row, _)| row as f32);
+        let observations = Observations::new(&schema, features.view(), labels).expect("sound");
+        let fitted = linear(&LinearLearner::default(), &observations, &Progress::silent()).expect("is fitted");
+        let loss = |(&score, &churned): (&f64, &bool)| -(if churned { score } else { 1.0 - score }).ln();
+        let honest_log_loss = scores.iter().zip(labels).map(loss).sum::<f64>() / labels.len() as f64;
+        Candidate { algorithm, honest_scores: scores.to_vec(), honest_log_loss, ..fitted }
+    }
+
+    #[test]
+    fn the_least_log_loss_is_kept_and_a_tree_only_when_it_is_clearly_better() {
+        let labels: Vec<bool> = (0..100).map(|row| row % 2 == 0).collect();
+        let scored = |right: f64, wrong: f64, n_wrong: usize| -> Vec<f64> {
+            let score = |(row, &churned): (usize, &bool)| {
+                let right = if row < n_wrong { wrong } else { right };
+                if churned { right } else { 1.0 - right }
+            };
+            labels.iter().enumerate().map(score).collect()
+        };
+        let of = |algorithm, scores: Vec<f64>| candidate(algorithm, &scores, &labels);
+        let linear = of(Algorithm::LinearLearner, scored(0.7, 0.7, 0));
+        let forest = of(Algorithm::RandomForest, scored(0.8, 0.8, 0));
+        assert_eq!(best_of(&[linear.clone(), forest.clone()], &labels), 1);
+        assert_eq!(best_of(&[forest.clone(), forest.clone()], &labels), 0);
+
+        // Better by a hair on average, and now and then much worse: that may be chance.
+        let lucky = of(Algorithm::DecisionTree, scored(0.97, 0.02, 4));
+        assert!(lucky.honest_log_loss < forest.honest_log_loss);
+        assert_eq!(best_of(&[lucky, forest.clone(), linear.clone()], &labels), 1);
+        // Better on every row.
+        let better = of(Algorithm::DecisionTree, scored(0.9, 0.9, 0));
+        assert_eq!(best_of(&[linear, forest, better], &labels), 2);
+    }
+}
