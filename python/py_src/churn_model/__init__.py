@@ -24,14 +24,14 @@ if TYPE_CHECKING:
         RandomForestClassifier,
     )
     from churn_model.evaluation import evaluate
-    from churn_model.explanation import Explanation, Reason
+    from churn_model.explanation import Contribution, Explanation, Reason, RowExplanation, Trend
     from churn_model.metrics import choose_threshold, expected_maximum_profit, lift_at
     from churn_model.model import Model
     from churn_model.plan import ObservationPlan
     from churn_model.report import EvaluationReport
     from churn_model.simulation import simulate, simulate_companies
-    from churn_model.splitters import grouped_folds, time_split
-    from churn_model.store import FeatureStore
+    from churn_model.splitters import GroupedFolds, TimeSplit, grouped_folds, time_split
+    from churn_model.store import FeatureStore, IngestReport, MalformedEvent
     from churn_model.table import Table
 
 __all__ = [
@@ -39,19 +39,26 @@ __all__ = [
     "ChurnClassifier",
     "ChurnError",
     "ColumnError",
+    "Contribution",
     "DecisionTreeClassifier",
     "EvaluationReport",
     "EventError",
     "Explanation",
     "FeatureStore",
     "FitError",
+    "GroupedFolds",
+    "IngestReport",
     "LinearClassifier",
+    "MalformedEvent",
     "Model",
     "ModelFileError",
     "ObservationPlan",
     "RandomForestClassifier",
     "Reason",
+    "RowExplanation",
     "Table",
+    "TimeSplit",
+    "Trend",
     "UnseenLevelWarning",
     "__version__",
     "choose_threshold",
@@ -68,16 +75,23 @@ __all__ = [
 # Type checkers read the block, and a test keeps it, this table and `__all__` equal.
 _HOME = {
     "ChurnClassifier": "estimators",
+    "Contribution": "explanation",
     "DecisionTreeClassifier": "estimators",
     "EvaluationReport": "report",
     "Explanation": "explanation",
     "FeatureStore": "store",
+    "GroupedFolds": "splitters",
+    "IngestReport": "store",
     "LinearClassifier": "estimators",
+    "MalformedEvent": "store",
     "Model": "model",
     "ObservationPlan": "plan",
     "RandomForestClassifier": "estimators",
     "Reason": "explanation",
+    "RowExplanation": "explanation",
     "Table": "table",
+    "TimeSplit": "splitters",
+    "Trend": "explanation",
     "choose_threshold": "metrics",
     "evaluate": "evaluation",
     "expected_maximum_profit": "metrics",

@@ -269,9 +269,9 @@ class Explanation(Sequence[RowExplanation]):
         ImportError
             Without matplotlib.
         """
-        from churn_model import plots
+        from churn_model import _plots
 
-        return plots.waterfall(self[row], max_features=max_features, ax=ax)
+        return _plots.waterfall(self[row], max_features=max_features, ax=ax)
 
     def plot_beeswarm(self, *, max_features: int = 12, ax: Axes | None = None) -> Axes:
         """Draws every row's contributions, one line of dots per feature, coloured by the feature's value.
@@ -288,9 +288,9 @@ class Explanation(Sequence[RowExplanation]):
         ImportError
             Without matplotlib.
         """
-        from churn_model import plots
+        from churn_model import _plots
 
-        return plots.beeswarm(self, max_features=max_features, ax=ax)
+        return _plots.beeswarm(self, max_features=max_features, ax=ax)
 
     def __repr__(self) -> str:
         return f"<Explanation of {len(self)} rows, {len(self._schema)} features, base value {self.base_value:+.4f}>"
@@ -364,7 +364,7 @@ def _bars_html(
     caption: str, header: tuple[str, str, str], rows: list[tuple[str, str, float]], *, signed: bool = True
 ) -> str:
     """A table with a bar per row, which needs no style sheet and suits light and dark pages."""
-    from churn_model.svg import DOWN, UP
+    from churn_model._svg import DOWN, UP
 
     largest = max((abs(value) for _, _, value in rows), default=0.0) or 1.0
     half = 60 if signed else 0

@@ -46,10 +46,13 @@ def scorer(model: Model | bytes | str | os.PathLike[str]) -> Any:
 
     loaded = _loaded(model)
 
-    def score_rows(*columns: pd.Series[Any]) -> pd.Series[Any]:
+    def score_rows(*columns: Any) -> pd.Series[Any]:
         import pandas as pd
 
-        scores = loaded.score(dict(zip(loaded.feature_names, columns, strict=True)), n_jobs=1)
+        # What Flink knows to be the same in all rows, as after `WHERE logins = 12`, comes as one value.
+        n_rows = max((len(column) for column in columns if isinstance(column, pd.Series)), default=1)
+        whole = [column if isinstance(column, pd.Series) else pd.Series([column] * n_rows) for column in columns]
+        scores = loaded.score(dict(zip(loaded.feature_names, whole, strict=True)), n_jobs=1)
         return pd.Series(np.atleast_1d(scores))
 
     return udf(score_rows, result_type=DataTypes.DOUBLE(), func_type="pandas", name="churn_score")

@@ -68,7 +68,7 @@ class Model(_native.Model):
         >>> round(model.score([1.5]), 3)  # what predict_proba says
         0.5
         """
-        from churn_model.interop.sklearn import from_sklearn
+        from churn_model._interop.sklearn import from_sklearn
 
         return from_sklearn(cls, estimator, feature_names=feature_names, threshold=threshold, x=x)
 
@@ -104,7 +104,7 @@ class Model(_native.Model):
         ChurnError
             For what models here cannot be, such as several classes.
         """
-        from churn_model.interop.boosters import from_lightgbm
+        from churn_model._interop.boosters import from_lightgbm
 
         return from_lightgbm(cls, booster, levels=levels, threshold=threshold, x=x)
 
@@ -141,7 +141,7 @@ class Model(_native.Model):
         ChurnError
             For what models here cannot be, such as several classes.
         """
-        from churn_model.interop.boosters import from_xgboost
+        from churn_model._interop.boosters import from_xgboost
 
         return from_xgboost(cls, booster, levels=levels, threshold=threshold, x=x)
 
@@ -168,7 +168,7 @@ class Model(_native.Model):
         ImportError
             When the package `onnx` is not installed.
         """
-        from churn_model.onnx import to_onnx
+        from churn_model._onnx import to_onnx
 
         graph = to_onnx(self)
         if path is not None:
@@ -194,7 +194,7 @@ class Model(_native.Model):
         ChurnError
             When it is outside [0, 1].
         """
-        from churn_model.interop import completed
+        from churn_model._interop import completed
 
         if not 0 <= threshold <= 1:
             raise ChurnError(f"the threshold is {threshold}; expected a score from 0 to 1")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_model import svg
+from churn_model import _svg
 from churn_model._native import Campaign
 
 if TYPE_CHECKING:
@@ -105,45 +105,45 @@ class EvaluationReport:
         ImportError
             Without matplotlib.
         """
-        from churn_model import plots
+        from churn_model import _plots
 
-        return plots.all_panels(self)
+        return _plots.all_panels(self)
 
     def plot_roc(self, *, ax: Axes | None = None) -> Axes:
         """Draws true against false positives for every threshold."""
-        from churn_model import plots
+        from churn_model import _plots
 
-        return plots.roc(self, ax=ax)
+        return _plots.roc(self, ax=ax)
 
     def plot_precision_recall(self, *, ax: Axes | None = None) -> Axes:
         """Draws precision against recall, as steps."""
-        from churn_model import plots
+        from churn_model import _plots
 
-        return plots.precision_recall(self, ax=ax)
+        return _plots.precision_recall(self, ax=ax)
 
     def plot_calibration(self, *, ax: Axes | None = None) -> Axes:
         """Draws the share that churned against the mean score, for ten groups of equal size."""
-        from churn_model import plots
+        from churn_model import _plots
 
-        return plots.calibration(self, ax=ax)
+        return _plots.calibration(self, ax=ax)
 
     def plot_gains(self, *, ax: Axes | None = None) -> Axes:
         """Draws the share of churn found against the share of tenants contacted."""
-        from churn_model import plots
+        from churn_model import _plots
 
-        return plots.gains(self, ax=ax)
+        return _plots.gains(self, ax=ax)
 
     def plot_lift(self, *, ax: Axes | None = None) -> Axes:
         """Draws how many times the base rate churn is among the highest scores."""
-        from churn_model import plots
+        from churn_model import _plots
 
-        return plots.lift(self, ax=ax)
+        return _plots.lift(self, ax=ax)
 
     def plot_profit(self, *, ax: Axes | None = None) -> Axes:
         """Draws the profit per tenant against the share of tenants contacted."""
-        from churn_model import plots
+        from churn_model import _plots
 
-        return plots.profit(self, ax=ax)
+        return _plots.profit(self, ax=ax)
 
     def plot_importance(self, *, max_features: int = _SHOWN_FEATURES, ax: Axes | None = None) -> Axes:
         """Draws how much log loss rises when a feature is permuted.
@@ -153,9 +153,9 @@ class EvaluationReport:
         ChurnError
             When importance was not measured: it needs a model of this package.
         """
-        from churn_model import plots
+        from churn_model import _plots
 
-        return plots.importance(self, max_features=max_features, ax=ax)
+        return _plots.importance(self, max_features=max_features, ax=ax)
 
     def at_threshold(self) -> dict[str, tuple[float, float]]:
         """Where the threshold stands on each curve: x and y by the name of the curve."""
@@ -269,17 +269,17 @@ class EvaluationReport:
 
     def _charts(self) -> list[str]:
         m, curves, at = self.metrics, self.curves, self.at_threshold()
-        share = svg.share_axis
+        share = _svg.share_axis
         best_share = float(curves["profit"]["contacted_share"][curves["profit"]["profit_per_tenant"].argmax()])
 
-        def marked(chart: svg.Chart, name: str) -> str:
+        def marked(chart: _svg.Chart, name: str) -> str:
             if name in at:
                 # Beside the curve: below where it rises, above where it falls.
                 dy = 18 if name in ("roc", "gains") or (name == "profit" and at[name][0] <= best_share) else -9
-                chart.dot(at[name], colour=svg.ACCENT).label(at[name], "threshold", dy=dy, colour=svg.ACCENT)
+                chart.dot(at[name], colour=_svg.ACCENT).label(at[name], "threshold", dy=dy, colour=_svg.ACCENT)
             return chart.render()
 
-        roc = svg.Chart(
+        roc = _svg.Chart(
             f"ROC curve, area {m['roc_auc']:.3f}", share("false positive rate"), share("true positive rate")
         )
         roc.line([(0, 0), (1, 1)], reference=True)
@@ -289,14 +289,14 @@ class EvaluationReport:
         end = self.precision_end()
         cut = " (cut off)" if end < 1 else ""
         precision = share(f"precision: of those acted on, churned{cut}", end)
-        pr = svg.Chart(f"Precision and recall, area {m['pr_auc']:.3f}", share("recall: of churn, found"), precision)
+        pr = _svg.Chart(f"Precision and recall, area {m['pr_auc']:.3f}", share("recall: of churn, found"), precision)
         pr.line([(0, m["base_rate"]), (1, m["base_rate"])], reference=True)
         pr.line(steps)
 
         bins = curves["calibration"]
         low, high = self.calibration_interval()
         end = float(max(bins["mean_score"].max(), high.max()))
-        calibration = svg.Chart(
+        calibration = _svg.Chart(
             f"Calibration, error {m['ece']:.4f}",
             share("mean score", end),
             share("churned (tenths of the rows, 95 % intervals)", end),
@@ -308,15 +308,15 @@ class EvaluationReport:
         for x, y in _points(bins, "mean_score", "churned_share"):
             calibration.dot((x, y))
 
-        gains = svg.Chart("Gains", share("contacted, highest scores first"), share("of churn, found"))
+        gains = _svg.Chart("Gains", share("contacted, highest scores first"), share("of churn, found"))
         gains.line([(0, 0), (1, 1)], reference=True).line([(0, 0), (m["base_rate"], 1), (1, 1)], reference=True)
         gains.line(_points(curves["gains"], "contacted_share", "found_share"))
 
         floor, best = self.profit_floor(), float(curves["profit"]["profit_per_tenant"].max())
         cut = " (cut off)" if floor > float(curves["profit"]["profit_per_tenant"].min()) else ""
         name = f"profit per tenant, in the campaign's money{cut}"
-        money = svg.Axis(name, floor, best, lambda amount: f"{amount:.4g}")
-        profit = svg.Chart("Profit", share("contacted, highest scores first"), money)
+        money = _svg.Axis(name, floor, best, lambda amount: f"{amount:.4g}")
+        profit = _svg.Chart("Profit", share("contacted, highest scores first"), money)
         points = _points(curves["profit"], "contacted_share", "profit_per_tenant")
         profit.line([point for point in points if point[1] >= floor])
 
@@ -325,7 +325,7 @@ class EvaluationReport:
         if self.importance:
             shown = self.importance[:_SHOWN_FEATURES]
             rows = [(e["name"], e["log_loss_increase"], e["log_loss_increase_sd"] or 0.0) for e in shown]
-            charts.append(svg.bars("Importance", rows, note="rise of log loss when permuted, ± standard deviation"))
+            charts.append(_svg.bars("Importance", rows, note="rise of log loss when permuted, ± standard deviation"))
         return charts
 
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from churn_model import _native
 from churn_model._days import Day, day_number, milliseconds
+from churn_model._progress import events as events_read
 from churn_model.plan import ObservationPlan
-from churn_model.progress import events as events_read
 from churn_model.table import Table
 
 Progress = bool | Callable[[int, int | None], object] | None

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churn_model import _native
+from churn_model._interop import completed, level_text
 from churn_model._native import ChurnError
-from churn_model.interop import completed, level_text
 
 if TYPE_CHECKING:
-    from churn_model.interop import M
+    from churn_model._interop import M
 
 Levels = Mapping[str, Sequence[Any]]
 

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from churn_model import _native
+from churn_model._interop import completed, level_text
+from churn_model._interop.columns import Column, transformed
 from churn_model._native import ChurnError
-from churn_model.interop import completed, level_text
-from churn_model.interop.columns import Column, transformed
 
 if TYPE_CHECKING:
-    from churn_model.interop import M
+    from churn_model._interop import M
 
 READ = (
     "DecisionTreeClassifier, RandomForestClassifier, ExtraTreesClassifier, GradientBoostingClassifier, "

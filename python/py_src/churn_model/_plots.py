@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churn_model._native import ChurnError
+from churn_model._svg import ACCENT, DOWN, MODEL, UP
 from churn_model.explanation import RAW_SCALES, Explanation, RowExplanation, others, text_of
 from churn_model.report import EvaluationReport
-from churn_model.svg import ACCENT, DOWN, MODEL, UP
 
 try:
     import matplotlib.pyplot as plt
