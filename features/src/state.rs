@@ -195,6 +195,11 @@ impl TenantState {
         latest.filter(|industry| !industry.is_empty())
     }
 
+    /// Whether the tenant had cancelled, and not come back, as of a date that [`features_at`](Self::features_at) answers for.
+    pub fn has_cancelled_at(&self, date: ObservationDate) -> bool {
+        self.with_held_back_until(date).attributes.has_cancelled()
+    }
+
     /// Takes in the state of other events of the same tenant, as if they had been applied here.
     ///
     /// No event may have been applied to both, so copies of an event belong in one part. The result is exact when the

@@ -140,6 +140,18 @@ fn every_rule_that_can_make_a_feature_missing_is_one_of_the_tests_above() {
 }
 
 #[test]
+fn a_tenant_has_cancelled_until_it_comes_back() {
+    let mut state = TenantState::new();
+    let at = |state: &TenantState, day| state.has_cancelled_at(ObservationDate::from_days(START + day));
+    apply(&mut state, 0, 0, EventKind::TenantCreated(TenantAttributes::default()));
+    assert!(!at(&state, 1));
+    apply(&mut state, 5, 0, EventKind::TenantCancelled { reason: None });
+    assert!(at(&state, 6) && at(&state, 300));
+    apply(&mut state, 9, 0, EventKind::TenantCreated(TenantAttributes::default()));
+    assert!(!at(&state, 10));
+}
+
+#[test]
 fn an_industry_that_is_no_level_of_the_schema_is_missing() {
     let mut state = TenantState::new();
     let attributes = TenantAttributes { industry: Some("space".into()), ..TenantAttributes::default() };

@@ -32,6 +32,16 @@ pub(crate) enum Part {
     Lines(String, Arc<[u8]>),
 }
 
+impl Part {
+    /// The files that it is.
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        match self {
+            Self::Files(paths) => paths,
+            Self::Lines(..) => &[],
+        }
+    }
+}
+
 /// Where events come from.
 pub(crate) enum Source {
     /// Files of JSON Lines.

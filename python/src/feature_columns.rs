@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, BooleanArray, Date32Array, DictionaryArray, Float32Array, Int32Array, StringArray};
 use churn_events::ObservationDate;
-use churn_features::{FeatureReader, FeatureStore};
+use churn_features::{FeatureReader, FeatureStore, TenantState};
 use churn_training_data::Assembled;
 use pyo3::prelude::*;
 
@@ -22,25 +22,34 @@ const REPORT_KEY: &str = "churn.report";
 ///
 /// # Errors
 /// When some tenant's state cannot answer for that date any more.
-pub(crate) fn features_table(store: &FeatureStore, date: ObservationDate, reader: &FeatureReader) -> PyResult<Table> {
+pub(crate) fn features_table(
+    store: &FeatureStore,
+    date: ObservationDate,
+    reader: &FeatureReader,
+    at_risk: bool,
+) -> PyResult<Table> {
     let matrix = store.features_at(date, reader).map_err(|error| event_error(&error))?;
-    let tenants = StringArray::from_iter_values(&matrix.tenants);
+    let is_kept =
+        |(row, (_, state)): (usize, (&str, &TenantState))| (!at_risk || !state.has_cancelled_at(date)).then_some(row);
+    let rows: Vec<usize> = store.states().enumerate().filter_map(is_kept).collect();
+    let tenants = StringArray::from_iter_values(rows.iter().map(|&row| &matrix.tenants[row]));
     let mut columns: Vec<(&str, ArrayRef)> = vec![("tenant", Arc::new(tenants))];
     for (position, feature) in reader.schema().features().iter().enumerate() {
         let column: ArrayRef = if feature.is_category() {
-            industries(store, date)?
+            industries(store, date, &rows)?
         } else {
-            let values = matrix.features.iter().skip(position).step_by(matrix.n_features);
-            Arc::new(values.map(|value| present(*value)).collect::<Float32Array>())
+            let value = |&row: &usize| present(matrix.features[row * matrix.n_features + position]);
+            Arc::new(rows.iter().map(value).collect::<Float32Array>())
         };
         columns.push((feature.name(), column));
     }
     table_of(columns, [])
 }
 
-/// The industries of all tenants by ascending id, whatever their number.
-fn industries(store: &FeatureStore, date: ObservationDate) -> PyResult<ArrayRef> {
-    let names: Vec<Option<&str>> = store.states().map(|(_, state)| state.industry_at(date)).collect();
+/// The industries of some tenants, by their places among all by ascending id, whatever the number of industries.
+fn industries(store: &FeatureStore, date: ObservationDate, rows: &[usize]) -> PyResult<ArrayRef> {
+    let all: Vec<Option<&str>> = store.states().map(|(_, state)| state.industry_at(date)).collect();
+    let names: Vec<Option<&str>> = rows.iter().map(|&row| all[row]).collect();
     let levels: Vec<&str> = names.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let code = |name: &Option<&str>| name.and_then(|name| levels.binary_search(&name).ok()).map(|code| code as i32);
     category(names.iter().map(code).collect(), &levels)

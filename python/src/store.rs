@@ -239,19 +239,20 @@ impl FeatureStore {
         self.take_in(py, source, None, n_jobs, progress, &Raised::default())
     }
 
-    #[pyo3(signature = (day, features, n_jobs))]
+    #[pyo3(signature = (day, features, at_risk, n_jobs))]
     fn _features_at(
         &self,
         py: Python<'_>,
         day: i32,
         features: Option<Vec<String>>,
+        at_risk: bool,
         n_jobs: Option<i32>,
     ) -> PyResult<Table> {
         let date = ObservationDate::from_days(day);
         let reader = reader_of(features.as_deref())?;
         let held = self.lock(py)?;
         let store = &held.store;
-        run(py, n_jobs, |_| features_table(store, date, &reader))?
+        run(py, n_jobs, |_| features_table(store, date, &reader, at_risk))?
     }
 
     #[pyo3(signature = (plan, end, censored, n_jobs, progress))]
@@ -403,6 +404,13 @@ impl FeatureStore {
         let object = class.call0()?;
         *object.cast::<Self>()?.get().lock(py)? = Held { store, log: Err(NoLog::Loaded) };
         Ok(object)
+    }
+
+    /// Which of these files have been taken in before.
+    fn _read_before(&self, py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Vec<PathBuf>> {
+        let held = self.lock(py)?;
+        let known: Vec<&PathBuf> = held.log.iter().flatten().flat_map(Part::files).collect();
+        Ok(paths.into_iter().filter(|path| known.contains(&path)).collect())
     }
 
     /// The log, so that a pickled store can go on: file names, or a name and compressed lines.

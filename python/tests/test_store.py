@@ -446,6 +446,38 @@ print("done")
     assert done.stdout == b"done\n", done.stderr.decode()
 
 
+def test_tenants_that_have_cancelled_are_left_out_where_only_those_at_risk_are_asked_for(long_log):
+    pd = pytest.importorskip("pandas")
+    store = cm.FeatureStore()
+    store.ingest(long_log)
+    date = "2024-09-17"
+    log = long_log.to_pandas()
+    ends = log[log["type"].isin(["tenant.created", "tenant.cancelled"])].groupby("tenant")["type"].last()
+    gone = set(ends[ends == "tenant.cancelled"].index)
+    every, at_risk = store.features_at(date), store.features_at(date, at_risk=True)
+    assert gone and set(at_risk["tenant"]) == set(every["tenant"]) - gone
+    expected = every.to_pandas()
+    expected = expected[~expected["tenant"].isin(gone)].reset_index(drop=True)
+    for name in every.column_names[1:]:
+        left, right = expected[name].astype(object), at_risk.to_pandas()[name].astype(object)
+        assert ((left == right) | (left.isna() & right.isna())).all(), name
+    assert isinstance(expected, pd.DataFrame)
+
+
+def test_what_looks_like_a_mistake_is_warned_of(folder, tmp_path):
+    store = cm.FeatureStore()
+    store.ingest(folder)
+    with pytest.warns(UserWarning, match="was taken in before"):
+        store.ingest(folder)
+    short = {"specversion": "1.0", "id": "1", "source": "/app", "type": "login", "subject": "t", "data": {}}
+    with pytest.warns(UserWarning, match="none of 1 events is of a known type; there are login, and expected"):
+        cm.FeatureStore().ingest([short | {"time": "2024-01-01T00:00:00Z"}])
+    with pytest.raises(TypeError, match="put one event into a list"):
+        cm.FeatureStore().ingest(short)
+    with pytest.raises(cm.EventError, match="found JSON where a path is expected"):
+        cm.FeatureStore().ingest(json.dumps(short))
+
+
 def test_parquet_and_words_that_are_no_date_are_refused_in_words(tmp_path, store):
     files = cm.simulate(tmp_path / "world", tenants=3, days=20, format="parquet")
     with pytest.raises(cm.EventError, match="is Parquet; expected .* hand over the table"):

@@ -134,6 +134,11 @@ impl Attributes {
         }
     }
 
+    /// Whether the last thing that became of the tenant is that it cancelled.
+    pub(crate) fn has_cancelled(&self) -> bool {
+        self.life.last().is_some_and(|mark| mark & 1 == 0)
+    }
+
     pub(crate) fn note_event(&mut self, day: i32) {
         self.first_day = Some(self.first_day.map_or(day, |first| first.min(day)));
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churn_model._native import ChurnError
-from churn_model._svg import ACCENT, DOWN, MODEL, UP
+from churn_model._svg import ACCENT, DOWN, MODEL, UP, shortened
 from churn_model.explanation import RAW_SCALES, Explanation, RowExplanation, others, text_of
 from churn_model.report import EvaluationReport
 
@@ -86,8 +86,7 @@ def calibration(report: EvaluationReport, *, ax: Axes | None = None) -> Axes:
     ax.errorbar(bins["mean_score"], share, yerr=spread, color=MODEL, marker="o", markersize=5, linewidth=1, label=name)
     ax.set_xlim(0, end)
     ax.set_ylim(0, end)
-    is_above = share[-1] >= bins["mean_score"][-1]
-    return _finish(report, ax, None, legend="lower right" if is_above else "upper left")
+    return _finish(report, ax, None, legend="best")
 
 
 def gains(report: EvaluationReport, *, ax: Axes | None = None) -> Axes:
@@ -144,7 +143,8 @@ def importance(report: EvaluationReport, *, max_features: int = 12, ax: Axes | N
     )
     means = [entry["log_loss_increase"] for entry in shown]
     spread = [entry["log_loss_increase_sd"] or 0.0 for entry in shown]
-    ax.barh([entry["name"] for entry in shown], means, xerr=spread, color=MODEL, ecolor=_GREY, height=0.7)
+    ax.barh(range(len(shown)), means, xerr=spread, color=MODEL, ecolor=_GREY, height=0.7)
+    ax.set_yticks(range(len(shown)), [shortened(entry["name"]) for entry in shown])
     ax.axvline(0.0, color=_GREY, linewidth=0.8)
     ax.grid(False, axis="y")
     return ax
@@ -153,7 +153,7 @@ def importance(report: EvaluationReport, *, max_features: int = 12, ax: Axes | N
 def waterfall(row: RowExplanation, *, max_features: int = 10, ax: Axes | None = None) -> Axes:
     """From the base value to the raw score, the largest contribution on top."""
     contributions = row.contributions
-    shown = [(f"{c.feature} = {text_of(c.data)}", c.value) for c in contributions[:max_features]]
+    shown = [(f"{shortened(c.feature)} = {text_of(c.data)}", c.value) for c in contributions[:max_features]]
     if len(contributions) > max_features:
         rest = contributions[max_features:]
         shown.append((others(len(rest)), sum(c.value for c in rest)))
@@ -216,7 +216,7 @@ def beeswarm(explanation: Explanation, *, max_features: int = 12, ax: Axes | Non
         colour = colours(rank) if has_order else np.tile(to_rgba(_GREY), (len(rank), 1))
         colour[np.isnan(data[:, column])] = to_rgba("#c9c9c9")
         ax.scatter(values[:, column], at + _spread(values[:, column]), c=colour, s=9, linewidths=0, rasterized=True)
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), [shortened(name) for name in names])
     ax.set_ylim(-0.6, len(names) - 0.4)
     ax.grid(False, axis="y")
     bar = ax.figure.colorbar(plt.cm.ScalarMappable(cmap=colours), ax=ax, aspect=35, pad=0.02)

@@ -117,6 +117,11 @@ class Chart:
         return self._y.place(number, _BOTTOM, _TOP)
 
 
+def shortened(name: str) -> str:
+    """A name that leaves room for what is drawn."""
+    return name if len(name) <= 24 else name[:23] + "…"
+
+
 def bars(title: str, rows: Sequence[tuple[str, float, float]], *, note: str) -> str:
     """Level bars with whiskers: name, mean, standard deviation."""
     names = 150.0
@@ -130,9 +135,8 @@ def bars(title: str, rows: Sequence[tuple[str, float, float]], *, note: str) -> 
     parts = [_text(4, 15, title, size=13, weight="600"), _text(4, 34, note, size=11, opacity=0.75)]
     for row, (name, mean, sd) in enumerate(rows):
         y = 46 + 17 * row
-        short = name if len(name) <= 24 else name[:23] + "…"
         left, right = sorted((place(0.0), place(mean)))
-        parts.append(_text(names, y + 10, short, anchor="end", size=10.5))
+        parts.append(_text(names, y + 10, shortened(name), anchor="end", size=10.5))
         parts.append(
             f'<rect x="{left:.1f}" y="{y + 1}" width="{max(right - left, 0.5):.1f}" height="11" fill="{MODEL}"/>'
         )

@@ -187,6 +187,8 @@ def _labels(y: Any) -> npt.NDArray[np.bool_] | None:
     if y is None:
         return None
     array = np.asarray(y)
+    if array.ndim != 1:
+        raise _native.FitError(f"y has shape {array.shape}; expected one label per row")
     if array.dtype.kind in "biuf" and np.isin(array, (0, 1)).all():
         return as_labels(array)
     return label_flags(array, len(array))[1]

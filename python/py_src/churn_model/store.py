@@ -23,6 +23,7 @@ Progress = bool | Callable[[int, int | None], object] | None
 
 _LOG_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _EVENTS_AT_ONCE = 1024
+_TYPE = "com.anycompany.bdcp.user.login"
 
 
 class MalformedEvent(NamedTuple):
@@ -163,30 +164,51 @@ class FeatureStore(_native.FeatureStore):
         """
         received = None if received_at is None else milliseconds(received_at)
         with events_read(progress) as tell:
-            if isinstance(events, (str, os.PathLike)):
-                fields = self._ingest_files(_files([events]), received, n_jobs, tell)
+            if isinstance(events, (str, os.PathLike)) or _are_paths(events):
+                files = _files([events] if isinstance(events, (str, os.PathLike)) else events)
+                if again := self._read_before(files):
+                    warnings.warn(
+                        f"{str(again[0])!r} was taken in before; its events are known again for some days only and "
+                        "count twice before that. To read a log once more, make a new store",
+                        UserWarning,
+                        stacklevel=2,
+                    )
+                fields = self._ingest_files(files, received, n_jobs, tell)
             elif isinstance(events, (bytes, bytearray, memoryview)):
                 fields = self._ingest_bytes(bytes(events), received, n_jobs, tell)
             elif hasattr(events, "__arrow_c_stream__") or hasattr(events, "__arrow_c_array__"):
-                fields = self._ingest_table(events, n_jobs, tell)
-            elif isinstance(events, (list, tuple)) and events and isinstance(events[0], (str, os.PathLike)):
-                fields = self._ingest_files(_files(events), received, n_jobs, tell)
+                try:
+                    fields = self._ingest_table(events, n_jobs, tell)
+                except ImportError as error:  # pandas makes an Arrow stream with pyarrow
+                    raise ImportError(f"{error}; a frame of events needs pyarrow: pip install pyarrow") from error
             elif isinstance(events, Iterable) and not isinstance(events, dict):
                 fields = self._ingest_lines(_lines(events), received, n_jobs, tell)
             else:
+                hint = "; put one event into a list" if isinstance(events, dict) else ""
                 raise TypeError(
-                    f"found {type(events).__name__} where a path, bytes, a table or an iterable of events is expected"
+                    f"found {type(events).__name__} where a path, bytes, a table or an iterable of events is expected{hint}"
                 )
         first = [MalformedEvent(*malformed) for malformed in fields.pop("first_malformed")]
         report = IngestReport(first_malformed=first, **fields)
-        if report.malformed and report.malformed == report.lines:
+        if report.lines and report.malformed == report.lines:
             warnings.warn(
                 f"none of {report.lines:,} lines was an event; the first: {first[0]}", UserWarning, stacklevel=2
             )
+        elif report.lines and sum(report.unknown_types.values()) == report.lines:
+            warnings.warn(
+                f"none of {report.lines:,} events is of a known type; there are {', '.join(report.unknown_types)}, and "
+                f"expected are types such as {_TYPE!r}",
+                UserWarning,
+                stacklevel=2,
+            )
         return report
 
-    def features_at(self, t: Day, *, features: list[str] | None = None, n_jobs: int | None = None) -> Table:
+    def features_at(
+        self, t: Day, *, features: list[str] | None = None, at_risk: bool = False, n_jobs: int | None = None
+    ) -> Table:
         """The features of every tenant at an observation date: what was known then.
+
+        A store remembers what features need from its last event on. For dates before that, `observations` reads the log.
 
         Parameters
         ----------
@@ -194,6 +216,8 @@ class FeatureStore(_native.FeatureStore):
             The date, at midnight UTC; not before the last event that was taken in.
         features : list of str, optional
             Names of some features of the catalogue; all without it.
+        at_risk : bool, default False
+            Whether tenants that have cancelled are left out: nobody needs their scores.
         n_jobs : int, optional
             Threads; all cores without it.
 
@@ -207,7 +231,7 @@ class FeatureStore(_native.FeatureStore):
         EventError
             When events have been taken in that were received at or after the date.
         """
-        return Table(self._features_at(day_number(t), features, n_jobs))
+        return Table(self._features_at(day_number(t), features, at_risk, n_jobs))
 
     def observations(
         self,
@@ -275,10 +299,17 @@ def _unpickled(kind: type[FeatureStore], snapshot: bytes, log: list[Any] | None)
     return store
 
 
+def _are_paths(events: Any) -> bool:
+    return isinstance(events, (list, tuple)) and bool(events) and isinstance(events[0], (str, os.PathLike))
+
+
 def _files(paths: Iterable[str | os.PathLike[str]]) -> list[pathlib.Path]:
     """The files of a log, folders replaced by the logs in them, sorted by name."""
     files: list[pathlib.Path] = []
-    for path in map(pathlib.Path, paths):
+    for given in paths:
+        if isinstance(given, str) and given.lstrip().startswith("{"):
+            raise _native.EventError("found JSON where a path is expected; pass events as bytes or as dicts")
+        path = pathlib.Path(given)
         if not path.is_dir():
             files.append(path)
             continue
