@@ -9,6 +9,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, downcast_dictionary_array};
 use arrow_schema::DataType;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
 
@@ -20,7 +21,11 @@ use crate::error::ColumnError;
 /// # Errors
 /// When it is no table, or a column is of a kind that no model can read.
 pub(crate) fn columns(table: &Bound<'_, PyAny>) -> PyResult<Vec<NamedColumn>> {
-    let (batches, schema) = table.extract::<PyTable>()?.into_inner();
+    let named = |error: PyErr| match error.is_instance_of::<PyValueError>(table.py()) {
+        true => ColumnError::new_err(format!("the table cannot be read: {error}")),
+        false => error,
+    };
+    let (batches, schema) = table.extract::<PyTable>().map_err(named)?.into_inner();
     let column = |position: usize| {
         let field = schema.field(position);
         let chunks: Vec<ArrayRef> = batches.iter().map(|batch| Arc::clone(batch.column(position))).collect();
@@ -36,15 +41,15 @@ fn of_chunks(name: &str, data_type: &DataType, chunks: &[ArrayRef]) -> PyResult<
         DataType::Boolean => Column::Booleans(booleans(chunks)),
         DataType::Int8 => numbers::<Int8Type>(chunks, f32::from),
         DataType::Int16 => numbers::<Int16Type>(chunks, f32::from),
-        DataType::Int32 => numbers::<Int32Type>(chunks, |value| value as f32),
-        DataType::Int64 => numbers::<Int64Type>(chunks, |value| value as f32),
+        DataType::Int32 => wide::<Int32Type>(chunks, f64::from),
+        DataType::Int64 => wide::<Int64Type>(chunks, |value| value as f64),
         DataType::UInt8 => numbers::<UInt8Type>(chunks, f32::from),
         DataType::UInt16 => numbers::<UInt16Type>(chunks, f32::from),
-        DataType::UInt32 => numbers::<UInt32Type>(chunks, |value| value as f32),
-        DataType::UInt64 => numbers::<UInt64Type>(chunks, |value| value as f32),
+        DataType::UInt32 => wide::<UInt32Type>(chunks, f64::from),
+        DataType::UInt64 => wide::<UInt64Type>(chunks, |value| value as f64),
         DataType::Float16 => numbers::<Float16Type>(chunks, f32::from),
         DataType::Float32 => numbers::<Float32Type>(chunks, |value| value),
-        DataType::Float64 => numbers::<Float64Type>(chunks, |value| value as f32),
+        DataType::Float64 => wide::<Float64Type>(chunks, |value| value),
         DataType::Decimal32(_, scale) => decimals::<Decimal32Type>(chunks, *scale, f64::from),
         DataType::Decimal64(_, scale) => decimals::<Decimal64Type>(chunks, *scale, |value| value as f64),
         DataType::Decimal128(_, scale) => decimals::<Decimal128Type>(chunks, *scale, |value| value as f64),
@@ -74,21 +79,30 @@ fn of_chunks(name: &str, data_type: &DataType, chunks: &[ArrayRef]) -> PyResult<
 }
 
 fn numbers<T: ArrowPrimitiveType>(chunks: &[ArrayRef], number: impl Fn(T::Native) -> f32) -> Column {
+    Column::Numbers(values::<T, f32>(chunks, f32::NAN, number))
+}
+
+/// Numbers of more digits than single precision has.
+fn wide<T: ArrowPrimitiveType>(chunks: &[ArrayRef], number: impl Fn(T::Native) -> f64) -> Column {
+    Column::of_numbers(values::<T, f64>(chunks, f64::NAN, number))
+}
+
+fn values<T: ArrowPrimitiveType, N: Copy>(chunks: &[ArrayRef], missing: N, number: impl Fn(T::Native) -> N) -> Vec<N> {
     let mut values = Vec::with_capacity(chunks.iter().map(Array::len).sum());
     for chunk in chunks {
         let chunk = chunk.as_primitive::<T>();
         if chunk.null_count() == 0 {
             values.extend(chunk.values().iter().map(|&value| number(value)));
         } else {
-            values.extend(chunk.iter().map(|value| value.map_or(f32::NAN, &number)));
+            values.extend(chunk.iter().map(|value| value.map_or(missing, &number)));
         }
     }
-    Column::Numbers(values)
+    values
 }
 
 fn decimals<T: ArrowPrimitiveType>(chunks: &[ArrayRef], scale: i8, number: impl Fn(T::Native) -> f64) -> Column {
     let divisor = 10_f64.powi(i32::from(scale));
-    numbers::<T>(chunks, |value| (number(value) / divisor) as f32)
+    wide::<T>(chunks, |value| number(value) / divisor)
 }
 
 fn booleans(chunks: &[ArrayRef]) -> Vec<f32> {
@@ -129,13 +143,18 @@ fn dictionary_codes(
     if matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
         return Ok(text_codes(dictionary, distinct));
     }
-    let mut code = |number: f32, value: Value| if number.is_nan() { MISSING } else { distinct.code(value) };
     match of_chunks(name, data_type, std::slice::from_ref(dictionary))? {
         Column::Numbers(numbers) => {
-            Ok(numbers.into_iter().map(|number| code(number, Value::Number(f64::from(number)))).collect())
+            let number = |number: f32| Value::Number(f64::from(number));
+            Ok(numbers.into_iter().map(|n| if n.is_nan() { MISSING } else { distinct.code(number(n)) }).collect())
+        }
+        Column::Wide(numbers) => {
+            let mut code = |number: f64| if number.is_nan() { MISSING } else { distinct.code(Value::Number(number)) };
+            Ok(numbers.into_iter().map(&mut code).collect())
         }
         Column::Booleans(values) => {
-            Ok(values.into_iter().map(|value| code(value, Value::Boolean(value == 1.0))).collect())
+            let boolean = |value: f32| Value::Boolean(value == 1.0);
+            Ok(values.into_iter().map(|v| if v.is_nan() { MISSING } else { distinct.code(boolean(v)) }).collect())
         }
         Column::Coded { .. } => Err(ColumnError::new_err(format!("column {name:?} is a dictionary of dictionaries"))),
     }

@@ -22,6 +22,9 @@ pub(crate) struct NamedColumn {
 pub(crate) enum Column {
     /// Numbers; NaN is missing.
     Numbers(Vec<f32>),
+    /// Numbers that single precision does not tell apart from others: as levels of a category they have to stay as they
+    /// are. NaN is missing.
+    Wide(Vec<f64>),
     /// 1, 0 or NaN.
     Booleans(Vec<f32>),
     /// Positions in a list of distinct values; [`MISSING`] where there is none.
@@ -178,10 +181,20 @@ impl Distinct {
 }
 
 impl Column {
+    /// A column of numbers.
+    pub(crate) fn of_numbers(values: Vec<f64>) -> Self {
+        if values.iter().all(|&value| value.is_nan() || f64::from(value as f32) == value) {
+            Self::Numbers(narrow(&values))
+        } else {
+            Self::Wide(values)
+        }
+    }
+
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Numbers(values) | Self::Booleans(values) => values.len(),
+            Self::Wide(values) => values.len(),
             Self::Coded { codes, .. } => codes.len(),
         }
     }
@@ -190,6 +203,7 @@ impl Column {
     pub(crate) fn as_numbers(&self) -> Vec<f32> {
         match self {
             Self::Numbers(values) | Self::Booleans(values) => values.clone(),
+            Self::Wide(values) => narrow(values),
             Self::Coded { codes, values, .. } => {
                 let numbers: Vec<f32> = values
                     .iter()
@@ -203,6 +217,11 @@ impl Column {
             }
         }
     }
+}
+
+/// Numbers as models read them.
+pub(crate) fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&value| value as f32).collect()
 }
 
 /// The value of each code; NaN for [`MISSING`].

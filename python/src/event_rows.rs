@@ -4,6 +4,7 @@
 //! names field and reason of what is wrong. Times without a zone count as UTC.
 
 use std::io::{self, Read, Write as _};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
@@ -14,8 +15,9 @@ use churn_events::{TYPE_PREFIX, Timestamp};
 use pyo3::PyResult;
 use serde_json::value::RawValue;
 
-use crate::error::ColumnError;
+use crate::error::{ColumnError, EventError};
 use crate::plain::plain;
+use crate::running::{Raised, note_raised};
 
 /// How numbers are put into words.
 static OPTIONS: FormatOptions<'static> = FormatOptions::new();
@@ -61,6 +63,7 @@ pub(crate) struct EventRows {
     batch: Option<(Columns, usize)>,
     words: Vec<u8>,
     n_read: usize,
+    raised: Raised,
 }
 
 impl EventRows {
@@ -68,7 +71,7 @@ impl EventRows {
     ///
     /// # Errors
     /// When a column that every event needs is missing, or one has a type that cannot be what it has to be.
-    pub(crate) fn new(reader: Box<dyn RecordBatchReader + Send>) -> PyResult<Self> {
+    pub(crate) fn new(reader: Box<dyn RecordBatchReader + Send>, raised: &Raised) -> PyResult<Self> {
         let schema = reader.schema();
         for (flat, wire) in ENVELOPE {
             if schema.column_with_name(flat).or(schema.column_with_name(wire)).is_none() && flat != OPTIONAL {
@@ -80,7 +83,7 @@ impl EventRows {
             }
         }
         Columns::of(&RecordBatch::new_empty(schema)).map_err(|error| ColumnError::new_err(error.to_string()))?;
-        Ok(Self { reader, batch: None, words: Vec::new(), n_read: 0 })
+        Ok(Self { reader, batch: None, words: Vec::new(), n_read: 0, raised: Arc::clone(raised) })
     }
 
     /// The next rows in words; none at the end.
@@ -106,7 +109,10 @@ impl EventRows {
 impl Read for EventRows {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.n_read == self.words.len() {
-            self.next().map_err(io::Error::other)?;
+            self.next().map_err(|error| {
+                note_raised(&self.raised, EventError::new_err(format!("the table broke off: {error}")));
+                io::Error::other(error)
+            })?;
         }
         let n_read = (&self.words[self.n_read..]).read(out)?;
         self.n_read += n_read;
@@ -240,6 +246,7 @@ impl Cells<'_> {
             Self::Number(numbers, _) => match numbers.data_type() {
                 DataType::Float64 => numbers.as_primitive::<arrow_array::types::Float64Type>().value(row).is_nan(),
                 DataType::Float32 => numbers.as_primitive::<arrow_array::types::Float32Type>().value(row).is_nan(),
+                DataType::Float16 => numbers.as_primitive::<arrow_array::types::Float16Type>().value(row).is_nan(),
                 _ => false,
             },
         }

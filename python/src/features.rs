@@ -199,14 +199,9 @@ fn infer(column: &NamedColumn, categories: &[String]) -> PyResult<Feature> {
     let name = column.name.clone();
     let is_asked_for = categories.contains(&name);
     match &column.column {
-        Column::Numbers(values) if is_asked_for => {
-            let mut numbers: Vec<f32> = values.iter().copied().filter(|value| !value.is_nan()).collect();
-            numbers.sort_unstable_by(f32::total_cmp);
-            numbers.dedup();
-            let levels = numbers.into_iter().map(|number| Value::Number(f64::from(number)).level());
-            category(name, levels.collect())
-        }
-        Column::Numbers(_) => Ok(numeric(name)),
+        Column::Numbers(values) if is_asked_for => category(name, levels(values.iter().copied().map(f64::from))),
+        Column::Wide(values) if is_asked_for => category(name, levels(values.iter().copied())),
+        Column::Numbers(_) | Column::Wide(_) => Ok(numeric(name)),
         Column::Booleans(_) => Ok(Feature::boolean(name)),
         Column::Coded { codes, values, is_category } => {
             let mut is_used = vec![false; values.len()];
@@ -240,6 +235,14 @@ fn numeric(name: String) -> Feature {
         Some(feature) => feature.clone(),
         None => Feature::numeric(name),
     }
+}
+
+/// The levels that distinct numbers are, in their order.
+fn levels(values: impl Iterator<Item = f64>) -> Vec<String> {
+    let mut numbers: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
+    numbers.sort_unstable_by(f64::total_cmp);
+    numbers.dedup();
+    numbers.into_iter().map(|number| Value::Number(number).level()).collect()
 }
 
 fn mixed(name: &str, n_others: usize, n_texts: usize, known: &[&Value]) -> PyErr {
@@ -311,6 +314,7 @@ fn quoted(names: &[&str]) -> String {
 fn values_of<'a>(feature: &Feature, column: &'a Column, unseen: &mut Unseen) -> PyResult<std::borrow::Cow<'a, [f32]>> {
     match (feature.kind(), column) {
         (FeatureKind::Numeric, Column::Numbers(values) | Column::Booleans(values)) => Ok(values.into()),
+        (FeatureKind::Numeric, Column::Wide(values)) => Ok(column::narrow(values).into()),
         (FeatureKind::Numeric, Column::Coded { codes, values, .. }) => {
             let number = |value: &Value| match value {
                 Value::Number(number) => Some(*number as f32),
@@ -326,6 +330,11 @@ fn values_of<'a>(feature: &Feature, column: &'a Column, unseen: &mut Unseen) -> 
                 Some(value) => Err(wrong_values(feature, "booleans (or 0 and 1)", &value.to_string())),
             }
         }
+        (FeatureKind::Boolean, Column::Wide(values)) => {
+            let is_other = |value: &&f64| !(value.is_nan() || **value == 0.0 || **value == 1.0);
+            let found = values.iter().find(is_other).copied().unwrap_or_default();
+            Err(wrong_values(feature, "booleans (or 0 and 1)", &found.to_string()))
+        }
         (FeatureKind::Boolean, Column::Coded { codes, values, .. }) => {
             let boolean = |value: &Value| match value {
                 Value::Boolean(boolean) => Some(f32::from(u8::from(*boolean))),
@@ -338,12 +347,10 @@ fn values_of<'a>(feature: &Feature, column: &'a Column, unseen: &mut Unseen) -> 
             coded(feature, "booleans (or yes and no, or 1 and 0)", codes, values, boolean)
         }
         (FeatureKind::Category { levels }, Column::Numbers(values)) => {
-            let mut distinct = column::Distinct::default();
-            let mut code = |value: &f32| {
-                if value.is_nan() { MISSING } else { distinct.code(Value::Number(f64::from(*value))) }
-            };
-            let codes: Vec<i32> = values.iter().map(&mut code).collect();
-            Ok(level_codes(feature, levels, &codes, &distinct.values, unseen).into())
+            Ok(number_codes(feature, levels, values.iter().copied().map(f64::from), unseen).into())
+        }
+        (FeatureKind::Category { levels }, Column::Wide(values)) => {
+            Ok(number_codes(feature, levels, values.iter().copied(), unseen).into())
         }
         (FeatureKind::Category { levels }, Column::Booleans(values)) => {
             let codes: Vec<i32> = values.iter().map(|&v| if v.is_nan() { MISSING } else { v as i32 }).collect();
@@ -378,6 +385,19 @@ fn coded(
 fn wrong_values(feature: &Feature, expected: &str, found: &str) -> PyErr {
     let name = feature.name();
     ColumnError::new_err(format!("column {name:?} holds {found:?} where the model reads {expected}"))
+}
+
+/// The code of the level that each number is.
+fn number_codes(
+    feature: &Feature,
+    levels: &[String],
+    numbers: impl Iterator<Item = f64>,
+    unseen: &mut Unseen,
+) -> Vec<f32> {
+    let mut distinct = column::Distinct::default();
+    let code = |number: f64| if number.is_nan() { MISSING } else { distinct.code(Value::Number(number)) };
+    let codes: Vec<i32> = numbers.map(code).collect();
+    level_codes(feature, levels, &codes, &distinct.values, unseen)
 }
 
 /// The code of each level; NaN for one that the schema does not have, which is counted.

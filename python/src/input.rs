@@ -6,7 +6,7 @@ use numpy::{PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray2, PyU
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::arrow_columns;
 use crate::column::{self, Column, NamedColumn, Value};
@@ -78,6 +78,7 @@ pub(crate) fn numpy(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 }
 
 fn of_array<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Input<'py>> {
+    refuse_mask(array)?;
     if array.ndim() != 2 {
         let found = match array.ndim() {
             0 => "a single value".to_owned(),
@@ -119,6 +120,16 @@ fn of_array<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Input<'py>> {
     }
 }
 
+/// Refuses an array that says elsewhere which of its values are none.
+fn refuse_mask(array: &Bound<'_, PyUntypedArray>) -> PyResult<()> {
+    if array.hasattr(intern!(array.py(), "mask"))? {
+        return Err(ColumnError::new_err(
+            "a masked array is not supported; pass array.astype(float).filled(numpy.nan)",
+        ));
+    }
+    Ok(())
+}
+
 /// Whether an array's values lie where a Rust view of it looks: aligned, and a whole number of values apart. Fields of
 /// packed records do not.
 pub(crate) fn is_regular(array: &Bound<'_, PyUntypedArray>) -> bool {
@@ -143,7 +154,7 @@ fn of_object_array<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Input<'p
         Column::Coded { values, .. } => {
             values.iter().all(|value| matches!(value, Value::Number(_) | Value::Boolean(_)))
         }
-        Column::Numbers(_) | Column::Booleans(_) => true,
+        Column::Numbers(_) | Column::Wide(_) | Column::Booleans(_) => true,
     };
     if !columns.iter().all(is_number) {
         return Ok(Input::Columns(columns));
@@ -170,13 +181,11 @@ fn of_dict(record: &Bound<'_, PyDict>) -> PyResult<Vec<NamedColumn>> {
         let column = match value.cast::<PyUntypedArray>() {
             Ok(array) if array.ndim() == 0 => column::of_objects(&name, [value].into_iter())?,
             Ok(array) => of_vector(&name, array)?,
-            Err(_) if value.is_instance_of::<PyString>() || value.is_none() => {
-                column::of_objects(&name, [value].into_iter())?
+            // What has an order and can be gone through again is a column; bytes are one value, which no column holds.
+            Err(_) if is_sequence(&value)? => {
+                column::of_objects(&name, value.try_iter()?.collect::<PyResult<Vec<_>>>()?.into_iter())?
             }
-            Err(_) => match value.try_iter() {
-                Ok(values) => column::of_objects(&name, values.collect::<PyResult<Vec<_>>>()?.into_iter())?,
-                Err(_) => column::of_objects(&name, [value].into_iter())?,
-            },
+            Err(_) => column::of_objects(&name, [value].into_iter())?,
         };
         if let Some(NamedColumn { name: first, column: other }) = columns.first()
             && other.len() != column.len()
@@ -189,6 +198,16 @@ fn of_dict(record: &Bound<'_, PyDict>) -> PyResult<Vec<NamedColumn>> {
         columns.push(NamedColumn { name, column });
     }
     Ok(columns)
+}
+
+fn is_sequence(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let is_value = value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyBytes>()
+        || value.is_instance_of::<PyByteArray>()
+        || value.is_instance_of::<PyDict>();
+    Ok(!is_value
+        && value.hasattr(intern!(value.py(), "__getitem__"))?
+        && value.hasattr(intern!(value.py(), "__len__"))?)
 }
 
 fn column_name(key: &Bound<'_, PyAny>) -> PyResult<String> {
@@ -242,18 +261,24 @@ fn of_records(rows: &Bound<'_, PyAny>) -> PyResult<Vec<NamedColumn>> {
 
 /// A vector of NumPy's as a column.
 fn of_vector(name: &str, array: &Bound<'_, PyUntypedArray>) -> PyResult<Column> {
+    refuse_mask(array)?;
     if array.ndim() != 1 {
         let n = array.ndim();
         return Err(ColumnError::new_err(format!("column {name:?} has {n} dimensions where a column has one")));
     }
     let kind: char = array.getattr("dtype")?.getattr("kind")?.extract()?;
-    let floats = || -> PyResult<Vec<f32>> {
+    let narrow = || -> PyResult<Vec<f32>> {
         let array = array.call_method1("astype", ("float32",))?;
         Ok(array.cast::<numpy::PyArray1<f32>>()?.readonly().as_array().to_vec()) // `astype` copies
     };
     match kind {
-        'b' => Ok(Column::Booleans(floats()?)),
-        'i' | 'u' | 'f' => Ok(Column::Numbers(floats()?)),
+        'b' => Ok(Column::Booleans(narrow()?)),
+        'i' | 'u' if array.dtype().itemsize() < 4 => Ok(Column::Numbers(narrow()?)),
+        'f' if array.dtype().itemsize() <= 4 => Ok(Column::Numbers(narrow()?)),
+        'i' | 'u' | 'f' => {
+            let array = array.call_method1("astype", ("float64",))?;
+            Ok(Column::of_numbers(array.cast::<numpy::PyArray1<f64>>()?.readonly().as_array().to_vec()))
+        }
         'M' | 'm' => Err(column::dates(name)),
         'O' | 'U' | 'S' | 'T' => {
             let objects = array.call_method0("tolist")?.cast_into::<PyList>()?;

@@ -15,7 +15,7 @@ use pyo3::{create_exception, intern};
 
 use crate::error::{ChurnError, ColumnError, ModelFileError, file_error, message};
 use crate::features::{Matched, Unseen, match_to, refuse_infinite, schema_list};
-use crate::record::{RecordReader, number};
+use crate::record::{RecordReader, has_length, number};
 use crate::running::{check_jobs, run};
 
 create_exception!(
@@ -86,6 +86,10 @@ impl Model {
                 }
             }
             return self.score_row(&row[..width]).map(Some);
+        }
+        let is_derived = || data.cast_exact::<PyUntypedArray>().is_err() && data.is_instance_of::<PyUntypedArray>();
+        if is_derived() && data.hasattr(intern!(data.py(), "mask"))? {
+            return Ok(None);
         }
         if let Ok(array) = data.cast::<PyArray1<f32>>() {
             // Only of a contiguous array is it certain that its values lie where a view looks.
@@ -548,9 +552,7 @@ fn only_row<'py>(data: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>
 /// Whether something is a dict of single values, which is one row and not a table of one.
 #[pyfunction]
 pub(crate) fn is_record(data: &Bound<'_, PyAny>) -> bool {
-    let is_single = |value: Bound<'_, PyAny>| {
-        value.is_instance_of::<PyString>() || !value.hasattr(intern!(value.py(), "__len__")).unwrap_or(true)
-    };
+    let is_single = |value: Bound<'_, PyAny>| value.is_instance_of::<PyString>() || !has_length(&value);
     let has = |name| data.hasattr(name).unwrap_or(false);
     match data.cast::<PyDict>() {
         Ok(record) => record.values().iter().all(is_single),

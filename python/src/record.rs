@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use churn_features::{FeatureKind, FeatureSchema};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyString};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 
 /// What is needed to read a record of a schema.
 pub(crate) struct RecordReader {
@@ -84,5 +85,14 @@ pub(crate) fn number(item: &Bound<'_, PyAny>) -> Option<f64> {
     if item.is_none() {
         return Some(f64::NAN);
     }
-    if item.is_instance_of::<PyString>() { None } else { item.extract().ok() }
+    if item.is_instance_of::<PyInt>() || item.is_instance_of::<PyFloat>() {
+        return item.extract().ok();
+    }
+    // An array of one number would become that number: it is a column of one row.
+    if has_length(item) { None } else { item.extract().ok() }
+}
+
+/// Whether something has a number of values, and is not one value. An array without dimensions is one.
+pub(crate) fn has_length(item: &Bound<'_, PyAny>) -> bool {
+    item.hasattr(intern!(item.py(), "__len__")).unwrap_or(true) && item.len().is_ok()
 }

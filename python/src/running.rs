@@ -37,12 +37,29 @@ pub(crate) fn run<T: Send>(
     n_jobs: Option<i32>,
     job: impl FnOnce(&AtomicBool) -> T + Send,
 ) -> PyResult<T> {
-    let is_stopped = AtomicBool::new(false);
+    let n_threads = n_threads(n_jobs)?;
     if is_nested() {
         // It would wait for threads that may be waiting for this one.
-        return Ok(py.detach(|| job(&is_stopped)));
+        return Ok(py.detach(|| job(&AtomicBool::new(false))));
     }
-    let pool = pool(n_threads(n_jobs)?)?;
+    run_on(py, &*pool(n_threads)?, job)
+}
+
+/// As [`run`], on threads that nobody else has: for a job that waits for Python code, for however long, while other calls
+/// want to go on, or while that code waits for them.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_apart<T: Send>(
+    py: Python<'_>,
+    n_jobs: Option<i32>,
+    job: impl FnOnce(&AtomicBool) -> T + Send,
+) -> PyResult<T> {
+    run_on(py, &new_pool(n_threads(n_jobs)?)?, job)
+}
+
+fn run_on<T: Send>(py: Python<'_>, pool: &ThreadPool, job: impl FnOnce(&AtomicBool) -> T + Send) -> PyResult<T> {
+    let is_stopped = AtomicBool::new(false);
     let mut interrupt = None;
     let outcome = py.detach(|| {
         let (done, waiting) = mpsc::channel();
@@ -130,10 +147,14 @@ fn pool(n_threads: usize) -> PyResult<Arc<ThreadPool>> {
         // A pool that is in use lives on, and ends with its job.
         pools.clear();
     }
-    let pool = ThreadPoolBuilder::new()
+    let pool = Arc::new(new_pool(n_threads)?);
+    Ok(Arc::clone(pools.entry(n_threads).or_insert(pool)))
+}
+
+fn new_pool(n_threads: usize) -> PyResult<ThreadPool> {
+    ThreadPoolBuilder::new()
         .num_threads(n_threads)
         .thread_name(|number| format!("churn-model-{number}"))
         .build()
-        .map_err(|source| ChurnError::new_err(format!("cannot start {n_threads} threads: {source}")))?;
-    Ok(Arc::clone(pools.entry(n_threads).or_insert(Arc::new(pool))))
+        .map_err(|source| ChurnError::new_err(format!("cannot start {n_threads} threads: {source}")))
 }

@@ -25,7 +25,7 @@ use crate::event_log::{Chunks, Part, Progress, Source, read, read_again};
 use crate::event_rows::EventRows;
 use crate::feature_columns::{features_table, observations_table};
 use crate::plain::plain;
-use crate::running::{Raised, is_nested, run, take_raised};
+use crate::running::{Raised, is_nested, run, run_apart, take_raised};
 use crate::table::{Table, arrow_error};
 
 /// Bytes of states in one batch of a table.
@@ -94,7 +94,8 @@ impl FeatureStore {
         let before = store.counts();
         let options = LogOptions { received_at: received_at.map(Timestamp::from_millis), ..LogOptions::default() };
         let keep = log.is_ok();
-        let outcome = run(py, n_jobs, |is_stopped| {
+        let comes_from_python = matches!(source, Source::Lines(..));
+        let job = |is_stopped: &AtomicBool| {
             let mut progress = Progress::new(progress, is_stopped, raised);
             let read = read(source, &options, keep, is_stopped, |events| {
                 store.apply_all(events);
@@ -102,7 +103,8 @@ impl FeatureStore {
             });
             progress.tell();
             read
-        });
+        };
+        let outcome = if comes_from_python { run_apart(py, n_jobs, job) } else { run(py, n_jobs, job) };
         let (report, part) = match take_raised(raised).and(outcome.flatten()) {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -143,20 +145,26 @@ impl FeatureStore {
         allowed_lateness_ms: Option<i64>,
         max_skew_ms: Option<i64>,
         settle_ms: Option<i64>,
-        max_users: Option<usize>,
-        max_jobs_in_flight: Option<usize>,
-        max_held_back: Option<usize>,
-        max_tenants: Option<usize>,
+        max_users: Option<i64>,
+        max_jobs_in_flight: Option<i64>,
+        max_held_back: Option<i64>,
+        max_tenants: Option<i64>,
         keep_log: bool,
     ) -> PyResult<Self> {
         let usual = StoreOptions::default();
+        let count = |option: &str, given: Option<i64>, usual: usize| match given {
+            None => Ok(usual),
+            Some(given) => usize::try_from(given).map_err(|_| {
+                EventError::new_err(format!("{option} is {given}; expected a whole number of at least 0"))
+            }),
+        };
         let state = StateOptions {
             allowed_lateness_ms: allowed_lateness_ms.unwrap_or(usual.state.allowed_lateness_ms),
             max_skew_ms: max_skew_ms.unwrap_or(usual.state.max_skew_ms),
             settle_ms: settle_ms.unwrap_or(usual.state.settle_ms),
-            max_users: max_users.unwrap_or(usual.state.max_users),
-            max_jobs_in_flight: max_jobs_in_flight.unwrap_or(usual.state.max_jobs_in_flight),
-            max_held_back: max_held_back.unwrap_or(usual.state.max_held_back),
+            max_users: count("max_users", max_users, usual.state.max_users)?,
+            max_jobs_in_flight: count("max_jobs_in_flight", max_jobs_in_flight, usual.state.max_jobs_in_flight)?,
+            max_held_back: count("max_held_back", max_held_back, usual.state.max_held_back)?,
             kept: usual.state.kept,
         };
         for (option, found) in [
@@ -168,7 +176,8 @@ impl FeatureStore {
                 return Err(EventError::new_err(format!("{option} is {found}; expected 0 or more milliseconds")));
             }
         }
-        let options = StoreOptions { state, max_tenants: max_tenants.unwrap_or(usual.max_tenants), ..usual };
+        let options =
+            StoreOptions { state, max_tenants: count("max_tenants", max_tenants, usual.max_tenants)?, ..usual };
         let log = if keep_log { Ok(Vec::new()) } else { Err(NoLog::NotKept) };
         Ok(Self { held: Mutex::new(Held { store: churn_features::FeatureStore::new(options), log }) })
     }
@@ -235,8 +244,9 @@ impl FeatureStore {
         n_jobs: Option<i32>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let source = Source::Lines("table", Box::new(EventRows::new(table.into_reader()?)?));
-        self.take_in(py, source, None, n_jobs, progress, &Raised::default())
+        let raised = Raised::default();
+        let source = Source::Lines("table", Box::new(EventRows::new(table.into_reader()?, &raised)?));
+        self.take_in(py, source, None, n_jobs, progress, &raised)
     }
 
     #[pyo3(signature = (day, features, at_risk, n_jobs))]
@@ -353,20 +363,25 @@ impl FeatureStore {
     /// Raises
     /// ------
     /// EventError
-    ///     When a state is damaged or treats events differently, or there is no room for a tenant.
+    ///     When a state is damaged or treats events differently, or there is no room for a tenant; nothing has changed
+    ///     then.
     fn merge_states(&self, py: Python<'_>, table: AnyRecordBatch) -> PyResult<()> {
         let reader = table.into_reader()?;
         let mut held = self.lock(py)?;
         let Held { store, log } = &mut *held;
+        // All of them or none: whoever tries again shall not count some twice.
+        let mut merged = store.clone();
+        let merged = run(py, Some(1), |_| -> PyResult<_> {
+            for batch in reader {
+                merge_states(&mut merged, &batch.map_err(arrow_error)?)?;
+            }
+            Ok(merged)
+        })??;
+        *store = merged;
         if log.is_ok() {
             *log = Err(NoLog::Merged);
         }
-        run(py, Some(1), |_| {
-            for batch in reader {
-                merge_states(store, &batch.map_err(arrow_error)?)?;
-            }
-            Ok(())
-        })?
+        Ok(())
     }
 
     /// Writes a snapshot of the states, whole or not at all; the log is not in it.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType,
-    UInt32Type,
+    ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchIterator, downcast_dictionary_array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
@@ -183,13 +183,17 @@ impl Table {
     /// Raises
     /// ------
     /// ColumnError
-    ///     When there is no column of the name.
+    ///     When there is no column of the name, or it is of a type that tables of this package do not have.
     fn column<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let column = self.find(name)?;
         match self.schema.field(column).data_type() {
             DataType::Float32 => Ok(self.numbers::<Float32Type, f32>(py, column, |x| x.unwrap_or(f32::NAN))),
             DataType::Float64 => Ok(self.numbers::<Float64Type, f64>(py, column, |x| x.unwrap_or(f64::NAN))),
+            DataType::Int8 => Ok(self.whole_numbers::<Int8Type>(py, column)),
+            DataType::Int16 => Ok(self.whole_numbers::<Int16Type>(py, column)),
             DataType::Int32 => Ok(self.whole_numbers::<Int32Type>(py, column)),
+            DataType::UInt8 => Ok(self.whole_numbers::<UInt8Type>(py, column)),
+            DataType::UInt16 => Ok(self.whole_numbers::<UInt16Type>(py, column)),
             DataType::UInt32 => Ok(self.whole_numbers::<UInt32Type>(py, column)),
             DataType::Int64 => Ok(self.whole_numbers::<Int64Type>(py, column)),
             // NumPy's NaT is the smallest number.
@@ -218,7 +222,15 @@ impl Table {
                 values.extend(chunk.as_binary::<i32>().iter().map(bytes));
                 Ok(())
             }),
-            _ => self.texts(py, column),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => self.texts(py, column),
+            DataType::Dictionary(_, values)
+                if matches!(**values, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) =>
+            {
+                self.texts(py, column)
+            }
+            other => Err(ColumnError::new_err(format!(
+                "column {name:?} is of type {other}, of which there is no array; use to_pyarrow() or to_polars()"
+            ))),
         }
     }
 

@@ -164,6 +164,8 @@ def test_labels_that_are_neither_class_are_refused_by_row() -> None:
     y[7] = "Yes"
     with pytest.raises(cm.ChurnError, match="y holds 'Yes' in row 7; the model was fitted on 'yes' for churned"):
         cm.evaluate(model, x, y)
+    with pytest.raises(cm.ChurnError, match="y holds 'maybe' in row 2"):
+        cm.evaluate([0.1, 0.2, 0.3], y=[0, 1, "maybe"])
     signs = cm.DecisionTreeClassifier(calibration="none").fit(x, [-1, 1] * 20)
     assert cm.evaluate(signs, x, [-1, 1] * 20).metrics["n_churned"] == 20
 

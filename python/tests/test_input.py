@@ -479,3 +479,63 @@ def test_options_are_checked_however_easy_the_rows_are():
             model.decide([1.0], threshold=threshold)
         with pytest.raises(cm.ChurnError, match="threshold is .*; expected a score from 0 to 1"):
             model.with_threshold(threshold)
+
+
+@pytest.mark.parametrize("low", [16_777_216, 20_240_101, 0.1, 3])
+def test_numbers_that_are_levels_stay_apart_whatever_holds_them(low):
+    """Single precision would make one of some of these."""
+    high, other = low + (0.1 if isinstance(low, float) else 2), low + (0.05 if isinstance(low, float) else 1)
+    churned = np.arange(200) % 2 == 0
+    values = np.where(churned, low, high)
+    forms = {"numpy": lambda numbers: np.array(numbers), "list": list}
+    if pd := pytest.importorskip("pandas"):
+        forms["pandas"] = lambda numbers: pd.DataFrame({"m": numbers})["m"].to_numpy()
+        forms["categorical"] = lambda numbers: pd.Categorical(numbers)
+    pa = pytest.importorskip("pyarrow")
+    tables = {name: lambda numbers, form=form: {"m": form(numbers)} for name, form in forms.items()}
+    tables["categorical"] = lambda numbers: pd.DataFrame({"m": pd.Categorical(numbers)})
+    tables["nullable"] = lambda numbers: pd.DataFrame({"m": pd.array(numbers)})
+    tables["arrow"] = lambda numbers: pa.table({"m": pa.array(numbers)})
+    tables["dictionary"] = lambda numbers: pa.table({"m": pa.array(numbers).dictionary_encode()})
+    for fitted_on, table in tables.items():
+        tree = cm.DecisionTreeClassifier(categories=["m"], calibration="none")
+        model = tree.fit(table(values.tolist()), churned).model_
+        assert model.schema[0]["levels"] == [f"{low}", f"{high}"], fitted_on
+        for name, form in tables.items():
+            assert model.score(form([low, high])).tolist() == [1.0, 0.0], (fitted_on, name)
+            with pytest.raises(cm.ColumnError, match="not fitted on"):
+                model.score(form([other, other]), unseen="error")
+        assert model.score({"m": low}) == 1.0
+
+
+def test_what_only_looks_like_a_column_is_refused_by_name():
+    model = cm.DecisionTreeClassifier().fit({"a": [0.0, 9.0] * 50}, [0, 1] * 50).model_
+    for value in (b"3", b"\xff", bytearray(b"3"), {300, 5}, {300: "x"}, (number for number in [1.0])):
+        with pytest.raises(cm.ColumnError, match='column "a"'):
+            model.score({"a": value})
+    for masked in (np.ma.array([[0.1], [0.2]], mask=[[1], [0]]), np.ma.array([0.1], mask=[1])):
+        with pytest.raises(cm.ColumnError, match="masked"):
+            model.score(masked)
+        with pytest.raises(cm.ColumnError, match="masked"):
+            model.score({"a": masked.ravel()})
+
+
+def test_a_named_tuple_of_a_frame_is_no_frame():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": [0.0, 9.0] * 50, "b": [1.0, 2.0] * 50})
+    model = cm.DecisionTreeClassifier().fit(frame, [0, 1] * 50).model_
+    for data in (next(frame.itertuples(index=False)), frame.columns, frame["a"].array, frame.groupby("a")):
+        with pytest.raises((cm.ColumnError, TypeError)):
+            model.score(data)
+    many = frame.iloc[:1].copy()
+    many.columns = pd.MultiIndex.from_tuples([("a", "x"), ("b", "y")])
+    with pytest.raises(cm.ColumnError, match="missing columns"):
+        model.score(many)
+
+
+def test_columns_of_one_row_give_an_array_and_single_values_a_number():
+    model = cm.DecisionTreeClassifier().fit({"a": [0.0, 9.0] * 50}, [0, 1] * 50).model_
+    for column in ([9.0], np.array([9.0]), np.array([9], dtype=np.int8)):
+        assert model.score({"a": column}).shape == (1,)
+    for value in (9.0, 9, np.float32(9), np.int64(9), np.array(9.0)):
+        assert isinstance(model.score({"a": value}), float)

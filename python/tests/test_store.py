@@ -360,6 +360,60 @@ def test_states_go_out_and_come_back(store):
         again.merge_states(pa.table({"tenant": ["x"]}))
 
 
+def test_states_are_merged_all_or_not_at_all(store):
+    states = store.states().to_pandas()
+    damaged = states.copy()
+    damaged.at[10, "state"] = b"zz"
+    other = cm.FeatureStore()
+    with pytest.raises(cm.EventError, match="the state of tenant"):
+        other.merge_states(cm.Table(pytest.importorskip("pyarrow").Table.from_pandas(damaged)))
+    assert len(other) == 0
+    other.merge_states(store.states())
+    assert other.features_at(END).to_pandas().equals(store.features_at(END).to_pandas())
+
+
+def test_a_stream_that_breaks_off_is_an_exception_and_leaves_no_observations(events):
+    pa = pytest.importorskip("pyarrow")
+    batches = events.to_pyarrow().to_batches(max_chunksize=2_000)
+
+    def stream():
+        yield from batches[:3]
+        raise RuntimeError("the line is dead")
+
+    store = cm.FeatureStore()
+    with pytest.raises(cm.EventError, match="the table broke off: .*the line is dead"):
+        store.ingest(pa.RecordBatchReader.from_batches(batches[0].schema, stream()))
+    with pytest.raises(cm.EventError, match="broke off"):
+        store.observations()
+
+
+def test_a_thread_that_an_iterator_waits_for_may_use_other_stores_and_models(store):
+    """On threads that are shared it would wait for this call, for ever."""
+    program = """
+import churn_model as cm, numpy as np, threading
+model = cm.DecisionTreeClassifier().fit(np.arange(100.0).reshape(-1, 1), [0, 1] * 50).model_
+other = cm.FeatureStore()
+other.ingest(cm.simulate(tenants=3, days=20))
+def events():
+    for number in range(2):
+        for work in (other.states, lambda: model.score(np.ones((5_000, 1), dtype=np.float32), n_jobs=1)):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+        yield {"id": str(number)}
+cm.FeatureStore().ingest(events(), n_jobs=1)
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, timeout=60, check=False)
+    assert done.stdout.splitlines() == [b"done"], done.stderr.decode()
+
+
+def test_options_of_a_store_are_refused_in_words():
+    for option in ("max_users", "max_jobs_in_flight", "max_held_back", "max_tenants", "allowed_lateness_ms"):
+        with pytest.raises(cm.EventError, match=f"{option} is -1; expected"):
+            cm.FeatureStore(**{option: -1})
+
+
 def test_progress_is_told_and_an_exception_in_it_ends_the_work(folder):
     told: list[int] = []
     report = cm.FeatureStore().ingest(folder, progress=lambda n_events, total: told.append(n_events))
@@ -508,6 +562,28 @@ def test_plans_are_equal_by_value_and_dates_are_dates():
         cm.ObservationPlan(first="2024-03-01", last="2024-02-01")
     with pytest.raises(cm.EventError, match="silence"):
         cm.ObservationPlan(rule="silence")
+
+
+def test_columns_of_foreign_tables_are_arrays_or_refused_by_type():
+    pa = pytest.importorskip("pyarrow")
+    for kind in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float32", "float64"):
+        column = cm.Table(pa.table({"x": pa.array([1, 2], kind)})).column("x")
+        assert column.tolist() == [1, 2] and column.dtype == kind
+    instant = dt.datetime(2024, 1, 1)
+    for value, kind in [
+        (1, pa.uint64()),
+        (1.0, pa.float16()),
+        (1, pa.decimal128(5, 2)),
+        (instant, pa.timestamp("ns")),
+        (instant.time(), pa.time64("us")),
+        (dt.timedelta(1), pa.duration("s")),
+        ([1], pa.list_(pa.int64())),
+        ({"a": 1}, pa.struct({"a": pa.int64()})),
+        (b"a", pa.large_binary()),
+        (1, pa.dictionary(pa.int8(), pa.int64())),
+    ]:
+        with pytest.raises(cm.ColumnError, match='column "x" is of type .*; use to_pyarrow'):
+            cm.Table(pa.table({"x": pa.array([value], kind)})).column("x")
 
 
 def test_a_table_shows_itself_and_names_its_columns(store):

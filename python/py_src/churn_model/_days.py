@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from churn_model import _native
+from churn_model._missing import is_missing
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -63,13 +64,19 @@ def day_numbers(days: Any) -> npt.NDArray[np.int32]:
     Shape `(n_rows,)`.
     """
     array = np.asarray(days)
+    if array.ndim != 1:
+        raise _native.EventError(f"dates have shape {array.shape}; expected one date per row")
     if array.dtype.kind == "M":
         if np.isnat(array).any():
             raise _native.EventError("a date is missing")
         numbers = array.astype("datetime64[D]")
         if (within := numbers != array).any():
             raise _native.EventError(f"{array[within][0]} is not the start of a day")
+        far = abs(numbers.astype(np.int64)) >= 2**31
+        if far.any():
+            raise _native.EventError(f"{array[far][0]} is too far away for a date")
         return numbers.astype(np.int32)
-    if array.ndim != 1:
-        raise _native.EventError(f"dates have shape {array.shape}; expected one date per row")
-    return np.fromiter((day_number(day) for day in array.tolist()), dtype=np.int32, count=len(array))
+    listed = array.tolist()
+    if any(is_missing(day) for day in listed):
+        raise _native.EventError("a date is missing")
+    return np.fromiter((day_number(day) for day in listed), dtype=np.int32, count=len(array))

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from churn_model import _native
 from churn_model._missing import is_missing
 from churn_model._native import FitError
-from churn_model._whole import whole
+from churn_model._numbers import whole
 
 # What every learner is passed; an estimator has the ones that are its parameters.
 _REAL_OPTIONS = ("complexity", "penalty", "l1_ratio")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churn_model._native import ColumnError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -20,6 +22,8 @@ def columns(frame: pd.DataFrame | pd.Series[Any]) -> list[Part]:
     distinct values that they stand for.
     """
     table: Any = frame
+    if not hasattr(table, "iloc"):
+        raise ColumnError(f"expected a frame or a series of pandas, not {type(table).__name__}")
     if table.ndim == 1:
         if all(isinstance(name, str) for name in table.index):  # a row that was taken out of a frame
             return [(name, [value], None) for name, value in table.items()]
@@ -38,6 +42,8 @@ def record(frame: Any) -> dict[str, Any] | None:
     the names than a forest of a hundred trees takes to score the row.
     """
     global _names
+    if not hasattr(frame, "iloc"):  # an index, an array, a named tuple of `itertuples`
+        return None
     if frame.ndim == 1:
         return _record(frame.index, frame) if all(isinstance(name, str) for name in frame.index) else None
     if len(frame) != 1:
@@ -46,7 +52,7 @@ def record(frame: Any) -> dict[str, Any] | None:
     kept, names = _names
     if kept is not index:
         # Of texts that pyarrow holds, pandas makes a list in three times the time that pyarrow takes.
-        texts = getattr(getattr(index, "array", None), "_pa_array", None)
+        texts = getattr(getattr(index, "_values", None), "_pa_array", None)
         names = index.tolist() if texts is None else texts.to_pylist()
         _names = (index, names)
     try:
@@ -93,7 +99,7 @@ def _part(name: str, array: Any) -> Part:
     if kind == "b":
         return name, array.to_numpy(dtype="float32", na_value=-1).astype(np.int32), ([False, True], False)
     if kind in "iuf":
-        return name, array.to_numpy(dtype="float32", na_value=np.nan), None
+        return name, array.to_numpy(dtype="float64", na_value=np.nan), None
     if kind in "Mm":
         return name, np.asarray(array.to_numpy()[:0], dtype="datetime64[ns]"), None
     return _factorized(name, array)

@@ -13,8 +13,8 @@ from churn_model import _native
 from churn_model._column_names import check_names, column_names, has_named_values
 from churn_model._fit_arguments import group_numbers, label_flags, options, row_weights
 from churn_model._native import Campaign, FitError
+from churn_model._numbers import MOST_SEED, whole
 from churn_model._progress import steps
-from churn_model._whole import MOST_SEED, whole
 from churn_model.model import Model
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from churn_model import _native
 from churn_model._days import day_numbers
 from churn_model._missing import is_missing
 from churn_model._native import Campaign, ChurnError
-from churn_model._whole import MOST_SEED, whole
+from churn_model._numbers import MOST_SEED, whole
 from churn_model.metrics import as_labels, as_scores
 from churn_model.plan import ObservationPlan
 from churn_model.report import EvaluationReport

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from churn_model import _native
 from churn_model._native import Reason, Trend
-from churn_model._whole import whole
+from churn_model._numbers import whole
 
 if TYPE_CHECKING:
     import shap  # type: ignore[import-untyped]

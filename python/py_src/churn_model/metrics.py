@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from churn_model import _native
 from churn_model._native import Campaign, ChurnError
-from churn_model._whole import whole
+from churn_model._numbers import whole
 
 __all__ = ["Campaign", "choose_threshold", "expected_maximum_profit", "lift_at"]
 
@@ -134,6 +134,13 @@ def as_scores(scores: Any) -> NDArray[np.float64]:
     return array
 
 
+def _number(label: Any) -> float:
+    try:
+        return float(label)
+    except (TypeError, ValueError):
+        return np.nan
+
+
 def as_labels(y: Any, classes: Any = (0, 1)) -> NDArray[np.bool_]:
     """Labels as the native half reads them: churned or not. Of ``classes``, the second means churned."""
     array = np.asarray(y)
@@ -155,7 +162,7 @@ def as_labels(y: Any, classes: Any = (0, 1)) -> NDArray[np.bool_]:
     try:
         numbers = array.astype(np.float64)
     except (TypeError, ValueError):
-        numbers = np.full(array.shape, np.nan)
+        numbers = np.array([label if label in (0, 1) else np.nan for label in map(_number, array.tolist())])
     wrong = np.flatnonzero((numbers != 0) & (numbers != 1))
     if wrong.size:
         found = array.tolist()[wrong[0]]

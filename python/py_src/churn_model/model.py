@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from churn_model import _native
-from churn_model._native import ChurnError
+from churn_model._numbers import threshold_score
 from churn_model.explanation import Explanation
 from churn_model.explanation import explain as _explain
 from churn_model.explanation import reasons as _reasons
@@ -196,10 +196,7 @@ class Model(_native.Model):
         """
         from churn_model._interop import completed
 
-        if not 0 <= threshold <= 1:
-            raise ChurnError(f"the threshold is {threshold}; expected a score from 0 to 1")
-
-        return completed(self, threshold=threshold, x=None)
+        return completed(self, threshold=threshold_score(threshold), x=None)
 
     def explain(self, x: Any, *, exact: bool = True, unseen: str = "warn", n_jobs: int | None = None) -> Explanation:
         """Says what each raw score is made of: base value + contributions = raw score, to 1e-9.

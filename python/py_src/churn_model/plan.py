@@ -10,13 +10,13 @@ from typing import Any, Literal
 from churn_model import _native
 from churn_model._days import Day, day_number, day_of_number
 from churn_model._native import EventError
-from churn_model._whole import whole
+from churn_model._numbers import whole
 
 # The fields that are whole numbers, with the greatest that each can be.
 _DAYS = ("every_days", "lookback_days", "gap_days", "horizon_days", "min_tenure_days", "age_half_life_days")
 _MOST = dict.fromkeys(_DAYS, 2**31 - 1)
 _MOST |= dict.fromkeys(("allowed_lateness_ms", "max_skew_ms", "settle_ms"), 2**63 - 1)
-_MOST |= dict.fromkeys(("max_users", "max_jobs_in_flight", "max_held_back"), 2**32 - 1)
+_MOST |= dict.fromkeys(("max_users", "max_jobs_in_flight", "max_held_back"), 2**63 - 1)
 _RULES = ("cancelled", "usage")
 
 

@@ -8,7 +8,7 @@ from typing import Literal, overload
 
 from churn_model import _native
 from churn_model._days import Day, day_number
-from churn_model._whole import MOST_SEED, whole
+from churn_model._numbers import MOST_SEED, whole
 from churn_model.table import Table
 
 Scenario = Literal["steady", "seasonal", "onboarding", "drifting"]

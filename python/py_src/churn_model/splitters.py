@@ -10,7 +10,7 @@ import numpy as np
 from churn_model import _native
 from churn_model._days import day_numbers
 from churn_model._fit_arguments import group_numbers, label_flags
-from churn_model._whole import MOST_SEED, whole
+from churn_model._numbers import MOST_SEED, whole
 from churn_model.metrics import as_labels
 from churn_model.plan import ObservationPlan
 

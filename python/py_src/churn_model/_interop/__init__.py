@@ -51,5 +51,5 @@ def level_text(level: Any) -> str:
     if isinstance(level, bool):
         return str(level).lower()
     if isinstance(level, float):
-        return np.format_float_positional(np.float64(np.float32(level)), trim="-")
+        return np.format_float_positional(np.float64(level), trim="-")
     return str(level)

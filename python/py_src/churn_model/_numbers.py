@@ -1,4 +1,4 @@
-"""Whole numbers: counts, days and seeds."""
+"""Numbers that options are: counts, days, seeds and thresholds."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ def whole(name: str, value: Any, *, least: int = 0, most: int = 2**32 - 1, error
     is_large = isinstance(value, numbers.Integral) and int(value) > most
     bound = f"at most {most}" if is_large else f"at least {least}"
     raise error(f"{name} is {value!r}; expected a whole number of {bound}")
+
+
+def threshold_score(value: Any) -> float:
+    """A score from which on somebody acts.
+
+    Raises
+    ------
+    ChurnError
+        When it is outside [0, 1].
+    """
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= float(value) <= 1:
+        return float(value)
+    raise ChurnError(f"the threshold is {value!r}; expected a score from 0 to 1")
