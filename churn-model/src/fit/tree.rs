@@ -109,7 +109,8 @@ impl DecisionTreeLearner {
             .into_par_iter()
             .map(|fold| {
                 let mut tree = self.grow(&binned, &weights, observations, progress, |row| folds[row] != fold);
-                for row in (0..folds.len()).filter(|&row| folds[row] == fold) {
+                let held_out = (0..folds.len()).filter(|&row| folds[row] == fold);
+                for row in held_out.take_while(|_| !progress.is_stopped()) {
                     let tally = Tally::of(weights.units(row), observations.labels()[row]);
                     tree.hold_out(&binned.rows()[row * width..][..width], tally);
                 }
@@ -129,10 +130,11 @@ impl DecisionTreeLearner {
         let complexities = self.complexity.map_or_else(|| tree.complexities(), |complexity| vec![complexity]);
         let total: f64 = trees.iter().map(|tree| f64::from(tree.held_out[0].all())).sum();
         let trial = |&complexity: &f64| {
+            progress.check()?;
             let errors: f64 = trees.iter().map(|tree| tree.squared_errors(complexity)).sum();
-            TreeTrial { complexity, brier: errors / total }
+            Ok(TreeTrial { complexity, brier: errors / total })
         };
-        let trials: Vec<TreeTrial> = complexities.par_iter().map(trial).collect();
+        let trials = complexities.par_iter().map(trial).collect::<Result<Vec<TreeTrial>, FitError>>()?;
         // Of equals the last is the smallest tree.
         let best = trials.iter().rev().min_by(|a, b| a.brier.total_cmp(&b.brier));
         let complexity = best.expect("this cannot fail because there is at least one complexity").complexity;
@@ -163,7 +165,8 @@ impl DecisionTreeLearner {
             min_leaf: weights.to_units(f64::from(self.min_leaf)),
             features_per_split: binned.width(),
         };
-        PrunedTree::new(Grower::new(binned, *progress).grow(&mut items, &growth, &mut Random::new(self.seed)))
+        let tree = Grower::new(binned, *progress).grow(&mut items, &growth, &mut Random::new(self.seed));
+        PrunedTree::new(tree, progress)
     }
 }
 
@@ -177,8 +180,9 @@ struct PrunedTree {
 }
 
 impl PrunedTree {
-    /// Cuts the weakest split, the one whose leaves save the least impurity each, until only the root is left.
-    fn new(tree: GrownTree) -> Self {
+    /// Cuts the weakest split, the one whose leaves save the least impurity each, until only the root is left, or nobody
+    /// wants the tree any more.
+    fn new(tree: GrownTree, progress: &Progress<'_>) -> Self {
         let n = tree.nodes.len();
         let total = f64::from(tree.nodes[0].tally.all()).max(1.0);
         let impurity = |node: &GrownNode| {
@@ -206,7 +210,7 @@ impl PrunedTree {
         let splits = (0..n).filter(|&at| tree.nodes[at].split.is_some());
         let mut open: BTreeSet<(u64, usize)> = splits.map(|at| (saving(at, &below, &n_leaves), at)).collect();
         let mut complexity = 0.0_f64;
-        while let Some((weakest_saving, weakest)) = open.pop_first() {
+        while let (false, Some((weakest_saving, weakest))) = (progress.is_stopped(), open.pop_first()) {
             complexity = complexity.max(f64::from_bits(weakest_saving));
             let mut cut = vec![weakest];
             while let Some(at) = cut.pop() {
