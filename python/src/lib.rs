@@ -23,6 +23,7 @@ mod record;
 mod running;
 mod simulate;
 mod splits;
+mod states;
 mod store;
 mod table;
 

@@ -3,16 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use arrow_array::builder::{BinaryBuilder, StringBuilder};
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
 use churn_events::{LogOptions, LogReport, ObservationDate, Timestamp};
-use churn_features::{
-    Feature, FeatureReader, FeatureSchema, StateOptions, StoreOptions, TenantState, catalogue_schema,
-};
+use churn_features::{Feature, FeatureReader, FeatureSchema, StateOptions, StoreOptions, catalogue_schema};
 use churn_training_data::{Assembled, Assembler, ObservationPlan};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -24,12 +18,9 @@ use crate::error::{ColumnError, EventError, event_error, message};
 use crate::event_log::{Chunks, Part, Progress, Source, read, read_again};
 use crate::event_rows::EventRows;
 use crate::feature_columns::{features_table, observations_table};
-use crate::plain::plain;
 use crate::running::{Raised, is_nested, run, run_apart, take_raised};
+use crate::states::{merge_states, states_table};
 use crate::table::{Table, arrow_error};
-
-/// Bytes of states in one batch of a table.
-const BATCH_BYTES: usize = 64 << 20;
 
 /// The states of many tenants, and the log that they come from.
 #[pyclass(subclass, frozen, module = "churn_model._native")]
@@ -531,55 +522,6 @@ fn assemble(
 fn has_several_files(parts: &[Part]) -> bool {
     let n_files = |part: &Part| if let Part::Files(paths) = part { paths.len() } else { 1 };
     parts.iter().map(n_files).sum::<usize>() > 1
-}
-
-fn states_table(store: &churn_features::FeatureStore) -> PyResult<Table> {
-    let fields = vec![Field::new("tenant", DataType::Utf8, false), Field::new("state", DataType::Binary, false)];
-    let schema = Arc::new(Schema::new(fields));
-    let mut batches = Vec::new();
-    let mut states = store.states().peekable();
-    let mut bytes = Vec::new();
-    while states.peek().is_some() {
-        let (mut tenants, mut columns, mut n_bytes) = (StringBuilder::new(), BinaryBuilder::new(), 0);
-        while n_bytes < BATCH_BYTES
-            && let Some((tenant, state)) = states.next()
-        {
-            bytes.clear();
-            state.write_to(&mut bytes);
-            n_bytes += tenant.len() + bytes.len();
-            tenants.append_value(tenant);
-            columns.append_value(&bytes);
-        }
-        let columns = vec![Arc::new(tenants.finish()) as _, Arc::new(columns.finish()) as _];
-        batches.push(RecordBatch::try_new(Arc::clone(&schema), columns).map_err(arrow_error)?);
-    }
-    Ok(Table::new(schema, batches))
-}
-
-fn merge_states(store: &mut churn_features::FeatureStore, batch: &RecordBatch) -> PyResult<()> {
-    let column = |name: &str, kind: &DataType| {
-        let column = batch.column_by_name(name);
-        let column =
-            column.ok_or_else(|| ColumnError::new_err(format!("a table of states needs a column {name:?}")))?;
-        let column = plain(column).map_err(arrow_error)?;
-        if column.data_type() != kind {
-            let found = column.data_type();
-            return Err(ColumnError::new_err(format!("column {name:?} of the states is {found}; expected {kind}")));
-        }
-        if column.null_count() > 0 {
-            return Err(ColumnError::new_err(format!("column {name:?} of the states has nulls")));
-        }
-        Ok(column)
-    };
-    let (tenants, states) = (column("tenant", &DataType::Utf8View)?, column("state", &DataType::BinaryView)?);
-    let (tenants, states) = (tenants.as_string_view(), states.as_binary_view());
-    for (tenant, state) in tenants.iter().zip(states).filter_map(|(tenant, state)| Some((tenant?, state?))) {
-        let wrong =
-            |error: churn_features::Error| EventError::new_err(format!("the state of tenant {tenant:?}: {error}"));
-        let state = TenantState::read_from(state).map_err(wrong)?;
-        store.merge_state(tenant, state).map_err(|error| event_error(&error))?;
-    }
-    Ok(())
 }
 
 /// What was found in a log, as the fields of a Python report.

@@ -13,13 +13,12 @@ Examples
 from __future__ import annotations
 
 import os
-import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churn_model._native import ColumnError
+from churn_model._engines import check_columns, loaded
 from churn_model.model import Model
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def scorer(model: Model | bytes | str | os.PathLike[str]) -> Any:
     from pyflink.table import DataTypes
     from pyflink.table.udf import udf
 
-    loaded = _loaded(model)
+    scored_by = loaded(model)
 
     def score_rows(*columns: Any) -> pd.Series[Any]:
         import pandas as pd
@@ -52,7 +51,7 @@ def scorer(model: Model | bytes | str | os.PathLike[str]) -> Any:
         # What Flink knows to be the same in all rows, as after `WHERE logins = 12`, comes as one value.
         n_rows = max((len(column) for column in columns if isinstance(column, pd.Series)), default=1)
         whole = [column if isinstance(column, pd.Series) else pd.Series([column] * n_rows) for column in columns]
-        scores = loaded.score(dict(zip(loaded.feature_names, whole, strict=True)), n_jobs=1)
+        scores = scored_by.score(dict(zip(scored_by.feature_names, whole, strict=True)), n_jobs=1)
         return pd.Series(np.atleast_1d(scores))
 
     return udf(score_rows, result_type=DataTypes.DOUBLE(), func_type="pandas", name="churn_score")
@@ -84,16 +83,7 @@ def score(table: FlinkTable, model: Model | bytes | str | os.PathLike[str], *, k
     """
     from pyflink.table.expressions import col
 
-    loaded = _loaded(model)
-    names = table.get_schema().get_field_names()
-    missing = [name for name in loaded.feature_names if name not in names]
-    if missing:
-        raise ColumnError(f"the model needs columns that are not there: {', '.join(missing)}")
-    features = [col(name) for name in loaded.feature_names]
-    return table.select(*(col(name) for name in keep), scorer(loaded)(*features).alias("score"))
-
-
-def _loaded(model: Model | bytes | str | os.PathLike[str]) -> Model:
-    if isinstance(model, Model):
-        return model
-    return Model.from_bytes(model if isinstance(model, bytes) else pathlib.Path(model).read_bytes())
+    scored_by = loaded(model)
+    check_columns(scored_by, table.get_schema().get_field_names())
+    features = [col(name) for name in scored_by.feature_names]
+    return table.select(*(col(name) for name in keep), scorer(scored_by)(*features).alias("score"))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import pathlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from churn_model._days import Day, day_number, day_of_number
+from churn_model._engines import check_columns, loaded
 from churn_model._native import ColumnError
 from churn_model.model import Model
 from churn_model.store import FeatureStore
@@ -73,12 +73,8 @@ def score(
     import pyarrow as pa
     from pyspark.sql.types import ArrayType, BooleanType, DoubleType, StringType, StructField, StructType
 
-    if isinstance(model, Model):
-        data = model.to_bytes()
-    elif isinstance(model, bytes):
-        data = model
-    else:
-        data = pathlib.Path(model).read_bytes()
+    scored_by = loaded(model)
+    check_columns(scored_by, df.columns)
     kept = list(keep)
     schema = StructType([df.schema[name] for name in kept])
     schema.fields.append(StructField("score", DoubleType(), nullable=False))
@@ -87,25 +83,20 @@ def score(
     if reasons:
         schema.fields.append(StructField("reasons", ArrayType(StringType()), nullable=False))
     names = [field.name for field in schema.fields]
-    file = _ModelFile(df, data)
-    missing = [name for name in file.feature_names if name not in df.columns]
-    if missing:
-        raise ColumnError(f"the model needs columns that are not there: {', '.join(missing)}")
-    needed = dict.fromkeys([*kept, *file.feature_names])
+    file = _ModelFile(df, scored_by.to_bytes())
+    needed = dict.fromkeys([*kept, *scored_by.feature_names])
 
     def score_batches(batches: Batches) -> Batches:
-        loaded = file.model()
+        model = file.model()
         for batch in batches:
             if batch.num_rows:
-                rows = batch.select(loaded.feature_names)
-                scores = np.atleast_1d(loaded.score(rows, unseen=unseen, n_jobs=1))
+                rows = batch.select(model.feature_names)
+                scores = np.atleast_1d(model.score(rows, unseen=unseen, n_jobs=1))
                 added = [pa.array(scores)]
                 if decision:
-                    added.append(pa.array(scores >= loaded.threshold))
+                    added.append(pa.array(scores >= model.threshold))
                 if reasons:
-                    found = loaded.reasons(rows, k=reasons, unseen="ignore", n_jobs=1)
-                    # One row by itself gives its reasons, and not a list of them.
-                    found = [found] if len(scores) == 1 else found
+                    found = model.reasons(rows, k=reasons, unseen="ignore", n_jobs=1)
                     added.append(pa.array([[str(reason) for reason in of] for of in found], pa.list_(pa.string())))
                 yield pa.RecordBatch.from_arrays([batch.column(name) for name in kept] + added, names=names)
 
@@ -242,7 +233,7 @@ class _ModelFile:
     """A model file on its way to the workers: sent to each once, where Spark can."""
 
     def __init__(self, df: DataFrame, data: bytes) -> None:
-        self.digest, self.feature_names = hashlib.sha256(data).hexdigest(), Model.from_bytes(data).feature_names
+        self.digest = hashlib.sha256(data).hexdigest()
         try:
             self._data: Any = df.sparkSession.sparkContext.broadcast(data)
         except Exception:  # noqa: BLE001 Spark Connect has no context, and says so in its own ways
