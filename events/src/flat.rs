@@ -9,7 +9,8 @@ use crate::{EventKind, JobStatus, TenantAttributes};
 /// ```
 /// use churn_events::{EventKind, FlatEvent};
 ///
-/// let flat = FlatEvent::of(&EventKind::UserLogin { user: "ada".into(), session: "s-1".into() });
+/// let login = EventKind::UserLogin { user: "ada".into(), session: "s-1".into() };
+/// let flat = FlatEvent::of(&login);
 /// assert_eq!((flat.event_type, flat.user, flat.session, flat.job), ("user.login", Some("ada"), Some("s-1"), None));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
