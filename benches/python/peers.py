@@ -196,7 +196,7 @@ def what_is_measured() -> str:
     file = Path(_native.__file__)
     size = file.stat().st_size
     found = f"churn_model {_native.__version__}, {file.name}, {size / 1e6:.1f} MB"
-    return found + (": NOT a stripped release build, do not quote these figures" if size > WHEEL_BYTES else "")
+    return found + (": NOT a wheel of `make wheels`, do not quote these figures" if size > WHEEL_BYTES else "")
 
 
 def case(engine: str, part: str, args: argparse.Namespace) -> dict[str, float]:

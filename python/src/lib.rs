@@ -1,8 +1,8 @@
 //! The native half of the Python package `churn_model`: one file per class or subject, and no logic of its own.
 //!
 //! Nothing here panics on input: whatever Python hands over is checked and refused as an exception that names the column
-//! or the argument. Long calls release the interpreter lock; those that fit, score, explain, read events or simulate look
-//! for an interrupt all the time, the others, which take less than a second of usual data, when they have ended.
+//! or the argument. Long calls release the interpreter lock; those that fit, score, explain, read events or simulate them
+//! look for an interrupt all the time, the others raise it when they have ended.
 
 mod arrow_columns;
 mod campaign;

@@ -356,3 +356,11 @@ def test_histogram_boosting_on_values_that_are_no_float32_reaches_the_same_leave
     classifier = HistGradientBoostingClassifier(max_iter=60).fit(x, y)
     model = cm.Model.from_sklearn(classifier)
     np.testing.assert_allclose(model.score(x), classifier.predict_proba(x)[:, 1], atol=1e-6)
+
+
+def test_a_threshold_outside_0_and_1_is_refused():
+    tree = DecisionTreeClassifier(max_depth=2).fit([[0.0], [1.0]] * 20, [0, 1] * 20)
+    for threshold in (-0.1, 7.0, float("nan")):
+        with pytest.raises(cm.ChurnError, match="expected a score from 0 to 1"):
+            cm.Model.from_sklearn(tree, threshold=threshold)
+    assert cm.Model.from_sklearn(tree, threshold=0.25).threshold == 0.25

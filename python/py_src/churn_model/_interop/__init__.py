@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from churn_model import _native
+from churn_model._numbers import threshold_score
 
 if TYPE_CHECKING:
     from churn_model.model import Model
@@ -37,7 +38,7 @@ def completed(model: M, *, threshold: float | None, x: Any, card: Mapping[str, A
     """
     header: dict[str, Any] = {}
     if threshold is not None:
-        header["threshold"] = {"score": float(threshold), "rule": "fixed"}
+        header["threshold"] = {"score": threshold_score(threshold), "rule": "fixed"}
     if card:
         header["card"] = {**json.loads(_native.parts(model)[0])["card"], **card}
     rows = None if x is None else model.matrix(x)
