@@ -9,6 +9,7 @@
 //! - The **feature store**: the states of many tenants, fed on all cores, and kept in a file.
 
 mod catalog;
+mod cell;
 mod charge;
 mod data_size;
 mod error;
@@ -31,8 +32,10 @@ mod store;
 mod tenant;
 mod usage;
 mod user;
+mod value_reader;
 
 pub use catalog::{CatalogueFeature, Family, ORIGINAL_COLUMNS, catalogue, catalogue_page, catalogue_schema};
+pub use cell::{Cell, MISSING_WORDS, yes_or_no};
 pub use error::Error;
 pub use kept::Kept;
 pub use observed::MAX_LOOKBACK_DAYS;
@@ -44,3 +47,4 @@ pub use snapshot::SnapshotError;
 pub use state::{TenantState, WindowCounts};
 #[cfg(feature = "store")]
 pub use store::{EventCounts, FeatureMatrix, FeatureStore, StoreOptions};
+pub use value_reader::{TextError, TextValue, ValueReader};

@@ -340,9 +340,7 @@ fn values_of<'a>(feature: &Feature, column: &'a Column, unseen: &mut Unseen) -> 
                 Value::Boolean(boolean) => Some(f32::from(u8::from(*boolean))),
                 Value::Number(number) if *number == 0.0 || *number == 1.0 => Some(*number as f32),
                 Value::Number(_) => None,
-                Value::Text(text) => {
-                    churn_training_data::yes_or_no(text.trim()).map(|boolean| f32::from(u8::from(boolean)))
-                }
+                Value::Text(text) => churn_features::yes_or_no(text.trim()).map(|boolean| f32::from(u8::from(boolean))),
             };
             coded(feature, "booleans (or yes and no, or 1 and 0)", codes, values, boolean)
         }

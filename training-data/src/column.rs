@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::cell::Cell;
+use churn_features::Cell;
 
 /// Most distinct texts kept for a column of nothing but numbers; beyond it only the numbers are kept.
 ///

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use churn_features::{Feature, MAX_LEVELS};
+use churn_features::{Cell, Feature, MAX_LEVELS, yes_or_no};
 
-use crate::cell::{Cell, read_boolean, resembles_number};
 use crate::column::{Cells, Entry, NumberCells, Sighting, number_of};
 use crate::table::{Held, TableColumn};
 use crate::{Error, Place};
@@ -218,10 +217,17 @@ fn boolean_values(entries: &[Entry]) -> Option<Vec<f32>> {
         if entry.cell == Cell::Missing {
             return Some(f32::NAN);
         }
-        let (value, words) = read_boolean(&entry.text)?;
-        (*words_used.get_or_insert(words) == words).then_some(f32::from(u8::from(value)))
+        let value = yes_or_no(&entry.text)?;
+        let says_true = entry.text.starts_with(['t', 'T', 'f', 'F']);
+        (*words_used.get_or_insert(says_true) == says_true).then_some(f32::from(u8::from(value)))
     };
     entries.iter().map(&mut value).collect()
+}
+
+/// Whether text would be a number without a currency sign, a per cent sign or separators, as in `$1,200`.
+fn resembles_number(text: &str) -> bool {
+    let bare: String = text.chars().filter(|c| !matches!(c, '$' | '€' | '£' | '%' | ',' | ' ')).collect();
+    bare.len() < text.len() && matches!(Cell::read(&bare), Cell::Number(_))
 }
 
 fn missing_words_note<'a>(words: impl Iterator<Item = (&'a str, usize)>) -> Option<String> {
@@ -229,4 +235,15 @@ fn missing_words_note<'a>(words: impl Iterator<Item = (&'a str, usize)>) -> Opti
     words.sort_unstable();
     let shown: Vec<String> = words.iter().map(|(text, count)| format!("{text:?} ({count})")).collect();
     (!shown.is_empty()).then(|| format!("counted as missing: {}", shown.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_disguise_are_seen() {
+        assert!(resembles_number("$1,200") && resembles_number("12 %") && resembles_number("29,85"));
+        assert!(!resembles_number("12") && !resembles_number("$") && !resembles_number("One year"));
+    }
 }

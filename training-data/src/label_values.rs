@@ -194,7 +194,7 @@ impl Meaning {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::Cell;
+    use churn_features::Cell;
 
     fn infer(values: &[(&str, usize)], positive: Option<&str>) -> Result<String, String> {
         let entries: Vec<Entry> = values

@@ -10,7 +10,6 @@
 mod assemble;
 mod assembled;
 mod assembly_error;
-mod cell;
 mod check_split;
 mod cohort;
 mod column;
@@ -40,7 +39,6 @@ mod usage;
 pub use assemble::Assembler;
 pub use assembled::{Assembled, Observation, Unlabelled};
 pub use assembly_error::AssemblyError;
-pub use cell::{MISSING_WORDS, yes_or_no};
 pub use check_split::check_split;
 pub use cohort::Cohort;
 pub use error::{Error, Place};

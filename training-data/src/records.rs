@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use csv::{ByteRecord, ReaderBuilder, StringRecord, Terminator};
 use flate2::read::MultiGzDecoder;
 
-use crate::cell::Cell;
 use crate::{Error, Place};
+use churn_features::Cell;
 
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

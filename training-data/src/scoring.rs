@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use churn_features::{Feature, FeatureKind, FeatureSchema};
+use churn_features::{Cell, Feature, FeatureSchema, TextError, TextValue, ValueReader};
 use ndarray::{Array2, ArrayView2};
 
-use crate::cell::{Cell, read_boolean};
 use crate::records::Records;
 use crate::table::{column_position, key_cell};
 use crate::{Error, Keys, LabelValues};
@@ -104,7 +103,7 @@ pub fn read_features(path: &Path, schema: &FeatureSchema, options: &ScoringOptio
     } else {
         Plan::by_position(&mut records, schema, options)?
     };
-    let mut readers: Vec<FeatureReader> = schema.features().iter().map(FeatureReader::new).collect();
+    let mut readers: Vec<ColumnReader> = schema.features().iter().map(ColumnReader::new).collect();
     let mut values = Vec::new();
     let mut keys = Keys::no_ids();
     let mut labels = plan.label.is_some().then(Vec::new);
@@ -113,7 +112,7 @@ pub fn read_features(path: &Path, schema: &FeatureSchema, options: &ScoringOptio
         n_rows = n_rows.checked_add(1).ok_or_else(|| Error::TooManyRows { path: path.to_owned(), most: u32::MAX })?;
         for (reader, &position) in readers.iter_mut().zip(&plan.features) {
             let text = records.record().get(position).unwrap_or_default().trim();
-            let value = reader.read(text).map_err(|expected| wrong_cell(&records, position, expected))?;
+            let value = reader.read(text).map_err(|error| wrong_cell(&records, position, error.expected))?;
             values.push(value);
         }
         if let Some(position) = plan.id {
@@ -182,49 +181,26 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Reads the cells of one feature.
-struct FeatureReader {
-    kind: ReaderKind,
+/// Reads the cells of one feature, and counts what was found.
+struct ColumnReader {
+    values: ValueReader,
     found: ScoringColumn,
 }
 
-enum ReaderKind {
-    Number,
-    Boolean,
-    Category(HashMap<String, f32>),
-}
-
-impl FeatureReader {
+impl ColumnReader {
     fn new(feature: &Feature) -> Self {
-        let kind = match feature.kind() {
-            FeatureKind::Numeric => ReaderKind::Number,
-            FeatureKind::Boolean => ReaderKind::Boolean,
-            FeatureKind::Category { levels } => {
-                ReaderKind::Category(levels.iter().cloned().zip((0_u16..).map(f32::from)).collect())
-            }
-        };
         let name = feature.name().to_owned();
-        Self { kind, found: ScoringColumn { name, n_missing: 0, n_unknown: 0, unknown_examples: Vec::new() } }
+        let found = ScoringColumn { name, n_missing: 0, n_unknown: 0, unknown_examples: Vec::new() };
+        Self { values: ValueReader::new(feature), found }
     }
 
     /// The value of trimmed text, or what the text should have been.
-    fn read(&mut self, text: &str) -> Result<f32, &'static str> {
-        // A level is known by its exact text, before anything else is made of it.
-        if let ReaderKind::Category(code_of) = &self.kind
-            && let Some(&code) = code_of.get(text)
-        {
-            return Ok(code);
-        }
-        match (&self.kind, Cell::read(text)) {
-            (_, Cell::Missing) => self.found.n_missing += 1,
-            (ReaderKind::Number, Cell::Number(number)) => return Ok(number),
-            (ReaderKind::Number, _) => return Err("a finite number or a blank"),
-            (ReaderKind::Boolean, Cell::Number(number)) if number == 0.0 || number == 1.0 => return Ok(number),
-            (ReaderKind::Boolean, _) => match read_boolean(text) {
-                Some((value, _)) => return Ok(f32::from(u8::from(value))),
-                None => return Err("yes, no, true, false, 1, 0 or a blank"),
-            },
-            (ReaderKind::Category(_), _) => {
+    fn read(&mut self, text: &str) -> Result<f32, TextError> {
+        let value = self.values.read(text)?;
+        match value {
+            TextValue::Known(_) => {}
+            TextValue::Missing => self.found.n_missing += 1,
+            TextValue::UnknownLevel => {
                 self.found.n_unknown += 1;
                 let examples = &mut self.found.unknown_examples;
                 if examples.len() < MOST_EXAMPLES && !examples.iter().any(|example| example == text) {
@@ -232,7 +208,7 @@ impl FeatureReader {
                 }
             }
         }
-        Ok(f32::NAN)
+        Ok(value.or_nan())
     }
 }
 

@@ -4,11 +4,11 @@ use std::path::Path;
 use churn_features::{Feature, FeatureSchema};
 use ndarray::{Array2, ArrayView2, Axis};
 
-use crate::cell::Cell;
 use crate::column::{CodedCells, Entry};
 use crate::infer::{ColumnFate, Inferred, Values, infer};
 use crate::table::{Held, TableColumn};
 use crate::{ColumnSummary, Error, Keys, LabelValues, Place, Table};
+use churn_features::Cell;
 
 /// Rows that are written to the matrix at a time: few enough for all their columns to stay in cache.
 const BLOCK_ROWS: usize = 1024;

@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::cell::Cell;
 use crate::column::{Cells, CodedCells, MOST_NUMBER_TEXTS};
 use crate::infer::needs_text;
 use crate::keys::{Keys, group_of};
 use crate::records::Records;
 use crate::set::Role;
+use churn_features::Cell;
 
 /// How to read a table: what its columns are for.
 ///
@@ -111,7 +111,7 @@ impl Table {
 
 /// Reads a CSV file, gzip or not, into memory.
 ///
-/// Cells are trimmed. A blank cell and each of [`MISSING_WORDS`](crate::MISSING_WORDS) is missing.
+/// Cells are trimmed. A blank cell and each of [`MISSING_WORDS`](churn_features::MISSING_WORDS) is missing.
 ///
 /// # Errors
 /// When the file cannot be read, is not a table, or an option names a column it does not have.

@@ -5,18 +5,20 @@ pub const MISSING_WORDS: [&str; 6] = ["NA", "N/A", "NaN", "null", "None", "?"];
 
 /// The meaning of one cell's text.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Cell {
+pub enum Cell {
+    /// Blank, or one of the [`MISSING_WORDS`].
     Missing,
     /// A finite number.
     Number(f32),
     /// Text that reads as a number no 32-bit float can hold: `inf`, `1e999`.
     Infinite,
+    /// Any other text.
     Word,
 }
 
 impl Cell {
     /// Reads trimmed text.
-    pub(crate) fn read(text: &str) -> Self {
+    pub fn read(text: &str) -> Self {
         if text.is_empty() {
             return Self::Missing;
         }
@@ -30,39 +32,19 @@ impl Cell {
     }
 }
 
-/// The two ways of writing yes and no, which one column does not mix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BooleanWords {
-    /// yes, no, y, n
-    YesNo,
-    /// true, false, t, f
-    TrueFalse,
-}
-
-/// Reads a yes-or-no word in any case.
-pub(crate) fn read_boolean(text: &str) -> Option<(bool, BooleanWords)> {
-    const WORDS: [(&str, bool, BooleanWords); 8] = [
-        ("yes", true, BooleanWords::YesNo),
-        ("no", false, BooleanWords::YesNo),
-        ("y", true, BooleanWords::YesNo),
-        ("n", false, BooleanWords::YesNo),
-        ("true", true, BooleanWords::TrueFalse),
-        ("false", false, BooleanWords::TrueFalse),
-        ("t", true, BooleanWords::TrueFalse),
-        ("f", false, BooleanWords::TrueFalse),
-    ];
-    WORDS.iter().find(|(word, ..)| word.eq_ignore_ascii_case(text)).map(|&(_, value, words)| (value, words))
-}
-
 /// What a yes-or-no word in any case says; `None` for any other text.
 pub fn yes_or_no(text: &str) -> Option<bool> {
-    read_boolean(text).map(|(value, _)| value)
-}
-
-/// Whether text would be a number without a currency sign, a per cent sign or separators, as in `$1,200`.
-pub(crate) fn resembles_number(text: &str) -> bool {
-    let bare: String = text.chars().filter(|c| !matches!(c, '$' | '€' | '£' | '%' | ',' | ' ')).collect();
-    bare.len() < text.len() && matches!(Cell::read(&bare), Cell::Number(_))
+    const WORDS: [(&str, bool); 8] = [
+        ("yes", true),
+        ("no", false),
+        ("y", true),
+        ("n", false),
+        ("true", true),
+        ("false", false),
+        ("t", true),
+        ("f", false),
+    ];
+    WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|&(_, value)| value)
 }
 
 #[cfg(test)]
@@ -90,15 +72,7 @@ mod tests {
 
     #[test]
     fn yes_and_no_are_read_in_any_case() {
-        assert_eq!(read_boolean("YES"), Some((true, BooleanWords::YesNo)));
-        assert_eq!(read_boolean("n"), Some((false, BooleanWords::YesNo)));
-        assert_eq!(read_boolean("False"), Some((false, BooleanWords::TrueFalse)));
-        assert_eq!(read_boolean("maybe"), None);
-    }
-
-    #[test]
-    fn numbers_in_disguise_are_seen() {
-        assert!(resembles_number("$1,200") && resembles_number("12 %") && resembles_number("29,85"));
-        assert!(!resembles_number("12") && !resembles_number("$") && !resembles_number("One year"));
+        let words = ["YES", "n", "False", "t", "maybe", ""];
+        assert_eq!(words.map(yes_or_no), [Some(true), Some(false), Some(false), Some(true), None, None]);
     }
 }

@@ -1,0 +1,3 @@
+//! `serve`: scores over HTTP with the SageMaker contract.
+
+fn main() {}
