@@ -5,6 +5,7 @@
 
 mod admission;
 mod body;
+mod company;
 mod config;
 mod inference_protocol;
 mod invocation;
@@ -19,6 +20,7 @@ mod row;
 mod served_model;
 mod server;
 
+pub use company::{CompanyError, CompanyMapping, CompanyRow, NoMapping, Unknown};
 pub use config::{BadRowRule, CsvHeader, ServeConfig};
 pub use invocation::{Answer, AnswerSettings, Invocation, MOST_REASONS};
 pub use media_type::AnswerFormat;
