@@ -3,31 +3,35 @@
 VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm
 
-.PHONY: check test test-python test-spark test-flink test-wheels wheels notebooks docs bench peers peers-score peers-features \
-	peers-python one-row-python real-logs golden schemas fuzz
+.PHONY: check test test-python test-deployment test-spark test-flink test-wheels wheels notebooks docs bench peers \
+	peers-score peers-features peers-python one-row-python real-logs golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
 	cargo fmt --all --check
 	cd fuzz && cargo fmt --check
-	cargo clippy --workspace --all-targets $(IMPORTS),churn-benches/rust-peers -- -D warnings
+	cargo clippy --workspace --all-targets $(IMPORTS),churn-benches/rust-peers,churn-serve/sagemaker-endpoint -- -D warnings
 	cargo clippy -p churn-model --no-default-features -- -D warnings
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	$(MAKE) docs
 
 # Everything that is tested.
 test: $(VENV)/cloudevents
-	cargo test --workspace $(IMPORTS)
+	cargo test --workspace $(IMPORTS),churn-serve/sagemaker-endpoint
 	cargo test -p churn-model --no-default-features
 	cargo check -p churn-events -p churn-features -p churn-simulator -p churn-training-data --no-default-features
 	$(VENV)/bin/python events/tests/cloudevents_check.py
-	$(MAKE) test-python
+	$(MAKE) test-python test-deployment
 
 # The Python package, with the newest libraries and the estimators with the oldest.
 test-python: $(VENV)/newest/installed $(VENV)/oldest/installed
 	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
 	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m "not spark and not flink"
 	cd python && PYTHONPATH=py_src ../$(VENV)/oldest/bin/python -m pytest -q tests/test_estimators.py tests/test_from_sklearn.py
+
+# The CloudFormation template, against an AWS that is not there.
+test-deployment: $(VENV)/deployment/installed
+	$(VENV)/deployment/bin/python -m pytest -q examples/sagemaker
 
 # Spark, on this machine; needs Java 17.
 test-spark: $(VENV)/newest/installed
@@ -116,6 +120,11 @@ $(VENV)/newest/installed: python/requirements-test.txt
 $(VENV)/oldest/installed: python/requirements-oldest.txt
 	python3 -m venv $(VENV)/oldest
 	$(VENV)/oldest/bin/pip install --quiet -r python/requirements-oldest.txt
+	touch $@
+
+$(VENV)/deployment/installed: examples/sagemaker/requirements.txt
+	python3 -m venv $(VENV)/deployment
+	$(VENV)/deployment/bin/pip install --quiet -r examples/sagemaker/requirements.txt
 	touch $@
 
 $(VENV)/flink/installed:
