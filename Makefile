@@ -4,7 +4,7 @@ VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm
 
 .PHONY: check test test-python test-spark test-flink test-wheels wheels notebooks docs bench peers peers-score peers-features \
-	peers-python one-row-python real-logs golden schemas fuzz
+	peers-python one-row-python real-logs golden schemas fuzz image
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
@@ -56,6 +56,12 @@ notebooks: $(VENV)/newest/installed
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(IMPORTS)
+
+# The container image, as target/image/churn-x86_64.tar; needs musl-tools. For Graviton: TARGET=aarch64-unknown-linux-musl.
+TARGET ?= x86_64-unknown-linux-musl
+image:
+	rustup target add $(TARGET)
+	container/build.sh $(TARGET)
 
 # Times fitting, scoring, explaining and features by themselves.
 bench:
