@@ -118,6 +118,11 @@ pub enum Problem {
         /// Where and why.
         text: String,
     },
+    /// A row cannot be read, and the format has no word for it.
+    #[error(
+        "a row cannot be read, and an answer of records has no place to say so; ask for text/csv or application/jsonlines"
+    )]
+    NoPlaceholder,
     /// The body is larger than is taken.
     #[error("the body has more than {most_bytes} bytes; send fewer rows, or raise SAGEMAKER_MAX_PAYLOAD_IN_MB")]
     TooLarge {
@@ -232,6 +237,7 @@ impl Problem {
             Self::Form { .. } => "Form",
             Self::Company { .. } => "Company",
             Self::Records { .. } => "Records",
+            Self::NoPlaceholder => "NoPlaceholder",
             Self::TooLarge { .. } => "TooLarge",
             Self::TooSlow { .. } => "TooSlow",
             Self::BrokeOff => "BrokeOff",
