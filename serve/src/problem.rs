@@ -1,6 +1,5 @@
 //! Why a request gets no scores, and which status says so.
 
-use axum::http::StatusCode;
 use serde_json::json;
 
 use crate::row::RowProblem;
@@ -203,20 +202,20 @@ pub enum Problem {
 
 impl Problem {
     /// The status that goes with it.
-    pub fn status(&self) -> StatusCode {
+    pub fn status(&self) -> u16 {
         match self {
-            Self::ContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::ContentTypeParameter { name, .. } if name == "charset" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Accept { .. } => StatusCode::NOT_ACCEPTABLE,
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::NotReady | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::ModelNotFound { .. } | Self::ModelUrl { .. } | Self::NoPath { .. } => StatusCode::NOT_FOUND,
-            Self::ModelRegistered { .. } => StatusCode::CONFLICT,
-            Self::NoMemory { .. } => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::BAD_REQUEST,
+            Self::ContentType { .. } => 415,
+            Self::ContentTypeParameter { name, .. } if name == "charset" => 415,
+            Self::Accept { .. } => 406,
+            Self::TooLarge { .. } => 413,
+            Self::TooSlow { .. } => 408,
+            Self::NotReady | Self::Overloaded => 503,
+            Self::ModelNotFound { .. } | Self::ModelUrl { .. } | Self::NoPath { .. } => 404,
+            Self::ModelRegistered { .. } => 409,
+            Self::NoMemory { .. } => 507,
+            Self::Method { .. } => 405,
+            Self::Internal => 500,
+            _ => 400,
         }
     }
 
@@ -256,7 +255,7 @@ impl Problem {
 
     /// The body of the answer: `{"code": 400, "type": "Row", "message": "row 2: ..."}`.
     pub fn body(&self) -> Vec<u8> {
-        let body = json!({ "code": self.status().as_u16(), "type": self.kind(), "message": self.to_string() });
+        let body = json!({ "code": self.status(), "type": self.kind(), "message": self.to_string() });
         body.to_string().into_bytes()
     }
 }

@@ -42,5 +42,5 @@ fn collect(
 }
 
 fn problem(error: RecordError) -> Problem {
-    Problem::Records { text: crate::chain(&error) }
+    Problem::Records { text: crate::chain::chain(&error) }
 }

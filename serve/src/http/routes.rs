@@ -14,11 +14,11 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admission::{Admission, Admitted};
-use crate::inference_protocol;
+use crate::http::admission::{Admission, Admitted};
+use crate::http::inference_protocol;
+use crate::http::metrics::Metrics;
+use crate::http::models::{Models, Registry};
 use crate::invocation::{Answer, AnswerSettings, Invocation};
-use crate::metrics::Metrics;
-use crate::models::{Models, Registry};
 use crate::problem::Problem;
 use crate::served_model::ServedModel;
 
@@ -93,7 +93,7 @@ impl App {
     }
 
     fn refuse(&self, problem: &Problem) -> Response {
-        self.respond(problem.status(), "application/json", problem.body())
+        self.respond(problem_status(problem), "application/json", problem.body())
     }
 
     /// Counts and logs a request, without anything that stands in its rows.
@@ -166,6 +166,10 @@ impl App {
             Models::One(..) => Err(Problem::NoPath { path: path.to_owned() }),
         }
     }
+}
+
+fn problem_status(problem: &Problem) -> StatusCode {
+    StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -343,7 +347,7 @@ async fn infer(State(app): Shared, Path(name): Path<String>, request: Request) -
     // The protocol has an error format of its own.
     let result = result.await.or_else(|problem| {
         let body = json!({ "error": problem.to_string() }).to_string().into_bytes();
-        Ok(app.respond(problem.status(), "application/json", body))
+        Ok(app.respond(problem_status(&problem), "application/json", body))
     });
     app.finish("/v2/models/{name}/infer", started, result)
 }

@@ -18,11 +18,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
-use crate::admission::Admission;
-use crate::config::ServeConfig;
-use crate::metrics::Metrics;
-use crate::models::{Models, Registry, memory_for_models};
-use crate::routes::{App, router};
+use crate::http::admission::Admission;
+use crate::http::config::ServeConfig;
+use crate::http::metrics::Metrics;
+use crate::http::models::{Models, Registry, memory_for_models};
+use crate::http::routes::{App, router};
 use crate::served_model::{LoadError, ServedModel};
 
 /// Connections that may wait to be accepted.
