@@ -57,7 +57,7 @@ notebooks: $(VENV)/newest/installed
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(IMPORTS)
 
-# The container image, as target/image/churn-x86_64.tar; needs musl-tools. For Graviton: TARGET=aarch64-unknown-linux-musl.
+# The container image, as target/container/churn-x86_64.tar; needs musl-tools. For Graviton: TARGET=aarch64-unknown-linux-musl.
 TARGET ?= x86_64-unknown-linux-musl
 image:
 	rustup target add $(TARGET)

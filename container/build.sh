@@ -17,6 +17,6 @@ separated=$(printf '\x1f%s' "${flags[@]}")
 CARGO_ENCODED_RUSTFLAGS=${separated:1} \
     cargo build --locked --profile image --target "$target" -p churn-container --bin churn
 
-mkdir -p "$folder/image"
+mkdir -p "$folder/container"
 cargo run --locked --quiet -p churn-container --no-default-features --bin image -- \
-    "$folder/$target/image/churn" "$folder/image/churn-${target%%-*}.tar"
+    "$folder/$target/image/churn" "$folder/container/churn-${target%%-*}.tar"
