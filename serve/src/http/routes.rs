@@ -178,7 +178,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 async fn ping(State(app): Shared) -> Response {
-    if app.models.are_ready() { app.json(&json!({})) } else { app.refuse(&Problem::NotReady) }
+    match app.models.are_ready() {
+        true => app.respond(StatusCode::OK, "text/plain", Vec::new()),
+        false => app.refuse(&Problem::NotReady),
+    }
 }
 
 async fn live(State(app): Shared) -> Response {
