@@ -131,6 +131,17 @@ def test_slow_clients_do_not_keep_others_waiting(alive: Server) -> None:
             assert alive.request("POST", "/invocations", CSV, ROW.encode()).seconds < 2
 
 
+def test_slow_clients_are_let_go(lay_out: Callable[[], Path]) -> None:
+    head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: {len(ROW)}\r\n"
+    with Server(lay_out(), CHURN_CLIENT_TIMEOUT="1") as server:
+        for part in (head, head + "\r\n" + ROW[:7]):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
+                slow.sendall(part.encode())
+                # Waits until the server has closed the connection.
+                assert slow.makefile("rb").read().split(b"\r\n")[0] in (b"", b"HTTP/1.1 408 Request Timeout")
+        assert server.request("GET", "/ping").status == 200
+
+
 def test_a_client_that_shuts_its_half_still_gets_its_answer(alive: Server) -> None:
     with socket.create_connection(("127.0.0.1", alive.port), timeout=10) as connection:
         head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: {len(ROW)}\r\n\r\n"

@@ -28,6 +28,9 @@ use crate::served_model::{LoadError, ServedModel};
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
 
+/// How long connections that wait to be accepted still are after SIGTERM, however many come.
+const LAST_CONNECTIONS: Duration = Duration::from_millis(100);
+
 /// How long connections stay open after SIGTERM for requests that are on their way already.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
@@ -207,9 +210,13 @@ impl Server {
     /// `Connection: close`, and then the connections close. Whether all did so in time.
     async fn drain(self, listener: TcpListener, most: Duration) -> bool {
         self.app.is_closing.store(true, Ordering::Relaxed);
-        while let Ok(Ok((socket, _))) = timeout(Duration::from_millis(10), listener.accept()).await {
-            self.serve(socket);
-        }
+        // Those that come faster than that are refused in the end, or it would never end.
+        let _ = timeout(LAST_CONNECTIONS, async {
+            while let Ok(Ok((socket, _))) = timeout(Duration::from_millis(10), listener.accept()).await {
+                self.serve(socket);
+            }
+        })
+        .await;
         drop(listener);
         let all_closed = async {
             while self.app.metrics.connections().get() > 0 {
