@@ -1,9 +1,9 @@
 //! What is said of a company, wherever it is asked.
 
-use churn_model::{Explainer, Scorer, Threshold};
 use serde::Serialize;
 
 use crate::company::{CompanyRow, Unknown};
+use crate::served_model::ServedModel;
 
 /// Reasons in one answer.
 const REASONS: usize = 3;
@@ -37,16 +37,20 @@ pub struct CompanyAnswer {
 }
 
 impl CompanyAnswer {
-    /// Scores and explains a row; scorer, explainer and threshold are of one model, as is the mapping that made the row.
-    pub fn new(row: CompanyRow, scorer: &Scorer, explainer: &Explainer, threshold: &Threshold, model: String) -> Self {
-        let score = scorer.score(&row.values);
-        let reasons = explainer.reasons(&row.values, REASONS).iter().map(ToString::to_string).collect();
+    /// Scores and explains a row that a mapping of the model's own schema has made.
+    ///
+    /// # Panics
+    /// When the row does not have one value per feature of the model.
+    pub fn new(row: CompanyRow, model: &ServedModel) -> Self {
+        let score = model.scorer().score(&row.values);
+        let reasons = model.explainer().reasons(&row.values, REASONS);
+        let threshold = model.model().threshold();
         Self {
             churn: threshold.decide(score),
             probability: score,
             threshold: Some(threshold.score),
-            model,
-            reasons,
+            model: model.id().to_owned(),
+            reasons: reasons.iter().map(ToString::to_string).collect(),
             missing: row.missing,
             unknown: row.unknown,
         }

@@ -17,6 +17,7 @@ mod problem;
 mod row;
 mod served_model;
 
+pub use chain::chain;
 pub use company::{CompanyError, CompanyMapping, CompanyRow, NoMapping, Unknown};
 pub use company_answer::CompanyAnswer;
 #[cfg(feature = "http")]

@@ -2,16 +2,13 @@
 
 use std::path::PathBuf;
 
-use churn_model::ReadError;
-use churn_serve::{CompanyError, NoMapping};
+use churn_serve::{CompanyError, LoadError, NoMapping};
 
 /// Why the function cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
-    #[error("cannot read model file {path:?}; name it in CHURN_MODEL, or put it beside bootstrap as model.safetensors")]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("model file {path:?} is not usable")]
-    Model { path: PathBuf, source: ReadError },
+    #[error("no usable model; name its file in CHURN_MODEL, or put it beside bootstrap as model.safetensors")]
+    Model(#[from] LoadError),
     #[error("model file {path:?} cannot answer company JSON")]
     NoMapping { path: PathBuf, source: NoMapping },
     #[cfg(not(feature = "sagemaker-endpoint"))]

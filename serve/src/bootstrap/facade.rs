@@ -3,12 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
-use churn_model::{Explainer, Model, ModelId, Scorer, Threshold};
-use churn_serve::{CompanyAnswer, CompanyMapping, CompanyRow};
+use churn_serve::{CompanyAnswer, CompanyMapping, CompanyRow, ServedModel, chain};
 use serde_json::{Map, Value};
 
 use crate::error::{Refusal, StartError};
-use crate::init_error::with_sources;
 use crate::proxy::{ProxyAnswer, body};
 
 /// Companies answered at once; their answers stay far below what a function may return.
@@ -22,32 +20,21 @@ pub(crate) struct Facade {
 
 /// Who scores.
 enum Judge {
-    Model {
-        scorer: Scorer,
-        explainer: Explainer,
-        threshold: Threshold,
-        id: String,
-    },
+    Model(Box<ServedModel>),
     #[cfg(feature = "sagemaker-endpoint")]
-    Endpoint(crate::endpoint::Endpoint),
+    Endpoint(Box<crate::endpoint::Endpoint>),
 }
 
 impl Facade {
     /// Reads the model file, and connects to the endpoint that scores instead, where there is one.
     pub(crate) async fn new(path: &Path, endpoint: Option<String>) -> Result<Self, StartError> {
-        let bytes = std::fs::read(path).map_err(|source| StartError::Read { path: path.to_owned(), source })?;
-        let model = Model::from_bytes(&bytes).map_err(|source| StartError::Model { path: path.to_owned(), source })?;
-        let mapping = CompanyMapping::new(model.schema())
+        let model = ServedModel::read(path)?;
+        let mapping = CompanyMapping::new(model.model().schema())
             .map_err(|source| StartError::NoMapping { path: path.to_owned(), source })?;
         let judge = match endpoint {
-            None => Judge::Model {
-                scorer: Scorer::new(&model),
-                explainer: model.explainer(),
-                threshold: *model.threshold(),
-                id: ModelId::of_bytes(&bytes).to_string(),
-            },
+            None => Judge::Model(Box::new(model)),
             #[cfg(feature = "sagemaker-endpoint")]
-            Some(name) => Judge::Endpoint(crate::endpoint::Endpoint::new(name, &model).await),
+            Some(name) => Judge::Endpoint(Box::new(crate::endpoint::Endpoint::new(name, model.model()).await)),
             #[cfg(not(feature = "sagemaker-endpoint"))]
             Some(name) => return Err(StartError::NoEndpoints { name }),
         };
@@ -60,7 +47,7 @@ impl Facade {
             Ok(body) => ProxyAnswer::new(body),
             Err(refusal) => {
                 if refusal.status() >= 500 {
-                    eprintln!("bootstrap: {}", with_sources(&refusal));
+                    eprintln!("bootstrap: {}", chain(&refusal));
                 }
                 ProxyAnswer::refusing(&refusal)
             }
@@ -92,10 +79,7 @@ impl Facade {
     /// One answer per row.
     async fn judge(&self, rows: Vec<CompanyRow>) -> Result<Vec<CompanyAnswer>, Refusal> {
         match &self.judge {
-            Judge::Model { scorer, explainer, threshold, id } => Ok(rows
-                .into_iter()
-                .map(|row| CompanyAnswer::new(row, scorer, explainer, threshold, id.clone()))
-                .collect()),
+            Judge::Model(model) => Ok(rows.into_iter().map(|row| CompanyAnswer::new(row, model)).collect()),
             #[cfg(feature = "sagemaker-endpoint")]
             Judge::Endpoint(endpoint) => endpoint.answers(rows).await,
         }
@@ -115,7 +99,7 @@ fn object(value: &Value) -> Result<&Map<String, Value>, Refusal> {
 impl fmt::Display for Facade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.judge {
-            Judge::Model { id, .. } => write!(f, "model {id} scores here")?,
+            Judge::Model(model) => write!(f, "model {} scores here", model.id())?,
             #[cfg(feature = "sagemaker-endpoint")]
             Judge::Endpoint(endpoint) => write!(f, "endpoint {} scores", endpoint.name())?,
         }

@@ -2,13 +2,14 @@
 
 use std::error::Error;
 
+use churn_serve::chain;
 use lambda_runtime::Diagnostic;
 use lambda_runtime_api_client::body::Body;
 use lambda_runtime_api_client::{BoxError, Client, build_request};
 
 /// Reports the error, on standard error at least.
 pub(crate) async fn report(error: &dyn Error) {
-    let message = with_sources(error);
+    let message = chain(error);
     eprintln!("bootstrap: {message}");
     if let Err(error) = send(message).await {
         eprintln!("bootstrap: cannot report this: {error}");
@@ -24,15 +25,4 @@ async fn send(error_message: String) -> Result<(), BoxError> {
         .body(Body::from(serde_json::to_vec(&diagnostic)?))?;
     Client::builder().build()?.call(request).await?;
     Ok(())
-}
-
-/// An error and what caused it, in one line.
-pub(crate) fn with_sources(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
 }

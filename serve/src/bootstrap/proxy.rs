@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use churn_serve::chain;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::Refusal;
-use crate::init_error::with_sources;
 
 /// The body of an event.
 ///
@@ -43,7 +43,7 @@ impl ProxyAnswer {
     }
 
     pub(crate) fn refusing(refusal: &Refusal) -> Self {
-        let body = json!({ "error": with_sources(refusal) }).to_string();
+        let body = json!({ "error": chain(refusal) }).to_string();
         Self { status_code: refusal.status(), ..Self::new(body) }
     }
 }
