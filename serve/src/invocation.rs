@@ -145,8 +145,7 @@ fn score_companies(model: &ServedModel, value: &Value) -> Result<Answer, Problem
         let mapping = model.companies().map_err(|why| Problem::NoRows { company: Some(why.to_string()) })?;
         let row = mapping.row(company).map_err(|error| Problem::Company { text: chain(&error) })?;
         model.observe(&row.values);
-        let (scorer, explainer, threshold) = (model.scorer(), model.explainer(), model.model().threshold());
-        Ok(CompanyAnswer::new(row, scorer, explainer, threshold, model.id().to_owned()))
+        Ok(CompanyAnswer::new(row, model))
     };
     let (answers, is_list) = match value {
         Value::Array(companies) if companies.len() > MOST_ROWS_WITH_REASONS => {

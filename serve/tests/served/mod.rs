@@ -6,7 +6,7 @@ use churn_model::{Calibrator, Model, ModelCard, ModelKind, ReferenceHistogram, T
 use ndarray::Array2;
 
 /// Six numbers, a yes-or-no and a category; who has few jobs churns, energy companies more than others.
-pub fn model() -> Model {
+pub(crate) fn model() -> Model {
     let levels = ["IT", "energy", "retail"].map(str::to_owned).to_vec();
     let schema = FeatureSchema::new(vec![
         Feature::numeric("Revenue"),
