@@ -57,7 +57,7 @@ fn json_of(answer: &Answer) -> Value {
 
 fn predictions(answer: &Answer) -> Vec<(f64, bool)> {
     let list = json_of(answer)["predictions"].as_array().expect("is a list").clone();
-    list.iter().map(|it| (it["score"].as_f64().unwrap(), it["predicted_label"] == 1)).collect()
+    list.iter().map(|it| (it["score"].as_f64().expect("is a number"), it["predicted_label"] == 1)).collect()
 }
 
 fn refused(content_type: &str, body: &str) -> (u16, String) {
