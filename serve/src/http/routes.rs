@@ -215,10 +215,8 @@ async fn invocations(State(app): Shared, request: Request) -> Response {
 /// Does something as one of the requests that may be at work at once.
 async fn at_work(app: &App, work: impl Future<Output = Result<Response, Problem>>) -> Result<Response, Problem> {
     let _permit = app.admission.admit()?;
-    app.metrics.requests_at_work().inc();
-    let result = work.await;
-    app.metrics.requests_at_work().dec();
-    result
+    let _counted = app.metrics.request_at_work();
+    work.await
 }
 
 async fn invoke_model(State(app): Shared, Path(name): Path<String>, request: Request) -> Response {
