@@ -59,7 +59,8 @@ impl Parts {
 
     /// Whether models are tested on other rows than they are fitted on.
     pub(crate) fn is_test_held_out(&self) -> bool {
-        self.fit != self.test
+        // They are the same rows or quite others.
+        self.test.first().is_none_or(|row| !self.fit.contains(row))
     }
 
     /// What each observation of the set is for, as files name it; empty for those that are for nothing.

@@ -19,6 +19,9 @@ use crate::source::{self, Loaded, table_options};
 /// Rows of each label that a calibrator and a threshold need; fewer would do worse than scores that are honest without.
 const FEWEST_TO_CALIBRATE: usize = 30;
 
+/// Rows of each label that are enough for every part of the procedure, be they the same.
+const FEWEST_TO_REPEAT: usize = 10;
+
 /// What a job is to train on.
 #[derive(Debug)]
 pub(crate) struct Data {
@@ -85,8 +88,11 @@ impl Data {
         options.header = header;
         let (table, counts) = read_tables(&files, &options).map_err(Error::Data)?;
         let rows = ChannelRows::of(channels, &counts);
-        for (channel, rows) in channels.all().zip(rows.in_order()) {
-            console.line(format!("{} rows={}", channel.name, rows.len()));
+        let each = [Some(&channels.train), channels.validation.as_ref(), channels.test.as_ref()];
+        for (channel, rows) in each.into_iter().zip(rows.in_order()) {
+            if let Some(channel) = channel {
+                console.line(format!("{} rows={}", channel.name, rows.len()));
+            }
         }
         let set = TrainingSet::from_table(table).map_err(Error::Data)?;
         let source = match channels.train.files.as_slice() {
@@ -143,10 +149,9 @@ impl ChannelRows {
         }
     }
 
-    /// The rows of the channels that there are.
-    fn in_order(&self) -> impl Iterator<Item = Range<usize>> {
-        let others = [&self.validation, &self.test].into_iter().filter(|rows| !rows.is_empty());
-        std::iter::once(&self.train).chain(others).cloned().collect::<Vec<_>>().into_iter()
+    /// The rows of each channel, in the order that they were read.
+    fn in_order(&self) -> [&Range<usize>; 3] {
+        [&self.train, &self.validation, &self.test]
     }
 
     /// Which rows are for what: the channels as they are, as far as they suffice for it; without a test channel some
@@ -179,6 +184,24 @@ impl ChannelRows {
             self.hold_out(config, set)?
         };
         Ok(Parts { fit, calibration, test, by_time: None })
+    }
+
+    /// The training rows again and again, all for everything: what is left when too few of a label are there for models
+    /// that have not seen some of them. `None` where there are enough.
+    pub(crate) fn repeated(&self, set: &TrainingSet) -> Option<(Parts, String)> {
+        let n_churned = self.train.clone().filter(|&row| set.labels()[row]).count();
+        let fewest = n_churned.min(self.train.len() - n_churned);
+        if fewest == 0 || fewest >= FEWEST_TO_CALIBRATE {
+            return None;
+        }
+        let times = FEWEST_TO_REPEAT.div_ceil(fewest).max(2);
+        let fit = std::iter::repeat_n(self.train.clone(), times).flatten().collect();
+        let caveat = format!(
+            "too few rows for models that have not seen some of them: each of the {} was fitted {times} times, and \
+             calibrator, threshold and metrics come from scores that know the answer",
+            self.train.len()
+        );
+        Some((Parts { fit, calibration: Vec::new(), test: self.train.clone().collect(), by_time: None }, caveat))
     }
 
     fn hold_out(&self, config: &TrainConfig, set: &TrainingSet) -> Result<(Vec<usize>, Vec<usize>), Error> {

@@ -73,7 +73,18 @@ fn job(base: &Base, console: &Console) -> Result<(), JobError> {
             Some(rows) => rows.cut(config, loaded, console),
             None => Parts::cut(config, loaded),
         };
-        let trained = train_on(&config, &loaded, cut, console)?;
+        let trained = match train_on(&config, &loaded, cut, console) {
+            Err(error @ (Error::Fit { .. } | Error::Evaluate { .. })) => {
+                let repeated = rows.as_ref().and_then(|rows| rows.repeated(&loaded.set));
+                let Some((parts, caveat)) = repeated else { return Err(error) };
+                console
+                    .line(format!("again with every row for everything, because too few are there: {}", error.line()));
+                loaded.caveats.push(caveat);
+                // What is wrong with so few rows is what is wrong with the first attempt.
+                train_on(&config, &loaded, |_, _| Ok(parts), console).map_err(|_| error)?
+            }
+            trained => trained?,
+        };
         summary::print_results(console, &trained.outcome);
         metrics::print(&trained, &loaded.set, rows.as_ref(), hosts.current(), hyperparameters.beta)?;
         Ok(trained)
@@ -85,7 +96,7 @@ fn job(base: &Base, console: &Console) -> Result<(), JobError> {
         model.write(&model_folder)
     })?;
     console.line(format!("model written to {}", model_folder.display()));
-    Ok::<(), Error>(()).map_err(JobError::from)
+    Ok(())
 }
 
 /// What a panic says.
