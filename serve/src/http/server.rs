@@ -18,15 +18,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
-use crate::admission::Admission;
-use crate::config::ServeConfig;
-use crate::metrics::Metrics;
-use crate::models::{Models, Registry, memory_for_models};
-use crate::routes::{App, router};
+use crate::http::admission::Admission;
+use crate::http::config::ServeConfig;
+use crate::http::metrics::Metrics;
+use crate::http::models::{Models, Registry, memory_for_models};
+use crate::http::routes::{App, router};
 use crate::served_model::{LoadError, ServedModel};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
+
+/// How long connections that wait to be accepted still are after SIGTERM, however many come.
+const LAST_CONNECTIONS: Duration = Duration::from_millis(100);
 
 /// How long connections stay open after SIGTERM for requests that are on their way already.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
@@ -194,12 +197,11 @@ impl Server {
         let service = TowerToHyperService::new(self.router.clone());
         let connection = self.protocol.serve_connection(TokioIo::new(Box::pin(socket)), service);
         let connection = self.connections.watch(connection);
-        let app = self.app.clone();
-        app.metrics.connections().inc();
+        let counted = self.app.metrics.connection();
         tokio::spawn(async move {
             // A client that goes away is no error of ours.
             let _ = connection.await;
-            app.metrics.connections().dec();
+            drop(counted);
         });
     }
 
@@ -207,12 +209,16 @@ impl Server {
     /// `Connection: close`, and then the connections close. Whether all did so in time.
     async fn drain(self, listener: TcpListener, most: Duration) -> bool {
         self.app.is_closing.store(true, Ordering::Relaxed);
-        while let Ok(Ok((socket, _))) = timeout(Duration::from_millis(10), listener.accept()).await {
-            self.serve(socket);
-        }
+        // Those that come faster than that are refused in the end, or it would never end.
+        let _ = timeout(LAST_CONNECTIONS, async {
+            while let Ok(Ok((socket, _))) = timeout(Duration::from_millis(10), listener.accept()).await {
+                self.serve(socket);
+            }
+        })
+        .await;
         drop(listener);
         let all_closed = async {
-            while self.app.metrics.connections().get() > 0 {
+            while self.app.metrics.n_connections() > 0 {
                 sleep(Duration::from_millis(5)).await;
             }
         };
