@@ -4,7 +4,8 @@ VENV ?= .venv
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm
 
 .PHONY: check test test-python test-spark test-flink test-wheels wheels notebooks docs bench peers peers-score peers-features \
-	peers-python one-row-python real-logs golden schemas fuzz
+	peers-python one-row-python real-logs golden schemas fuzz image \
+	test-container test-sagemaker peers-serving
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
@@ -21,7 +22,20 @@ test: $(VENV)/cloudevents
 	cargo test -p churn-model --no-default-features
 	cargo check -p churn-events -p churn-features -p churn-simulator -p churn-training-data --no-default-features
 	$(VENV)/bin/python events/tests/cloudevents_check.py
-	$(MAKE) test-python
+	$(MAKE) test-python test-container
+
+# The container's program as a process, asked by the conformance cases, boto3, awscli and careless clients. It is built
+# with what the tests above have built.
+test-container: $(VENV)/container/installed
+	cargo build --workspace $(IMPORTS) --bin churn
+	$(VENV)/container/bin/python -m pytest -q container/tests --ignore container/tests/sagemaker
+
+# Both SageMaker SDKs, and the image in an engine of its own, which needs root and apt-get install docker.io
+# docker-compose; where none can start, pytest says so and skips that part.
+test-sagemaker: image $(VENV)/sagemaker2/installed $(VENV)/sagemaker3/installed
+	cargo build --workspace $(IMPORTS) --bin churn
+	$(VENV)/sagemaker2/bin/python -m pytest -q -rs container/tests/sagemaker --ignore container/tests/sagemaker/test_v3.py
+	$(VENV)/sagemaker3/bin/python -m pytest -q -rs container/tests/sagemaker/test_v3.py
 
 # The Python package, with the newest libraries and the estimators with the oldest.
 test-python: $(VENV)/newest/installed $(VENV)/oldest/installed
@@ -57,6 +71,12 @@ notebooks: $(VENV)/newest/installed
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(IMPORTS)
 
+# The container image, as target/container/churn-x86_64.tar; needs musl-tools. For Graviton: TARGET=aarch64-unknown-linux-musl.
+TARGET ?= x86_64-unknown-linux-musl
+image:
+	rustup target add $(TARGET)
+	container/build.sh $(TARGET)
+
 # Times fitting, scoring, explaining and features by themselves.
 bench:
 	cargo bench -p churn-benches
@@ -82,6 +102,13 @@ peers-python: wheels $(VENV)/peers-python/installed
 one-row-python: wheels $(VENV)/peers-python/installed
 	$(VENV)/peers-python/bin/pip install --quiet --no-index --no-deps --force-reinstall --find-links target/wheels churn-model
 	$(VENV)/peers-python/bin/python benches/python/one_row.py
+
+# Times the server beside gunicorn, flask and scikit-learn, on one core; needs apt-get install wrk.
+peers-serving: image $(VENV)/peers-serving/installed
+	cargo build --release -p churn-simulator
+	python3 benches/serving/run.py $${CARGO_TARGET_DIR:-target}/$(TARGET)/image/churn \
+		$${CARGO_TARGET_DIR:-target}/container/churn-x86_64.tar \
+		$${CARGO_TARGET_DIR:-target}/release/simulate $(VENV)/peers-serving
 
 # Compares all windows with brute force on two real logs, and trains on one: make real-logs DATA=folder
 real-logs:
@@ -127,6 +154,21 @@ $(VENV)/peers-python/installed: benches/python/requirements.txt
 	python3 -m venv $(VENV)/peers-python
 	$(VENV)/peers-python/bin/pip download --quiet --no-deps --dest target/peer-wheels -r $<
 	$(VENV)/peers-python/bin/pip install --quiet --find-links target/peer-wheels -r $<
+	touch $@
+
+$(VENV)/container/installed: container/requirements-test.txt
+	python3 -m venv $(VENV)/container
+	$(VENV)/container/bin/pip install --quiet -r $<
+	touch $@
+
+$(VENV)/sagemaker%/installed: container/tests/sagemaker/requirements-v%.txt
+	python3 -m venv $(VENV)/sagemaker$*
+	$(VENV)/sagemaker$*/bin/pip install --quiet -r $<
+	touch $@
+
+$(VENV)/peers-serving/installed: benches/serving/requirements.txt
+	python3 -m venv $(VENV)/peers-serving
+	$(VENV)/peers-serving/bin/pip install --quiet -r $<
 	touch $@
 
 $(VENV)/bin/ruff:

@@ -27,6 +27,7 @@
 
 mod calibrator;
 mod card;
+mod drift;
 #[cfg(feature = "evaluate")]
 pub mod evaluate;
 mod explain;
@@ -48,6 +49,7 @@ mod threshold;
 
 pub use calibrator::{Calibrator, CalibratorError, RawScale};
 pub use card::ModelCard;
+pub use drift::DriftMonitor;
 pub use explain::{ExplainScratch, Explainer, Explanation, Reason, ReasonValue, Trend};
 pub use file::{ModelId, ReadError, ReadProblem, WriteError};
 pub use forest::{Combine, ForestModel, LevelSet, Node, NodeProblem, SplitRule, Tree, TreeError};

@@ -52,6 +52,37 @@ impl ReferenceHistogram {
             && self.edges.windows(2).all(|pair| pair[0] < pair[1])
     }
 
+    /// Number of bins, that of missing values among them.
+    pub fn n_bins(&self) -> usize {
+        self.shares.len() + 1
+    }
+
+    /// The bin of a value of the feature: a position in `shares`, or the one behind them for what is missing.
+    pub fn bin(&self, value: f32) -> usize {
+        let missing = self.shares.len();
+        if value.is_nan() {
+            return missing;
+        }
+        if self.edges.is_empty() {
+            return match self.shares.len() {
+                1 => 0, // a number with one value
+                n_levels => level_code(value, n_levels as u8).map_or(missing, usize::from),
+            };
+        }
+        self.edges.partition_point(|&edge| edge <= value)
+    }
+
+    /// The share of the fit split in the same bin as a value; `None` where nobody was counted.
+    pub fn share(&self, value: f32) -> Option<f64> {
+        let bin = self.bin(value);
+        self.is_counted().then(|| self.shares.get(bin).copied().unwrap_or(self.missing_share))
+    }
+
+    /// Whether anybody was counted.
+    pub fn is_counted(&self) -> bool {
+        self.missing_share + self.shares.iter().sum::<f64>() > 0.0
+    }
+
     fn of_levels(n_levels: u8, values: &[f32]) -> Self {
         let mut counts = vec![0_usize; usize::from(n_levels)];
         values.iter().filter_map(|&v| level_code(v, n_levels)).for_each(|code| counts[usize::from(code)] += 1);

@@ -4,6 +4,7 @@
 //! events that say the same. What it had counted or decided itself (`job30`, `job90`, `totalFee`, `riskOfChurn`, `Churn`)
 //! is passed over: features are counted from events here, and a decision is no fact.
 
+mod company_field;
 mod jobs;
 mod json;
 mod record;
@@ -12,6 +13,7 @@ mod table;
 
 use std::fmt;
 
+pub use company_field::{CompanyField, INDUSTRIES};
 pub(crate) use jobs::Jobs;
 pub use json::decode_legacy_json;
 #[cfg(feature = "log")]

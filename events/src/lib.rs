@@ -36,7 +36,7 @@ pub use event_types::TYPE_PREFIX;
 pub use flat::FlatEvent;
 #[cfg(feature = "log")]
 pub use legacy::LegacyTable;
-pub use legacy::{LegacyFormat, MAX_JOBS_PER_RECORD, RecordOrigin, decode_legacy_json};
+pub use legacy::{CompanyField, INDUSTRIES, LegacyFormat, MAX_JOBS_PER_RECORD, RecordOrigin, decode_legacy_json};
 #[cfg(feature = "log")]
 pub use log::{BrokenFile, LogOptions, LogReport, MalformedLine, read_log, read_log_from, read_logs_from};
 pub use malformed::{Malformed, Reason};

@@ -1,3 +1,7 @@
 //! `serve`: scores over HTTP with the SageMaker contract.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    churn_serve::main(std::env::args_os())
+}

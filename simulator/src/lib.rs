@@ -41,7 +41,6 @@ mod write;
 pub use error::Error;
 pub use history::TenantHistory;
 pub use oracle::Truth;
-pub use profile::INDUSTRIES;
 #[cfg(feature = "write")]
 pub use replay::replay;
 pub use scenario::Scenario;

@@ -1,13 +1,9 @@
 //! What a tenant is: drawn once, known to the platform for the greater part.
 
-use churn_events::Money;
+use churn_events::{INDUSTRIES, Money};
 
 use crate::dice::{Dice, Purpose, dice};
 use crate::scenario::Parameters;
-
-/// The industries of the original system's company table.
-pub const INDUSTRIES: [&str; 9] =
-    ["IT", "consulting", "energy", "finance", "gov", "health", "retail", "service", "travel"];
 
 /// How many tenants there are of each industry, relative to each other; nearly even, as in the company table.
 const INDUSTRY_SHARES: [f64; 9] = [1.3, 1.1, 0.8, 1.2, 0.7, 1.0, 1.1, 1.0, 0.8];

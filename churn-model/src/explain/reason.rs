@@ -70,7 +70,7 @@ impl Reason {
             unit: feature.unit().map(str::to_owned),
             contribution,
             peers_median: reference.median.filter(|_| is_number),
-            peers_share: if is_number { None } else { share_of(reference, row[position]) },
+            peers_share: if is_number { None } else { reference.share(row[position]) },
             trend: wording::trend(schema, position, row),
             value,
         }
@@ -89,21 +89,6 @@ impl ReasonValue {
             },
         }
     }
-}
-
-/// The share of the fit split in the same bin as the value of a boolean or a category; `None` where nobody was counted.
-fn share_of(reference: &ReferenceHistogram, value: f32) -> Option<f64> {
-    if reference.missing_share + reference.shares.iter().sum::<f64>() == 0.0 {
-        return None;
-    }
-    if value.is_nan() {
-        return Some(reference.missing_share);
-    }
-    if reference.edges.is_empty() {
-        let level = level_code(value, reference.shares.len() as u8);
-        return Some(level.map_or(reference.missing_share, |code| reference.shares[usize::from(code)]));
-    }
-    reference.shares.get(reference.edges.partition_point(|&edge| edge <= value)).copied()
 }
 
 impl fmt::Display for Reason {

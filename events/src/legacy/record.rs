@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Jobs, MAX_JOBS_PER_RECORD, RecordOrigin};
+use super::{CompanyField, Jobs, MAX_JOBS_PER_RECORD, RecordOrigin};
 use crate::data::{Data, Value, whole_number};
 use crate::event_types::Field;
 use crate::malformed::{Malformed, Reason};
@@ -25,19 +25,23 @@ pub(super) enum Column {
 impl Column {
     /// Every spelling seen, without regard to case, blanks and signs.
     pub(super) fn spelt(name: &str) -> Option<Self> {
-        let plain: String =
-            name.chars().filter(char::is_ascii_alphanumeric).map(|it| it.to_ascii_lowercase()).collect();
-        Some(match plain.as_str() {
-            "companyid" | "company" => Self::Tenant,
+        if let Some(field) = CompanyField::spelt(name) {
+            return Some(match field {
+                CompanyField::Id => Self::Tenant,
+                CompanyField::Industry => Self::Attribute(Field::Industry),
+                CompanyField::Revenue => Self::Attribute(Field::Revenue),
+                CompanyField::Employees => Self::Attribute(Field::Employees),
+                CompanyField::MonthlyFee => Self::Attribute(Field::MonthlyCharge),
+                CompanyField::Job30 | CompanyField::Job90 | CompanyField::TotalFee | CompanyField::RiskOfChurn => {
+                    Self::PassedOver
+                }
+            });
+        }
+        Some(match CompanyField::plain(name).as_str() {
             "userid" | "user" => Self::User,
             "creationdate" | "date" => Self::Date,
             "nbjobs" | "nbjob" | "jobsubmitted" | "jobssubmitted" => Self::Jobs,
             "datasize" => Self::DataSize,
-            "industry" => Self::Attribute(Field::Industry),
-            "revenu" | "revenue" => Self::Attribute(Field::Revenue),
-            "employee" | "employees" => Self::Attribute(Field::Employees),
-            "monthlyfee" | "monthlycharge" => Self::Attribute(Field::MonthlyCharge),
-            "job30" | "job90" | "totalfee" | "totalcharge" | "riskofchurn" | "churn" => Self::PassedOver,
             _ => return None,
         })
     }

@@ -1,0 +1,367 @@
+//! Paths and methods: what is asked where, and how it is answered.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::http::admission::{Admission, Admitted};
+use crate::http::inference_protocol;
+use crate::http::metrics::Metrics;
+use crate::http::models::{Models, Registry};
+use crate::invocation::{Answer, AnswerSettings, Invocation};
+use crate::problem::Problem;
+use crate::served_model::ServedModel;
+
+/// Bodies up to this size are scored where they were read; longer ones go to a thread of their own, so that `/ping` is
+/// answered meanwhile.
+const SCORED_IN_PLACE: usize = 16 << 10;
+
+const CUSTOM_ATTRIBUTES: &str = "x-amzn-sagemaker-custom-attributes";
+
+/// How long an unloaded model's last requests are waited for.
+const UNLOAD_WAIT: Duration = Duration::from_secs(5);
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) models: Models,
+    pub(crate) answers: AnswerSettings,
+    pub(crate) admission: Admission,
+    pub(crate) metrics: Metrics,
+    pub(crate) batch_payload_mb: usize,
+    pub(crate) max_concurrent_transforms: usize,
+    /// Set when the server is about to end: answers then say that their connection closes.
+    pub(crate) is_closing: AtomicBool,
+}
+
+type Shared = State<Arc<App>>;
+
+/// All routes.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/ping", get(ping).post(ping))
+        .route("/health", get(ping))
+        .route("/version", get(version))
+        .route("/invocations", post(invocations))
+        .route("/execution-parameters", get(execution_parameters))
+        .route("/metrics", get(metrics))
+        .route("/models", get(list_models).post(load_model))
+        .route("/models/{name}", get(get_model).delete(unload_model))
+        .route("/models/{name}/invoke", post(invoke_model))
+        .route("/v1/models/{call}", post(predict_v1))
+        .route("/v2", get(server_metadata))
+        .route("/v2/", get(server_metadata))
+        .route("/v2/health/live", get(live))
+        .route("/v2/health/ready", get(ping))
+        .route("/v2/models/{name}", get(model_metadata))
+        .route("/v2/models/{name}/ready", get(model_ready))
+        .route("/v2/models/{name}/infer", post(infer))
+        .route("/v2/models/{name}/versions/{version}", get(model_metadata_of_version))
+        .route("/v2/models/{name}/versions/{version}/ready", get(model_ready_of_version))
+        .route("/v2/models/{name}/versions/{version}/infer", post(infer_version))
+        .fallback(no_path)
+        .method_not_allowed_fallback(no_method)
+        .with_state(app)
+}
+
+impl App {
+    fn respond(&self, status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if self.is_closing.load(Ordering::Relaxed) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+
+    fn json(&self, value: &Value) -> Response {
+        self.respond(StatusCode::OK, "application/json", value.to_string().into_bytes())
+    }
+
+    fn refuse(&self, problem: &Problem) -> Response {
+        self.respond(problem_status(problem), "application/json", problem.body())
+    }
+
+    /// Counts and logs a request, without anything that stands in its rows.
+    fn finish(&self, route: &'static str, started: Instant, result: Result<Response, Problem>) -> Response {
+        let (response, kind) = match result {
+            Ok(response) => (response, "ok"),
+            Err(problem) => (self.refuse(&problem), problem.kind()),
+        };
+        let (status, took) = (response.status().as_u16(), started.elapsed());
+        self.metrics.answered(route, status, took);
+        let microseconds = took.as_micros() as u64;
+        match status {
+            ..400 => tracing::debug!(route, status, microseconds, "answered"),
+            400..500 => tracing::info!(route, status, kind, microseconds, "refused"),
+            _ => tracing::warn!(route, status, kind, microseconds, "not answered"),
+        }
+        response
+    }
+
+    /// Scores a request's body by this model.
+    async fn invoke(self: &Arc<Self>, model: Arc<ServedModel>, request: Request) -> Result<Response, Problem> {
+        let (head, body) = request.into_parts();
+        let body = self.admission.read(body).await?;
+        let attributes = head.headers.get(CUSTOM_ATTRIBUTES).cloned();
+        let is_long = body.bytes.len() > SCORED_IN_PLACE
+            || text(&head.headers, CUSTOM_ATTRIBUTES).is_some_and(|it| it.contains("reasons"))
+            || text(&head.headers, "accept").is_some_and(|it| it.contains("reasons"));
+        let app = self.clone();
+        let work = move || {
+            let invocation = Invocation {
+                content_type: text(&head.headers, "content-type"),
+                accept: text(&head.headers, "accept"),
+                custom_attributes: text(&head.headers, CUSTOM_ATTRIBUTES),
+                body: &body.bytes,
+            };
+            let answer = invocation.answer(&model, &app.answers)?;
+            app.metrics.scored(body.bytes.len(), &answer.scores);
+            Ok(answer)
+        };
+        let Answer { content_type, body, .. } = self.work(is_long, work).await?;
+        let mut response = self.respond(StatusCode::OK, content_type, body);
+        if let Some(attributes) = attributes {
+            response.headers_mut().insert(CUSTOM_ATTRIBUTES, attributes);
+        }
+        Ok(response)
+    }
+
+    /// Does something here, or, where it takes long, on a thread for it when a core is free.
+    async fn work<T: Send + 'static>(
+        &self,
+        is_long: bool,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let caught = move || {
+            catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+                tracing::error!("a request could not be answered because of a mistake in this program");
+                Err(Problem::Internal)
+            })
+        };
+        if !is_long {
+            return caught();
+        }
+        let _core = self.admission.core().await;
+        tokio::task::spawn_blocking(caught).await.unwrap_or(Err(Problem::Internal))
+    }
+
+    fn registry(&self, path: &str) -> Result<&Registry, Problem> {
+        match &self.models {
+            Models::Many(registry) => Ok(registry),
+            Models::One(..) => Err(Problem::NoPath { path: path.to_owned() }),
+        }
+    }
+}
+
+fn problem_status(problem: &Problem) -> StatusCode {
+    StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    // What is no text is refused as an unknown media type and not taken for absent.
+    headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"))
+}
+
+async fn ping(State(app): Shared) -> Response {
+    match app.models.are_ready() {
+        true => app.respond(StatusCode::OK, "text/plain", Vec::new()),
+        false => app.refuse(&Problem::NotReady),
+    }
+}
+
+async fn live(State(app): Shared) -> Response {
+    app.json(&json!({ "live": true }))
+}
+
+async fn version(State(app): Shared) -> Response {
+    app.respond(StatusCode::OK, "text/plain", env!("CARGO_PKG_VERSION").into())
+}
+
+async fn metrics(State(app): Shared) -> Response {
+    let models = app.models.all();
+    let text = app.metrics.text(models.iter().map(|(name, model)| (name.as_str(), &**model)));
+    app.respond(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text.into_bytes())
+}
+
+async fn execution_parameters(State(app): Shared) -> Response {
+    app.json(&json!({
+        "MaxConcurrentTransforms": app.max_concurrent_transforms,
+        "BatchStrategy": "MULTI_RECORD",
+        "MaxPayloadInMB": app.batch_payload_mb,
+    }))
+}
+
+async fn invocations(State(app): Shared, request: Request) -> Response {
+    let started = Instant::now();
+    let result = at_work(&app, async { app.invoke(app.models.only()?, request).await }).await;
+    app.finish("/invocations", started, result)
+}
+
+/// Does something as one of the requests that may be at work at once.
+async fn at_work(app: &App, work: impl Future<Output = Result<Response, Problem>>) -> Result<Response, Problem> {
+    let _permit = app.admission.admit()?;
+    let _counted = app.metrics.request_at_work();
+    work.await
+}
+
+async fn invoke_model(State(app): Shared, Path(name): Path<String>, request: Request) -> Response {
+    let started = Instant::now();
+    let result = at_work(&app, async {
+        let model = app.registry("/models")?.get(&name)?.model;
+        app.invoke(model, request).await
+    });
+    app.finish("/models/{name}/invoke", started, result.await)
+}
+
+async fn predict_v1(State(app): Shared, Path(call): Path<String>, request: Request) -> Response {
+    let started = Instant::now();
+    let result = at_work(&app, async {
+        let name =
+            call.strip_suffix(":predict").ok_or_else(|| Problem::NoPath { path: format!("/v1/models/{call}") })?;
+        app.invoke(app.models.named(name)?, request).await
+    });
+    app.finish("/v1/models/{name}:predict", started, result.await)
+}
+
+#[derive(Debug, Deserialize)]
+struct LoadRequest {
+    model_name: String,
+    url: String,
+}
+
+async fn load_model(State(app): Shared, request: Request) -> Response {
+    let started = Instant::now();
+    let result = at_work(&app, async {
+        app.registry("/models")?;
+        let Admitted { bytes, .. } = app.admission.read(request.into_body()).await?;
+        let LoadRequest { model_name, url } =
+            serde_json::from_slice(&bytes).map_err(|source| Problem::Json { source })?;
+        let (loader, name) = (app.clone(), model_name.clone());
+        let load = move || loader.registry("/models")?.load(&model_name, &url);
+        app.work(true, load).await?;
+        tracing::info!(model = name, "loaded");
+        Ok(app.json(&json!({ "status": format!("Model {name:?} loaded") })))
+    });
+    app.finish("/models", started, result.await)
+}
+
+async fn unload_model(State(app): Shared, Path(name): Path<String>) -> Response {
+    let started = Instant::now();
+    let result = async {
+        let model = app.registry("/models")?.unload(&name)?;
+        // The platform loads the next model as soon as it is told that the memory is free.
+        let waited = async {
+            while Arc::strong_count(&model) > 1 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = tokio::time::timeout(UNLOAD_WAIT, waited).await;
+        drop(model);
+        tracing::info!(model = name, "unloaded");
+        Ok(app.json(&json!({ "status": format!("Model {name:?} unregistered") })))
+    };
+    app.finish("/models/{name}", started, result.await)
+}
+
+async fn get_model(State(app): Shared, Path(name): Path<String>) -> Response {
+    let started = Instant::now();
+    let result = app.registry("/models").and_then(|registry| registry.get(&name));
+    let result = result.map(|entry| app.json(&json!({ "modelName": name, "modelUrl": entry.url })));
+    app.finish("/models/{name}", started, result)
+}
+
+/// Names from behind a token on, at most `limit` of them; the token is the last name of the page before.
+async fn list_models(State(app): Shared, RawQuery(query): RawQuery) -> Response {
+    let started = Instant::now();
+    let result = app.registry("/models").map(|registry| {
+        let query = query.unwrap_or_default();
+        let pairs: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let value = |wanted: &str| pairs.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+        let limit =
+            value("limit").and_then(|limit| limit.parse().ok()).filter(|&limit| limit > 0).unwrap_or(usize::MAX);
+        let first = value("next_page_token").and_then(|token| token.parse::<usize>().ok()).unwrap_or(0);
+        let all = registry.list();
+        let page = all.iter().skip(first).take(limit);
+        let models: Vec<Value> =
+            page.map(|(name, entry)| json!({ "modelName": name, "modelUrl": entry.url })).collect();
+        let next = first.saturating_add(limit);
+        let mut answer = json!({ "models": models });
+        if next < all.len() {
+            answer["nextPageToken"] = next.to_string().into();
+        }
+        app.json(&answer)
+    });
+    app.finish("/models", started, result)
+}
+
+async fn server_metadata(State(app): Shared) -> Response {
+    app.json(&json!({ "name": "churn-serve", "version": env!("CARGO_PKG_VERSION"), "extensions": [] }))
+}
+
+async fn model_metadata(State(app): Shared, Path(name): Path<String>) -> Response {
+    let started = Instant::now();
+    let result = app.models.named(&name).map(|model| app.json(&inference_protocol::metadata(&name, &model)));
+    app.finish("/v2/models/{name}", started, result)
+}
+
+async fn model_metadata_of_version(state: Shared, Path((name, _)): Path<(String, String)>) -> Response {
+    model_metadata(state, Path(name)).await
+}
+
+async fn model_ready(State(app): Shared, Path(name): Path<String>) -> Response {
+    let started = Instant::now();
+    let result = app.models.named(&name).map(|_| app.json(&json!({ "name": name, "ready": true })));
+    app.finish("/v2/models/{name}/ready", started, result)
+}
+
+async fn model_ready_of_version(state: Shared, Path((name, _)): Path<(String, String)>) -> Response {
+    model_ready(state, Path(name)).await
+}
+
+async fn infer(State(app): Shared, Path(name): Path<String>, request: Request) -> Response {
+    let started = Instant::now();
+    let result = at_work(&app, async {
+        let model = app.models.named(&name)?;
+        let body = app.admission.read(request.into_body()).await?;
+        let is_long = body.bytes.len() > SCORED_IN_PLACE;
+        let (n_bytes, asked) = (body.bytes.len(), name.clone());
+        let work = move || inference_protocol::infer(&asked, &model, &body.bytes);
+        let (answer, scores) = app.work(is_long, work).await?;
+        app.metrics.scored(n_bytes, &scores);
+        Ok(app.respond(StatusCode::OK, "application/json", answer))
+    });
+    // The protocol has an error format of its own.
+    let result = result.await.or_else(|problem| {
+        let body = json!({ "error": problem.to_string() }).to_string().into_bytes();
+        Ok(app.respond(problem_status(&problem), "application/json", body))
+    });
+    app.finish("/v2/models/{name}/infer", started, result)
+}
+
+async fn infer_version(state: Shared, Path((name, _)): Path<(String, String)>, request: Request) -> Response {
+    infer(state, Path(name), request).await
+}
+
+async fn no_path(State(app): Shared, uri: Uri) -> Response {
+    app.finish("other", Instant::now(), Err(Problem::NoPath { path: uri.path().to_owned() }))
+}
+
+async fn no_method(State(app): Shared, method: Method, uri: Uri) -> Response {
+    let problem = Problem::Method { method: method.to_string(), path: uri.path().to_owned() };
+    app.finish("other", Instant::now(), Err(problem))
+}
