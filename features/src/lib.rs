@@ -6,6 +6,7 @@
 //! - The **catalogue**: the features that can be derived from events.
 //! - The **tenant state**: what is remembered of a tenant's events, so that the features can be read at any time. A
 //!   training set and a live system read them from the same state, so the two cannot disagree either.
+//! - **Records** (feature `records`): rows in SageMaker's RecordIO-protobuf and in LIBSVM's text.
 //! - The **feature store**: the states of many tenants, fed on all cores, and kept in a file.
 
 mod catalog;
@@ -21,6 +22,8 @@ mod options;
 #[cfg(feature = "store")]
 mod parallel;
 mod reader;
+#[cfg(feature = "records")]
+mod records;
 mod schema;
 mod seat;
 mod session;
@@ -41,6 +44,11 @@ pub use kept::Kept;
 pub use observed::MAX_LOOKBACK_DAYS;
 pub use options::{Applied, StateOptions};
 pub use reader::FeatureReader;
+#[cfg(feature = "records")]
+pub use records::{
+    FeatureRecord, IndexBase, RecordError, RecordPlace, RecordReader, RecordValues, read_libsvm, write_answer,
+    write_row,
+};
 pub use schema::{Feature, FeatureKind, FeatureSchema, Fingerprint, MAX_LEVELS};
 #[cfg(feature = "store")]
 pub use snapshot::SnapshotError;

@@ -1,8 +1,12 @@
 //! One request for scores, without HTTP: headers and body in, answer out.
 
 use churn_model::Reason;
+use serde_json::Value;
 
 use crate::body::{Body, read_body};
+use crate::chain::chain;
+use crate::company::CompanyMapping;
+use crate::company_answer::CompanyAnswer;
 use crate::media_type::{AnswerFormat, BodyFormat, Wanted};
 use crate::output::{OutputKey, Prediction, write_predictions};
 use crate::problem::Problem;
@@ -70,7 +74,7 @@ impl Invocation<'_> {
         let n_reasons = self.n_reasons(&wanted, settings)?;
         match read_body(self.body, format, model.rows(), settings.bad_rows)? {
             Body::Rows(rows) => score(model, &rows, &wanted, n_reasons, settings),
-            Body::Other(_) => Err(Problem::NoRows { company: None }),
+            Body::Other(value) => score_companies(model, &value),
         }
     }
 
@@ -131,6 +135,29 @@ fn score(
         model.observe(&rows.values);
     }
     Ok(Answer { content_type: wanted.format.media_type(), body, scores })
+}
+
+/// Scores a company, or a list of them; the answer is JSON, whatever else is asked for.
+fn score_companies(model: &ServedModel, value: &Value) -> Result<Answer, Problem> {
+    let answer = |value: &Value| {
+        let company = value.as_object().filter(|object| CompanyMapping::is_company(object));
+        let company = company.ok_or(Problem::NoRows { company: None })?;
+        let mapping = model.companies().map_err(|why| Problem::NoRows { company: Some(why.to_string()) })?;
+        let row = mapping.row(company).map_err(|error| Problem::Company { text: chain(&error) })?;
+        model.observe(&row.values);
+        Ok(CompanyAnswer::new(row, model))
+    };
+    let (answers, is_list) = match value {
+        Value::Array(companies) if companies.len() > MOST_ROWS_WITH_REASONS => {
+            return Err(Problem::TooManyReasons { n_rows: companies.len(), most: MOST_ROWS_WITH_REASONS });
+        }
+        Value::Array(companies) => (companies.iter().map(answer).collect::<Result<Vec<_>, _>>()?, true),
+        company => (vec![answer(company)?], false),
+    };
+    let body = if is_list { serde_json::to_vec(&answers) } else { serde_json::to_vec(&answers[0]) };
+    let body = body.expect("this cannot fail because every key is a string");
+    let scores = answers.iter().map(|answer| answer.probability).collect();
+    Ok(Answer { content_type: AnswerFormat::Json.media_type(), body, scores })
 }
 
 /// The linear learner's values, or those selected; reasons come along when a request asks for them.

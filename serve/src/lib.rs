@@ -1,34 +1,30 @@
 //! Scores over HTTP with the SageMaker contract.
 //!
-//! The binary `serve` is [`main`] with the command line in front of it. [`Invocation`] is the same without HTTP: headers
-//! and body in, answer out.
+//! [`Invocation`] is one request without HTTP: headers and body in, answer out. The binary `serve` puts a server in front
+//! of it, with the feature `http` (on by default). The binary `bootstrap` is an AWS Lambda function that answers companies
+//! behind API Gateway, with the feature `lambda`, and with `sagemaker-endpoint` one that asks an endpoint.
 
-mod admission;
 mod body;
+mod chain;
 mod company;
-mod config;
-mod inference_protocol;
+mod company_answer;
+#[cfg(feature = "http")]
+mod http;
 mod invocation;
 mod media_type;
-mod metrics;
-mod models;
 mod output;
 mod problem;
-mod program;
-mod routes;
 mod row;
 mod served_model;
-mod server;
 
+pub use chain::chain;
 pub use company::{CompanyError, CompanyMapping, CompanyRow, NoMapping, Unknown};
-pub use config::{BadRowRule, CsvHeader, ServeConfig};
+pub use company_answer::CompanyAnswer;
+#[cfg(feature = "http")]
+pub use http::{BadRowRule, CsvHeader, Error, ServeConfig, main, serve};
 pub use invocation::{Answer, AnswerSettings, Invocation, MOST_REASONS};
 pub use media_type::AnswerFormat;
 pub use output::OutputKey;
 pub use problem::Problem;
-pub use program::main;
 pub use row::{BadRows, RowProblem, RowSchema};
 pub use served_model::{LoadError, ServedModel};
-pub use server::{Error, serve};
-
-pub(crate) use program::chain;

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use churn_features::write_answer;
 use churn_model::Reason;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
@@ -164,7 +165,12 @@ pub(crate) fn write_predictions<'a>(
                 out.push(b'\n');
             }
         }
-        AnswerFormat::RecordIo => {}
+        AnswerFormat::RecordIo => {
+            for prediction in predictions {
+                let Prediction::Scored { score, decision, .. } = prediction else { return Err(Problem::NoPlaceholder) };
+                write_answer(&mut out, score as f32, f32::from(u8::from(decision)));
+            }
+        }
     }
     if open_end && matches!(format, AnswerFormat::JsonLines | AnswerFormat::Csv) {
         out.pop();

@@ -1,6 +1,5 @@
 //! Why a request gets no scores, and which status says so.
 
-use axum::http::StatusCode;
 use serde_json::json;
 
 use crate::row::RowProblem;
@@ -118,6 +117,11 @@ pub enum Problem {
         /// Where and why.
         text: String,
     },
+    /// A row cannot be read, and the format has no word for it.
+    #[error(
+        "a row cannot be read, and an answer of records has no place to say so; ask for text/csv or application/jsonlines"
+    )]
+    NoPlaceholder,
     /// The body is larger than is taken.
     #[error("the body has more than {most_bytes} bytes; send fewer rows, or raise SAGEMAKER_MAX_PAYLOAD_IN_MB")]
     TooLarge {
@@ -198,20 +202,20 @@ pub enum Problem {
 
 impl Problem {
     /// The status that goes with it.
-    pub fn status(&self) -> StatusCode {
+    pub fn status(&self) -> u16 {
         match self {
-            Self::ContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::ContentTypeParameter { name, .. } if name == "charset" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Accept { .. } => StatusCode::NOT_ACCEPTABLE,
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::NotReady | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::ModelNotFound { .. } | Self::ModelUrl { .. } | Self::NoPath { .. } => StatusCode::NOT_FOUND,
-            Self::ModelRegistered { .. } => StatusCode::CONFLICT,
-            Self::NoMemory { .. } => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::BAD_REQUEST,
+            Self::ContentType { .. } => 415,
+            Self::ContentTypeParameter { name, .. } if name == "charset" => 415,
+            Self::Accept { .. } => 406,
+            Self::TooLarge { .. } => 413,
+            Self::TooSlow { .. } => 408,
+            Self::NotReady | Self::Overloaded => 503,
+            Self::ModelNotFound { .. } | Self::ModelUrl { .. } | Self::NoPath { .. } => 404,
+            Self::ModelRegistered { .. } => 409,
+            Self::NoMemory { .. } => 507,
+            Self::Method { .. } => 405,
+            Self::Internal => 500,
+            _ => 400,
         }
     }
 
@@ -232,6 +236,7 @@ impl Problem {
             Self::Form { .. } => "Form",
             Self::Company { .. } => "Company",
             Self::Records { .. } => "Records",
+            Self::NoPlaceholder => "NoPlaceholder",
             Self::TooLarge { .. } => "TooLarge",
             Self::TooSlow { .. } => "TooSlow",
             Self::BrokeOff => "BrokeOff",
@@ -250,7 +255,7 @@ impl Problem {
 
     /// The body of the answer: `{"code": 400, "type": "Row", "message": "row 2: ..."}`.
     pub fn body(&self) -> Vec<u8> {
-        let body = json!({ "code": self.status().as_u16(), "type": self.kind(), "message": self.to_string() });
+        let body = json!({ "code": self.status(), "type": self.kind(), "message": self.to_string() });
         body.to_string().into_bytes()
     }
 }

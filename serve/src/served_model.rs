@@ -5,6 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use churn_model::{DriftMonitor, Explainer, Model, ReadError, Scorer};
 
+use crate::company::{CompanyMapping, NoMapping};
 use crate::row::RowSchema;
 
 /// Why no model can be served from a folder.
@@ -62,6 +63,7 @@ pub struct ServedModel {
     /// Made when reasons are first asked for: it takes several times the memory of the model.
     explainer: OnceLock<Explainer>,
     rows: RowSchema,
+    companies: Result<CompanyMapping, NoMapping>,
     drift: Mutex<DriftMonitor>,
 }
 
@@ -86,6 +88,7 @@ impl ServedModel {
             scorer: Scorer::new(&model),
             explainer: OnceLock::new(),
             rows: RowSchema::new(model.schema()),
+            companies: CompanyMapping::new(model.schema()),
             drift: Mutex::new(DriftMonitor::new(&model)),
             model,
         }
@@ -114,6 +117,11 @@ impl ServedModel {
     /// How the features are found in requests.
     pub fn rows(&self) -> &RowSchema {
         &self.rows
+    }
+
+    /// How companies fill the features, where they can.
+    pub fn companies(&self) -> Result<&CompanyMapping, &NoMapping> {
+        self.companies.as_ref()
     }
 
     /// Counts rows that were scored, for telling drift.

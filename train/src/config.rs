@@ -134,7 +134,7 @@ pub struct TrainConfig {
     #[arg(long, value_enum, default_value_t = Calibration::Auto, help_heading = "Hyperparameters")]
     pub calibration: Calibration,
 
-    /// Where to act: profit, capacity:SHARE, precision:FLOOR, or a score
+    /// Where to act: profit, capacity:SHARE, precision:FLOOR, recall:FLOOR, accuracy, f-beta:BETA, or a score
     #[arg(long, default_value = "profit", value_parser = parse_threshold, help_heading = "Decision")]
     pub threshold: ThresholdChoice,
     /// What a kept tenant is worth
@@ -215,6 +215,12 @@ pub enum ThresholdChoice {
     Capacity(f64),
     /// As low as precision allows.
     Precision(f64),
+    /// Where precision is highest among the scores that find this share of the churned.
+    Recall(f64),
+    /// Where most decisions are right.
+    Accuracy,
+    /// Where precision and recall, which counts this many times as much, balance best.
+    FBeta(f64),
     /// At this score.
     Score(f64),
 }
@@ -235,7 +241,8 @@ impl TrainConfig {
         Self { repeat, ..config }.checked()
     }
 
-    fn checked(self) -> Result<Self, Error> {
+    /// Refuses options that do not go together.
+    pub(crate) fn checked(self) -> Result<Self, Error> {
         let usage = |problem: &str| Err(Error::Usage { text: format!("error: {problem}\n"), exit_code: 2 });
         if self.table.is_some() && self.label.is_none() && !self.no_header {
             return usage("--table needs --label COLUMN (or --no-header, when the first column is the label)");
@@ -303,13 +310,16 @@ impl TrainConfig {
         }
     }
 
-    /// The rule that the threshold follows; `None` where it is given as a score.
+    /// The rule that the threshold follows, where it follows one that model files know.
     pub fn threshold_rule(&self) -> Option<ThresholdRule> {
         match self.threshold {
             ThresholdChoice::Profit => Some(ThresholdRule::Profit { campaign: self.campaign() }),
             ThresholdChoice::Capacity(share) => Some(ThresholdRule::Capacity { share }),
             ThresholdChoice::Precision(at_least) => Some(ThresholdRule::Precision { at_least }),
-            ThresholdChoice::Score(_) => None,
+            ThresholdChoice::Score(_)
+            | ThresholdChoice::Recall(_)
+            | ThresholdChoice::Accuracy
+            | ThresholdChoice::FBeta(_) => None,
         }
     }
 }
@@ -332,12 +342,22 @@ fn parse_threshold(text: &str) -> Result<ThresholdChoice, String> {
     };
     match text.split_once(':') {
         None if text == "profit" => Ok(ThresholdChoice::Profit),
-        None => share(text)
-            .map(ThresholdChoice::Score)
-            .map_err(|_| "expected profit, capacity:SHARE, precision:FLOOR, or a score above 0 and up to 1".to_owned()),
+        None if text == "accuracy" => Ok(ThresholdChoice::Accuracy),
+        None => share(text).map(ThresholdChoice::Score).map_err(|_| {
+            "expected profit, capacity:SHARE, precision:FLOOR, recall:FLOOR, accuracy, f-beta:BETA, or a score above \
+                 0 and up to 1"
+                .to_owned()
+        }),
         Some(("capacity", text)) => share(text).map(ThresholdChoice::Capacity),
         Some(("precision", text)) => share(text).map(ThresholdChoice::Precision),
-        Some((rule, _)) => Err(format!("no rule is called {rule:?}; expected profit, capacity or precision")),
+        Some(("recall", text)) => share(text).map(ThresholdChoice::Recall),
+        Some(("f-beta", text)) => match text.parse::<f64>() {
+            Ok(beta) if beta.is_finite() && beta > 0.0 => Ok(ThresholdChoice::FBeta(beta)),
+            _ => Err("expected a number above 0".to_owned()),
+        },
+        Some((rule, _)) => {
+            Err(format!("no rule is called {rule:?}; expected profit, capacity, precision, recall, accuracy or f-beta"))
+        }
     }
 }
 

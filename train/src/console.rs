@@ -19,6 +19,11 @@ impl Console {
         Self { is_quiet: false, on_standard_error: false, shows_bars: std::io::stderr().is_terminal() }
     }
 
+    /// A console for logs: lines only, whatever it writes to.
+    pub fn plain() -> Self {
+        Self { is_quiet: false, on_standard_error: false, shows_bars: false }
+    }
+
     /// A console that leaves standard output to the results.
     pub fn on_standard_error() -> Self {
         Self { on_standard_error: true, ..Self::new() }

@@ -50,8 +50,18 @@ pub(crate) fn split(outcome: &Outcome) -> String {
     let (split, rows) = (&outcome.split, rows(outcome));
     let calibrated = match split.n_calibration {
         0 => String::new(),
-        n => format!(" calibrated on {} later ones,", count(n)),
+        n if outcome.over_time.is_some() => format!(" calibrated on {} later ones,", count(n)),
+        n => format!(" calibrated on {} others,", count(n)),
     };
+    if !split.is_test_held_out {
+        return format!(
+            "Fitted on {} {rows} ({} churned) with {};{calibrated} and tested on the same, because they are too few to \
+             hold any out.",
+            count(split.n_fit),
+            count(split.n_fit_churned),
+            counted(n_features(outcome), "feature", "features"),
+        );
+    }
     let mut text = format!(
         "Fitted on {} {rows} ({} churned) with {};{calibrated} tested on {} others ({} churned) that no fit, calibration \
          or choice has seen.",

@@ -120,13 +120,18 @@ pub(crate) const PLAN: &str = "plan";
 /// Options that name such files themselves.
 const FILES: [&str; 2] = ["hyperparameters", PLAN];
 
-enum FlagValues {
+/// What the value of a key is as an option.
+pub(crate) enum FlagValues {
+    /// An option without a value, given or not.
     Switch(bool),
+    /// Its values.
     Texts(Vec<String>),
 }
 
+/// The option that a value of JSON stands for; `None` for an object or nothing.
+///
 /// SageMaker hands every value over as a string, so `"true"` is a switch as `true` is, where a switch can be.
-fn flag_values(arg: &Arg, value: &Value) -> Option<FlagValues> {
+pub(crate) fn flag_values(arg: &Arg, value: &Value) -> Option<FlagValues> {
     let is_switch = !arg.get_action().takes_values() || arg.get_num_args().is_some_and(|n| n.min_values() == 0);
     match value {
         Value::Bool(on) if is_switch => Some(FlagValues::Switch(*on)),

@@ -1,6 +1,7 @@
 //! The whole job: from events or a table of tenants to a calibrated, evaluated model file and its report.
 //!
-//! The binary `train` is this library's [`train`] with the command line in front of it.
+//! The binary `train` is this library's [`main`]: [`train`] with the command line in front of it, or a SageMaker training
+//! job.
 
 mod assembling;
 mod backtest;
@@ -27,12 +28,15 @@ mod parts;
 mod pipeline;
 mod plan_options;
 mod procedure;
+mod program;
 pub mod report;
 mod rows;
 mod run_folder;
+mod sagemaker;
 mod scoring;
 mod source;
 mod summary;
+mod threshold_search;
 mod tune;
 mod whole_files;
 mod world;
@@ -51,6 +55,7 @@ pub use over_time::{
 };
 pub use pipeline::{Finished, MODEL_FILE, train};
 pub use plan_options::PlanOptions;
+pub use program::main;
 pub use scoring::{ScoreConfig, Scored, score};
 
 /// The README's snippets, compiled and run as tests.

@@ -2,12 +2,6 @@
 
 use std::process::ExitCode;
 
-use churn_train::{Console, TrainConfig, train};
-
 fn main() -> ExitCode {
-    let console = Console::new();
-    match TrainConfig::from_args(std::env::args_os()).and_then(|config| train(&config, &console)) {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => error.report(),
-    }
+    churn_train::main(std::env::args_os())
 }

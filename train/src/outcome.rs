@@ -73,6 +73,8 @@ pub struct Split {
     pub n_test: usize,
     /// Of these, the ones labelled churn.
     pub n_test_churned: usize,
+    /// Whether these are others than those fitted on, as they are but for sets too small to hold any out.
+    pub is_test_held_out: bool,
     /// Name of the column whose equal values kept rows together.
     pub group: Option<String>,
 }

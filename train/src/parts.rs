@@ -57,10 +57,16 @@ impl Parts {
         Ok(parts)
     }
 
+    /// Whether models are tested on other rows than they are fitted on.
+    pub(crate) fn is_test_held_out(&self) -> bool {
+        // They are the same rows or quite others.
+        self.test.first().is_none_or(|row| !self.fit.contains(row))
+    }
+
     /// What each observation of the set is for, as files name it; empty for those that are for nothing.
     pub(crate) fn words(&self, set: &TrainingSet) -> Vec<&'static str> {
         let mut words = vec![""; set.n_observations()];
-        for (name, rows) in [("fit", &self.fit), ("calibration", &self.calibration), ("test", &self.test)] {
+        for (name, rows) in [("test", &self.test), ("calibration", &self.calibration), ("fit", &self.fit)] {
             rows.iter().for_each(|&row| words[row] = name);
         }
         words

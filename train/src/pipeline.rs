@@ -58,6 +58,39 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     run_folder::check_folder(config.out.as_deref().unwrap_or(Path::new(RUNS)))?;
     config.events.check_outputs(None)?;
     let loaded = source::load(config, console)?;
+    let Trained { outcome, files, .. } = train_on(config, &loaded, Parts::cut, console)?;
+    let folder = config.out.clone().unwrap_or_else(|| Path::new(RUNS).join(&outcome.model_id));
+    files.write(&folder)?;
+    summary::print_results(console, &outcome);
+    summary::print_files(console, &outcome, &folder);
+    Ok(Finished { folder, outcome })
+}
+
+/// What training leaves behind, before anything is written.
+#[derive(Debug)]
+pub(crate) struct Trained {
+    /// What it found out.
+    pub(crate) outcome: Outcome,
+    /// The files of a run folder.
+    pub(crate) files: RunFolder,
+    /// The model.
+    pub(crate) model: Model,
+    /// Which rows were for what.
+    pub(crate) parts: Parts,
+    /// Score of every row by a model that had not seen it, where there is one; NaN elsewhere.
+    pub(crate) honest_scores: Vec<f64>,
+}
+
+/// Trains on what was loaded, cut into parts by `cut`.
+///
+/// # Errors
+/// When the set cannot be cut, or a learner cannot be fitted.
+pub(crate) fn train_on(
+    config: &TrainConfig,
+    loaded: &Loaded,
+    cut: impl FnOnce(&TrainConfig, &Loaded) -> Result<Parts, Error>,
+    console: &Console,
+) -> Result<Trained, Error> {
     let set = &loaded.set;
     let columns = set.describe();
     if loaded.observed.is_none() {
@@ -65,7 +98,7 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     }
     let folds = cross_validation::folds(config, set, &loaded.source)?;
 
-    let parts = Parts::cut(config, &loaded)?;
+    let parts = cut(config, loaded)?;
     if let Some(observed) = &loaded.observed {
         let dates = date_facts(observed, &parts);
         let facts = (&observed.log, &observed.plan, dates.as_slice());
@@ -79,7 +112,8 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
         n_calibration: parts.calibration.len(),
         n_test: test.len(),
         n_test_churned: test.n_churned(),
-        group: group_name(config, &loaded, parts.by_time.is_none()),
+        is_test_held_out: parts.is_test_held_out(),
+        group: group_name(config, loaded, parts.by_time.is_none()),
     };
     summary::print_split(console, &split);
 
@@ -111,14 +145,14 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     let over_time = match &loaded.observed {
         Some(observed) => {
             let (calibration, roc_auc) = (calibration.as_ref(), evaluation.metrics.roc_auc);
-            let (loaded, parts, fit, test, fitted) = (&loaded, &parts, &fit, &test, &fitted);
+            let (parts, fit, test, fitted) = (&parts, &fit, &test, &fitted);
             let observing = Observing { config, loaded, observed, parts, fit, calibration, test, fitted, roc_auc };
             Some(observing.find(console)?)
         }
         None => None,
     };
 
-    let segment_features = segment_features(&loaded, &importance);
+    let segment_features = segment_features(loaded, &importance);
     let mut outcome = Outcome {
         model_id: String::new(),
         source: loaded.source.clone(),
@@ -142,7 +176,7 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
         repeat: config.repeat.clone(),
         over_time,
     };
-    outcome.caveats = [summary::caveats(&outcome), kept.caveats.clone()].concat();
+    outcome.caveats = [summary::caveats(&outcome), loaded.caveats.clone(), kept.caveats.clone()].concat();
     let model = model(&outcome, kept, set.schema(), &fit);
     let model_bytes = model.to_bytes()?;
     outcome.model_id = churn_model::ModelId::of_bytes(&model_bytes).to_string();
@@ -151,12 +185,13 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     parts.fit.iter().zip(&kept.honest_scores).for_each(|(&row, &score)| scores[row] = score);
     let calibration_scores = calibration.map(|rows| score_all(rows.features.view(), |rows| kept.scores(rows)));
     parts.calibration.iter().zip(calibration_scores.unwrap_or_default()).for_each(|(&row, score)| scores[row] = score);
-    parts.test.iter().zip(&test_scores).for_each(|(&row, &score)| scores[row] = score);
+    if parts.is_test_held_out() {
+        parts.test.iter().zip(&test_scores).for_each(|(&row, &score)| scores[row] = score);
+    }
     let words = parts.words(set);
     let predictions: Vec<Prediction> =
         (0..set.n_observations()).map(|row| Prediction { row, split: words[row], score: scores[row] }).collect();
 
-    let folder = config.out.clone().unwrap_or_else(|| Path::new(RUNS).join(&outcome.model_id));
     let mut files = RunFolder::new();
     files.add_metrics(&outcome);
     files.add_predictions(set, &predictions, &threshold);
@@ -169,9 +204,7 @@ fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     files.add("model-card.md", crate::card::model_card(&outcome).into_bytes());
     files.add("report.html", crate::report::render(&outcome).into_bytes());
     files.add(MODEL_FILE, model_bytes);
-    files.write(&folder)?;
-    summary::print_results(console, &outcome, &folder);
-    Ok(Finished { folder, outcome })
+    Ok(Trained { outcome, files, model, parts, honest_scores: scores })
 }
 
 /// Industry and size where they are known, because people think in them; then the features that the model needs most.

@@ -12,6 +12,7 @@ use crate::console::Console;
 use crate::evaluation::score_all;
 use crate::outcome::CandidateOutcome;
 use crate::rows::Rows;
+use crate::threshold_search::best_score;
 
 /// What is repeated, always in the same way, on the fit split, on folds and on dates.
 #[derive(Debug, Clone, Copy)]
@@ -77,15 +78,16 @@ impl Procedure<'_> {
     /// # Errors
     /// When no threshold fits the rule.
     pub(crate) fn threshold(&self, scores: &[f64], labels: &[bool]) -> Result<Threshold, Error> {
-        let rule = match (self.config.threshold_rule(), self.config.threshold) {
-            (Some(rule), _) => rule,
-            (None, ThresholdChoice::Score(score)) => return Ok(Threshold { score, rule: ThresholdRule::Fixed }),
-            (None, _) => unreachable!("every other choice is a rule"),
-        };
         let scored = scores.iter().zip(labels).filter(|(score, _)| !score.is_nan());
         let (scores, labels): (Vec<f64>, Vec<bool>) = scored.map(|(&score, &label)| (score, label)).unzip();
-        choose_threshold(rule, &scores, &labels)
-            .map_err(|source| Error::Evaluate { what: "the threshold".to_owned(), source })
+        let threshold = match (self.config.threshold_rule(), self.config.threshold) {
+            (Some(rule), _) => choose_threshold(rule, &scores, &labels),
+            (None, ThresholdChoice::Score(score)) => Ok(Threshold { score, rule: ThresholdRule::Fixed }),
+            (None, choice) => {
+                best_score(choice, &scores, &labels).map(|score| Threshold { score, rule: ThresholdRule::Fixed })
+            }
+        };
+        threshold.map_err(|source| Error::Evaluate { what: "the threshold".to_owned(), source })
     }
 
     /// The scores of rows by a candidate, and how good they are.

@@ -41,6 +41,13 @@ impl RunFolder {
         self.files.push((name, bytes));
     }
 
+    /// Takes the files of these names out, to be written elsewhere.
+    pub(crate) fn take(&mut self, names: &[&str]) -> Self {
+        let (taken, left) = std::mem::take(&mut self.files).into_iter().partition(|(name, _)| names.contains(name));
+        self.files = left;
+        Self { files: taken }
+    }
+
     /// Adds `metrics.json`; its keys are documented in `docs/run-folder.md`.
     pub(crate) fn add_metrics(&mut self, outcome: &Outcome) {
         let text = format!("{:#}\n", metrics_json(outcome));

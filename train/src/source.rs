@@ -27,6 +27,8 @@ pub(crate) struct Loaded {
     pub(crate) source: String,
     /// Where they come from events: how they were made.
     pub(crate) observed: Option<Observed>,
+    /// What is known of the source that a user of the model has to know.
+    pub(crate) caveats: Vec<String>,
 }
 
 /// How observations were made from events, and what else they tell.
@@ -62,6 +64,12 @@ pub(crate) fn load(config: &TrainConfig, console: &Console) -> Result<Loaded, Er
 }
 
 fn table(path: &Path, config: &TrainConfig) -> Result<Loaded, Error> {
+    let set = TrainingSet::from_table(read_table(path, &table_options(config))?)?;
+    Ok(Loaded { set, source: file_name(path), observed: None, caveats: Vec::new() })
+}
+
+/// What the columns of a table are for.
+pub(crate) fn table_options(config: &TrainConfig) -> TableOptions {
     let mut options = match &config.label {
         Some(label) => TableOptions::new(label),
         None => TableOptions::headerless(),
@@ -72,8 +80,7 @@ fn table(path: &Path, config: &TrainConfig) -> Result<Loaded, Error> {
     options.drop.clone_from(&config.drop);
     options.category.clone_from(&config.category);
     options.positive.clone_from(&config.positive);
-    let set = TrainingSet::from_table(read_table(path, &options)?)?;
-    Ok(Loaded { set, source: file_name(path), observed: None })
+    options
 }
 
 /// What a log or a world was assembled to.
@@ -134,7 +141,7 @@ impl Assembly {
         let Assembled { plan, labelled, censored, cohorts, event_study, report } = self.assembled;
         let log = log_facts(&report, self.unread);
         let observed = Observed { plan, log, cohorts, event_study, censored, world: self.world };
-        Loaded { set: labelled, source: self.source, observed: Some(observed) }
+        Loaded { set: labelled, source: self.source, observed: Some(observed), caveats: Vec::new() }
     }
 }
 

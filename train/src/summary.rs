@@ -88,7 +88,8 @@ pub(crate) fn print_split(console: &Console, split: &Split) {
         0 => String::new(),
         n => format!(", calibrate on {n}"),
     };
-    console.line(format!("\nfit on {} rows{calibration}, test on {} held out{group}", split.n_fit, split.n_test));
+    let held_out = if split.is_test_held_out { "held out" } else { "that were fitted on" };
+    console.line(format!("\nfit on {} rows{calibration}, test on {} {held_out}{group}", split.n_fit, split.n_test));
 }
 
 pub(crate) fn print_candidates(console: &Console, candidates: &[CandidateOutcome], chosen: usize) {
@@ -135,13 +136,15 @@ pub(crate) fn print_cross_validation(console: &Console, cross_validation: &Cross
     console.table(&rows);
 }
 
-pub(crate) fn print_results(console: &Console, outcome: &Outcome, folder: &Path) {
+/// Says how good the kept model is and what to mind.
+pub(crate) fn print_results(console: &Console, outcome: &Outcome) {
     let Metrics { roc_auc, roc_auc_low, roc_auc_high, pr_auc, log_loss, brier, ece, lift_10, empc, .. } =
         outcome.test.metrics;
     let kept = outcome.candidates[outcome.chosen].algorithm.name();
     let baseline = &outcome.baseline;
     let rows = row_word(outcome);
-    console.line(format!("\n{kept} on {} held-out {rows}s", outcome.split.n_test));
+    let held_out = if outcome.split.is_test_held_out { "held-out" } else { "fitted" };
+    console.line(format!("\n{kept} on {} {held_out} {rows}s", outcome.split.n_test));
     console.line(format!("  ROC-AUC   {roc_auc:.4}  (95 % interval {roc_auc_low:.4} to {roc_auc_high:.4})"));
     console.line(format!("            {:.4}  with {} alone", baseline.test.roc_auc, baseline.feature));
     console.line(format!("  PR-AUC    {pr_auc:.4}  (base rate {:.4})", outcome.test.metrics.base_rate));
@@ -171,6 +174,10 @@ pub(crate) fn print_results(console: &Console, outcome: &Outcome, folder: &Path)
         print_over_time(console, over_time, &outcome.test.metrics);
     }
     outcome.caveats.iter().for_each(|caveat| console.line(format!("  caution: {caveat}")));
+}
+
+/// Says where the files are and what to do with them.
+pub(crate) fn print_files(console: &Console, outcome: &Outcome, folder: &Path) {
     console.line(format!("\nmodel file {}", folder.join(crate::MODEL_FILE).display()));
     console.line(format!("model card {}", folder.join("model-card.md").display()));
     console.line(format!("report     {}", folder.join("report.html").display()));
@@ -200,7 +207,13 @@ pub(crate) fn caveats(outcome: &Outcome) -> Vec<String> {
         Some(over_time) => over_time::caveats(over_time),
     };
     let row = row_word(outcome);
-    let Split { n_fit_churned, n_test_churned, .. } = outcome.split;
+    let Split { n_fit_churned, n_test_churned, is_test_held_out, .. } = outcome.split;
+    if !is_test_held_out {
+        caveats.push(format!(
+            "too few {row}s to hold any out: the test is on those that the model was fitted on, and says nothing about \
+             others"
+        ));
+    }
     if n_fit_churned < FEW_CHURNED {
         let rows = churned_rows(n_fit_churned, row);
         caveats.push(format!("only {rows} to learn from; expect other data to look different"));
@@ -218,10 +231,10 @@ pub(crate) fn caveats(outcome: &Outcome) -> Vec<String> {
     let Metrics { roc_auc, roc_auc_low, .. } = outcome.test.metrics;
     if roc_auc_low <= 0.5 {
         caveats.push("the ranking is no better than chance, as far as the test can tell".to_owned());
-    } else if roc_auc < outcome.baseline.test.roc_auc {
+    } else if is_test_held_out && roc_auc < outcome.baseline.test.roc_auc {
         caveats.push(format!("{} alone ranks the test better than the model", outcome.baseline.feature));
     }
-    if roc_auc > TOO_GOOD {
+    if roc_auc > TOO_GOOD && is_test_held_out {
         caveats.push(format!(
             "almost no errors on held-out {row}s: the label may be a rule over the features, or a feature may be known \
              only after the churn"

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use churn_features::Cell;
 
+use crate::files::FileLine;
+
 /// Most distinct texts kept for a column of nothing but numbers; beyond it only the numbers are kept.
 ///
 /// A dictionary of this size takes about a megabyte. It is large enough for every count and small code, and small
@@ -25,7 +27,7 @@ pub(crate) struct Entry {
     pub(crate) text: String,
     pub(crate) cell: Cell,
     pub(crate) count: usize,
-    pub(crate) first_line: u64,
+    pub(crate) first_line: FileLine,
 }
 
 #[derive(Debug, Default)]
@@ -40,14 +42,14 @@ pub(crate) struct CodedCells {
 struct EntryCount {
     cell: Cell,
     count: usize,
-    first_line: u64,
+    first_line: FileLine,
 }
 
 /// Where a cell that does not belong was seen first.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sighting {
     pub(crate) text: String,
-    pub(crate) line: u64,
+    pub(crate) line: FileLine,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +71,7 @@ impl Cells {
     }
 
     /// Adds the trimmed text of the next row; `most_texts` is when a dictionary of numbers is given up.
-    pub(crate) fn push(&mut self, text: &str, line: u64, most_texts: usize) {
+    pub(crate) fn push(&mut self, text: &str, line: FileLine, most_texts: usize) {
         match self {
             Self::Coded(cells) => {
                 cells.push(text, line);
@@ -83,7 +85,7 @@ impl Cells {
 }
 
 impl CodedCells {
-    pub(crate) fn push(&mut self, text: &str, line: u64) {
+    pub(crate) fn push(&mut self, text: &str, line: FileLine) {
         let code = match self.code_of.get(text) {
             Some(&code) => code,
             None => self.insert(text, line),
@@ -92,7 +94,7 @@ impl CodedCells {
         self.codes.push(code);
     }
 
-    fn insert(&mut self, text: &str, line: u64) -> u32 {
+    fn insert(&mut self, text: &str, line: FileLine) -> u32 {
         let code = u32::try_from(self.entries.len()).expect("this cannot fail because the reader limits the rows");
         let cell = Cell::read(text);
         self.n_words += usize::from(cell == Cell::Word);
@@ -124,7 +126,7 @@ impl CodedCells {
 }
 
 impl NumberCells {
-    fn push(&mut self, text: &str, line: u64) {
+    fn push(&mut self, text: &str, line: FileLine) {
         let cell = Cell::read(text);
         if !matches!(cell, Cell::Number(_)) {
             self.count(cell, text, line, 1);
@@ -132,7 +134,7 @@ impl NumberCells {
         self.values.push(number_of(cell));
     }
 
-    fn count(&mut self, cell: Cell, text: &str, line: u64, count: usize) {
+    fn count(&mut self, cell: Cell, text: &str, line: FileLine, count: usize) {
         let sighting = || Sighting { text: text.to_owned(), line };
         match cell {
             Cell::Number(_) => {}
@@ -167,26 +169,29 @@ mod tests {
     fn many_distinct_numbers_give_up_their_texts_and_keep_their_values() {
         let mut cells = Cells::new();
         for (row, text) in ["1", "", "2.5", "NA", "inf", "3", "1", "x"].into_iter().enumerate() {
-            cells.push(text, row as u64 + 2, 4);
+            cells.push(text, FileLine::new(0, row as u64 + 2), 4);
         }
         let Cells::Numbers(numbers) = cells else { panic!("still a dictionary") };
         let known: Vec<f32> = numbers.values.iter().copied().filter(|value| !value.is_nan()).collect();
         assert_eq!((numbers.values.len(), known.as_slice()), (8, [1.0, 2.5, 3.0, 1.0].as_slice()));
         assert_eq!((numbers.n_missing, numbers.n_infinite, numbers.n_words), (2, 1, 1));
         assert_eq!(numbers.missing_words, BTreeMap::from([("NA".to_owned(), 1)]));
-        assert_eq!(numbers.first_infinite, Some(Sighting { text: "inf".into(), line: 6 }));
-        assert_eq!(numbers.first_word, Some(Sighting { text: "x".into(), line: 9 }));
+        assert_eq!(numbers.first_infinite, Some(Sighting { text: "inf".into(), line: FileLine::new(0, 6) }));
+        assert_eq!(numbers.first_word, Some(Sighting { text: "x".into(), line: FileLine::new(0, 9) }));
     }
 
     #[test]
     fn a_column_with_a_word_keeps_every_text() {
         let mut cells = Cells::new();
         for (row, text) in ["x", "007", "7", "007", "8", "9"].into_iter().enumerate() {
-            cells.push(text, row as u64 + 2, 2);
+            cells.push(text, FileLine::new(0, row as u64 + 2), 2);
         }
         let Cells::Coded(cells) = cells else { panic!("the texts are gone") };
         let (codes, entries) = cells.into_parts();
         assert_eq!(codes, [0, 1, 2, 1, 3, 4]);
-        assert_eq!(entries[1], Entry { text: "007".into(), cell: Cell::Number(7.0), count: 2, first_line: 3 });
+        assert_eq!(
+            entries[1],
+            Entry { text: "007".into(), cell: Cell::Number(7.0), count: 2, first_line: FileLine::new(0, 3) }
+        );
     }
 }

@@ -122,6 +122,68 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The first line names columns, and nobody said so.
+    #[error("{path:?}: the first line looks like a header ({}), and the file is read as having none; declare the header or \
+             delete the line", list(.names))]
+    UndeclaredHeader {
+        /// The file.
+        path: PathBuf,
+        /// What its first line holds.
+        names: Vec<String>,
+    },
+    /// The files of one table have different columns.
+    #[error(
+        "{path:?} has {found} columns and {first:?} has {expected}{}; give all files of a table the same columns",
+        lacking(.missing)
+    )]
+    OtherColumns {
+        /// The file.
+        path: PathBuf,
+        /// The file that the others are held against.
+        first: PathBuf,
+        /// Number of columns.
+        found: usize,
+        /// Number of columns in the first file.
+        expected: usize,
+        /// A column of the first file that this one lacks.
+        missing: Option<String>,
+    },
+    /// Rows of a format that knows features by their position.
+    #[error("{path:?}")]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: churn_features::RecordError,
+    },
+    /// A sparse row names a feature far beyond any table.
+    #[error("{path:?}, {place}: there is a value for feature {found}; expected at most {most} features")]
+    TooWide {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        place: churn_features::RecordPlace,
+        /// Number of features that the row needs.
+        found: u64,
+        /// The most features that are read.
+        most: u64,
+    },
+    /// Parquet that is damaged or packed in a way that is not known here.
+    #[error("cannot read {path:?} as Parquet")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What is behind it.
+        source: parquet::errors::ParquetError,
+    },
+    /// A table has one value in each cell.
+    #[error("{path:?}: column {column:?} holds groups or lists; expected one value in each cell")]
+    NestedColumn {
+        /// The file.
+        path: PathBuf,
+        /// Name of the column.
+        column: String,
+    },
     /// Two columns share a name.
     #[error("{path:?}: columns {first} and {second} are both named {name:?}; rename one of them")]
     DuplicateHeader {
@@ -460,6 +522,10 @@ fn counted(values: &[(String, usize)], n_values: usize) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
+}
+
+fn lacking(missing: &Option<String>) -> String {
+    missing.as_ref().map_or_else(String::new, |name| format!(", and lacks {name:?}"))
 }
 
 fn did_you_mean(nearest: &Option<String>) -> String {

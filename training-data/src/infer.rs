@@ -1,10 +1,9 @@
 //! What kind of feature a column is, judged by all of its cells.
 
-use std::path::Path;
-
 use churn_features::{Cell, Feature, MAX_LEVELS, yes_or_no};
 
 use crate::column::{Cells, Entry, NumberCells, Sighting, number_of};
+use crate::files::{FileLine, Files};
 use crate::table::{Held, TableColumn};
 use crate::{Error, Place};
 
@@ -62,8 +61,8 @@ pub(crate) fn needs_text(column: &TableColumn) -> bool {
 }
 
 /// Finds the kind of the column called `name`.
-pub(crate) fn infer(path: &Path, name: &str, cells: Cells, is_forced_category: bool) -> Result<Inferred, Error> {
-    let column = Column { path, name };
+pub(crate) fn infer(files: &Files, name: &str, cells: Cells, is_forced_category: bool) -> Result<Inferred, Error> {
+    let column = Column { files, name };
     match cells {
         Cells::Numbers(cells) => column.of_numbers(cells),
         Cells::Coded(cells) => {
@@ -120,7 +119,7 @@ impl Counts {
 
 /// A column, for messages about it.
 struct Column<'a> {
-    path: &'a Path,
+    files: &'a Files,
     name: &'a str,
 }
 
@@ -140,8 +139,8 @@ impl Column<'_> {
         Ok(Inferred { fate, notes: notes.into_iter().collect() })
     }
 
-    fn place(&self, line: u64) -> Place {
-        Place { path: self.path.to_owned(), line, column: self.name.to_owned() }
+    fn place(&self, line: FileLine) -> Place {
+        self.files.place(line, self.name)
     }
 
     fn refuse_infinite(&self, first: Option<Sighting>) -> Result<(), Error> {

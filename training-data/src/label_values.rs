@@ -194,12 +194,18 @@ impl Meaning {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::FileLine;
     use churn_features::Cell;
 
     fn infer(values: &[(&str, usize)], positive: Option<&str>) -> Result<String, String> {
         let entries: Vec<Entry> = values
             .iter()
-            .map(|&(text, count)| Entry { text: text.to_owned(), cell: Cell::read(text), count, first_line: 2 })
+            .map(|&(text, count)| Entry {
+                text: text.to_owned(),
+                cell: Cell::read(text),
+                count,
+                first_line: FileLine::new(0, 2),
+            })
             .collect();
         let read = LabelValues::infer(Path::new("t.csv"), "Churn", &entries, positive);
         read.map(|values| values.to_string()).map_err(|error| error.to_string())

@@ -35,17 +35,7 @@ pub(crate) struct Records {
 impl Records {
     /// Opens a file and looks at its first bytes.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        if path.is_dir() {
-            return Err(Error::Directory { path: path.to_owned() });
-        }
-        let mut file = File::open(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => Error::NoFile { path: path.to_owned() },
-            _ => Error::Read { path: path.to_owned(), source },
-        })?;
-        let start = take(&mut file, GZIP_MAGIC.len()).map_err(|e| read_error(path, false, e))?;
-        let is_gzip = start == GZIP_MAGIC;
-        let whole = Cursor::new(start).chain(file);
-        let mut text: Box<dyn Read> = if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let (mut text, is_gzip) = open(path)?;
         let mut start = take(&mut text, BYTE_ORDER_MARK.len()).map_err(|e| read_error(path, is_gzip, e))?;
         if start == BYTE_ORDER_MARK {
             start.clear();
@@ -184,6 +174,21 @@ impl Records {
         };
         read_error(&self.path, self.is_gzip, source)
     }
+}
+
+/// Opens a file that may be compressed, and says whether it is.
+pub(crate) fn open(path: &Path) -> Result<(Box<dyn Read>, bool), Error> {
+    if path.is_dir() {
+        return Err(Error::Directory { path: path.to_owned() });
+    }
+    let mut file = File::open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => Error::NoFile { path: path.to_owned() },
+        _ => Error::Read { path: path.to_owned(), source },
+    })?;
+    let start = take(&mut file, GZIP_MAGIC.len()).map_err(|e| read_error(path, false, e))?;
+    let is_gzip = start == GZIP_MAGIC;
+    let whole = Cursor::new(start).chain(file);
+    Ok((if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) }, is_gzip))
 }
 
 fn read_error(path: &Path, is_gzip: bool, source: io::Error) -> Error {

@@ -116,7 +116,7 @@ pub fn read_features(path: &Path, schema: &FeatureSchema, options: &ScoringOptio
             values.push(value);
         }
         if let Some(position) = plan.id {
-            keys.push(key_cell(&records, position, "id")?);
+            keys.push(key_cell(&records.record()[position], || records.place(position), "id")?);
         }
         if let (Some(labels), Some((position, values))) = (&mut labels, plan.label) {
             labels.push(label_cell(&records, position, values)?);

@@ -1,13 +1,13 @@
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use churn_features::{Feature, FeatureSchema};
 use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::column::{CodedCells, Entry};
+use crate::files::Files;
 use crate::infer::{ColumnFate, Inferred, Values, infer};
 use crate::table::{Held, TableColumn};
-use crate::{ColumnSummary, Error, Keys, LabelValues, Place, Table};
+use crate::{ColumnSummary, Error, Keys, LabelValues, Table};
 use churn_features::Cell;
 
 /// Rows that are written to the matrix at a time: few enough for all their columns to stay in cache.
@@ -95,13 +95,14 @@ impl TrainingSet {
     /// # Cost
     /// Besides the table, which is consumed, four bytes for each cell of a feature.
     pub fn from_table(table: Table) -> Result<Self, Error> {
-        let Table { path, n_rows, positive, columns, keys, groups, weights } = table;
+        let Table { files, n_rows, positive, columns, keys, groups, weights } = table;
         let n_rows_usize = n_rows as usize;
         let mut assembly = Assembly::default();
         for column in columns {
-            assembly.add(&path, column, positive.as_deref())?;
+            assembly.add(&files, column, positive.as_deref())?;
         }
         let Assembly { features, values, mut columns, label, all_missing } = assembly;
+        let path = files.path().to_owned();
         if !all_missing.is_empty() {
             return Err(Error::AllMissing { path, columns: all_missing });
         }
@@ -224,16 +225,16 @@ struct Assembly {
 }
 
 impl Assembly {
-    fn add(&mut self, path: &Path, column: TableColumn, positive: Option<&str>) -> Result<(), Error> {
+    fn add(&mut self, files: &Files, column: TableColumn, positive: Option<&str>) -> Result<(), Error> {
         let name = column.name;
         let (role, notes, left_out) = match column.held {
             Held::Elsewhere(role) => (role, Vec::new(), None),
             Held::Label(cells) => {
-                self.label = Some(read_labels(path, &name, cells, positive)?);
+                self.label = Some(read_labels(files, &name, cells, positive)?);
                 (Role::Label, Vec::new(), None)
             }
             Held::Feature { cells, is_forced_category } => {
-                let Inferred { fate, notes } = infer(path, &name, cells, is_forced_category)?;
+                let Inferred { fate, notes } = infer(files, &name, cells, is_forced_category)?;
                 match fate {
                     ColumnFate::Feature(feature, values) => {
                         self.features.push(feature);
@@ -256,7 +257,7 @@ impl Assembly {
 }
 
 fn read_labels(
-    path: &Path,
+    files: &Files,
     name: &str,
     cells: CodedCells,
     positive: Option<&str>,
@@ -265,11 +266,11 @@ fn read_labels(
     let blank: Vec<&Entry> = entries.iter().filter(|entry| entry.cell == Cell::Missing).collect();
     if let Some(first) = blank.first() {
         return Err(Error::BlankLabel {
-            place: Place { path: path.to_owned(), line: first.first_line, column: name.to_owned() },
+            place: files.place(first.first_line, name),
             n_blank: blank.iter().map(|entry| entry.count).sum(),
         });
     }
-    let values = LabelValues::infer(path, name, &entries, positive)?;
+    let values = LabelValues::infer(files.path(), name, &entries, positive)?;
     let is_churn: Vec<bool> = entries.iter().map(|entry| values.read(&entry.text) == Some(true)).collect();
     let labels = codes.into_iter().map(|code| is_churn[code as usize]).collect();
     Ok((values, labels))

@@ -1,14 +1,14 @@
 //! Reading a flat table: one row per observation, one column per fact, no dates.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::Error;
-use crate::column::{Cells, CodedCells, MOST_NUMBER_TEXTS};
+use crate::column::{Cells, CodedCells};
+use crate::files::{FileLine, Files};
 use crate::infer::needs_text;
 use crate::keys::{Keys, group_of};
-use crate::records::Records;
 use crate::set::Role;
+use crate::{Error, Place};
 use churn_features::Cell;
 
 /// How to read a table: what its columns are for.
@@ -69,7 +69,7 @@ impl TableOptions {
 /// Four bytes per cell and the distinct texts of each text column. Dropped columns cost nothing.
 #[derive(Debug)]
 pub struct Table {
-    pub(crate) path: PathBuf,
+    pub(crate) files: Files,
     pub(crate) n_rows: u32,
     /// The label value that means churn, where it was given.
     pub(crate) positive: Option<String>,
@@ -109,88 +109,110 @@ impl Table {
     }
 }
 
-/// Reads a CSV file, gzip or not, into memory.
-///
-/// Cells are trimmed. A blank cell and each of [`MISSING_WORDS`](churn_features::MISSING_WORDS) is missing.
-///
-/// # Errors
-/// When the file cannot be read, is not a table, or an option names a column it does not have.
-/// # Cost
-/// One pass. A second one only when words turn up late in a column with very many different numbers, whose texts are
-/// then needed after all.
-pub fn read_table(path: &Path, options: &TableOptions) -> Result<Table, Error> {
-    // What is not a file, such as a pipe, can be read only once: there every text is kept from the start.
-    let most_texts = if path.is_file() { MOST_NUMBER_TEXTS } else { usize::MAX };
-    let mut as_text = BTreeSet::new();
-    let table = scan(path, options, most_texts, &as_text)?;
-    as_text.extend(table.columns.iter().enumerate().filter(|(_, column)| needs_text(column)).map(|(i, _)| i));
-    if as_text.is_empty() {
-        return Ok(table);
-    }
-    drop(table);
-    scan(path, options, most_texts, &as_text)
+/// The rows of a table as they are read.
+pub(crate) struct TableBuilder {
+    files: Files,
+    n_rows: u32,
+    positive: Option<String>,
+    columns: Vec<TableColumn>,
+    plan: Plan,
+    keys: Option<Keys>,
+    groups: Option<Vec<u64>>,
+    weights: Option<Vec<f32>>,
+    /// When the dictionary of a column of numbers is given up.
+    most_texts: usize,
+    /// Columns whose dictionary never is, by position.
+    as_text: BTreeSet<usize>,
 }
 
-fn scan(path: &Path, options: &TableOptions, most_texts: usize, as_text: &BTreeSet<usize>) -> Result<Table, Error> {
-    let mut records = Records::open(path)?;
-    if options.header {
-        records.read_header()?;
-    } else {
-        records.name_by_position(|i| if i == 0 { "label".to_owned() } else { format!("column_{i}") })?;
+impl TableBuilder {
+    /// No rows yet of a table with these columns.
+    pub(crate) fn new(
+        files: Files,
+        names: &[String],
+        options: &TableOptions,
+        most_texts: usize,
+        as_text: BTreeSet<usize>,
+    ) -> Result<Self, Error> {
+        let plan = Plan::new(files.path(), names, options)?;
+        Ok(Self {
+            n_rows: 0,
+            positive: options.positive.clone(),
+            columns: plan.columns(names.to_vec()),
+            keys: plan.id.map(|_| Keys::no_ids()),
+            groups: plan.group.map(|_| Vec::new()),
+            weights: plan.weight.map(|_| Vec::new()),
+            plan,
+            most_texts,
+            as_text,
+            files,
+        })
     }
-    let plan = Plan::new(path, records.names(), options)?;
-    let names = records.names().to_vec();
-    let mut columns = plan.columns(names);
-    let mut keys = plan.id.map(|_| Keys::no_ids());
-    let mut groups = plan.group.map(|_| Vec::new());
-    let mut weights = plan.weight.map(|_| Vec::new());
-    let mut n_rows: u32 = 0;
-    while records.next()?.is_some() {
-        n_rows = n_rows
+
+    /// Adds a row; `cell` gives the text in each column, `line` says where in the files it stands.
+    pub(crate) fn push<'a>(&mut self, cell: impl Fn(usize) -> &'a str, line: FileLine) -> Result<(), Error> {
+        self.n_rows = self
+            .n_rows
             .checked_add(1)
             .filter(|&n| n < u32::MAX)
-            .ok_or_else(|| Error::TooManyRows { path: path.to_owned(), most: u32::MAX - 1 })?;
-        let (record, line) = (records.record(), records.line());
-        for (position, (cell, column)) in record.iter().zip(&mut columns).enumerate() {
+            .ok_or_else(|| Error::TooManyRows { path: self.files.path().to_owned(), most: u32::MAX - 1 })?;
+        for (position, column) in self.columns.iter_mut().enumerate() {
             match &mut column.held {
-                Held::Label(cells) => cells.push(cell.trim(), line),
+                Held::Label(cells) => cells.push(cell(position).trim(), line),
                 Held::Feature { cells, is_forced_category } => {
-                    let keeps_text = *is_forced_category || as_text.contains(&position);
-                    cells.push(cell.trim(), line, if keeps_text { usize::MAX } else { most_texts });
+                    let keeps_text = *is_forced_category || self.as_text.contains(&position);
+                    cells.push(cell(position).trim(), line, if keeps_text { usize::MAX } else { self.most_texts });
                 }
                 Held::Elsewhere(_) => {}
             }
         }
-        if let (Some(keys), Some(position)) = (&mut keys, plan.id) {
-            keys.push(key_cell(&records, position, "id")?);
+        let place = |position: usize| self.files.place(line, &self.columns[position].name);
+        if let (Some(keys), Some(position)) = (&mut self.keys, self.plan.id) {
+            keys.push(key_cell(cell(position), || place(position), "id")?);
         }
-        if let (Some(groups), Some(position)) = (&mut groups, plan.group) {
-            groups.push(group_of(key_cell(&records, position, "group")?));
+        if let (Some(groups), Some(position)) = (&mut self.groups, self.plan.group) {
+            groups.push(group_of(key_cell(cell(position), || place(position), "group")?));
         }
-        if let (Some(weights), Some(position)) = (&mut weights, plan.weight) {
-            weights.push(weight_cell(&records, position)?);
+        if let (Some(weights), Some(position)) = (&mut self.weights, self.plan.weight) {
+            weights.push(weight_cell(cell(position), || place(position))?);
         }
+        Ok(())
     }
-    if n_rows == 0 {
-        return Err(Error::HeaderOnly { path: path.to_owned() });
+
+    /// Number of rows so far.
+    pub(crate) fn n_rows(&self) -> usize {
+        self.n_rows as usize
     }
-    Ok(Table { path: path.to_owned(), n_rows, positive: options.positive.clone(), columns, keys, groups, weights })
+
+    /// The table, or the columns that have to be read again as text.
+    pub(crate) fn finish(self) -> Result<Result<Table, BTreeSet<usize>>, Error> {
+        if self.n_rows == 0 {
+            return Err(Error::HeaderOnly { path: self.files.path().to_owned() });
+        }
+        let as_text: BTreeSet<usize> =
+            self.columns.iter().enumerate().filter(|(_, column)| needs_text(column)).map(|(i, _)| i).collect();
+        if !as_text.is_empty() && self.as_text.is_empty() {
+            return Ok(Err(as_text));
+        }
+        let Self { files, n_rows, positive, columns, keys, groups, weights, .. } = self;
+        Ok(Ok(Table { files, n_rows, positive, columns, keys, groups, weights }))
+    }
 }
 
 /// An id or group, which every row has.
-pub(crate) fn key_cell<'a>(records: &'a Records, position: usize, role: &'static str) -> Result<&'a str, Error> {
-    let text = records.record().get(position).unwrap_or_default().trim();
+pub(crate) fn key_cell<'a>(text: &'a str, place: impl FnOnce() -> Place, role: &'static str) -> Result<&'a str, Error> {
+    let text = text.trim();
     if !text.is_empty() {
         return Ok(text);
     }
-    Err(Error::BlankKey { place: records.place(position), role })
+    Err(Error::BlankKey { place: place(), role })
 }
 
-fn weight_cell(records: &Records, position: usize) -> Result<f32, Error> {
-    let text = records.record().get(position).unwrap_or_default().trim();
+fn weight_cell(text: &str, place: impl FnOnce() -> Place) -> Result<f32, Error> {
+    let text = text.trim();
     match Cell::read(text) {
         Cell::Number(weight) if weight >= 0.0 => Ok(weight),
-        _ => Err(Error::Weight { place: records.place(position), found: text.to_owned() }),
+        _ => Err(Error::Weight { place: place(), found: text.to_owned() }),
     }
 }
 

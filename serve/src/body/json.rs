@@ -1,5 +1,6 @@
 //! JSON bodies: the forms that SageMaker's algorithms, MLflow and the original system send.
 
+use churn_events::CompanyField;
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
@@ -15,6 +16,7 @@ pub(super) type Object = Map<String, Value>;
 /// When one of them is there and cannot be read.
 pub(super) fn read(body: &Value, schema: &RowSchema, rows: RowCollector) -> Option<Result<Rows, Problem>> {
     let object = match body {
+        Value::Array(items) if items.first().is_some_and(is_company) => return None,
         Value::Array(items) if items.first().is_some_and(|first| !is_scalar(first)) => {
             return Some(instances("the list", items, schema, rows));
         }
@@ -57,6 +59,12 @@ pub(super) fn read_lines(body: &[u8], schema: &RowSchema, mut rows: RowCollector
         })?;
     }
     rows.finish()
+}
+
+/// Whether an object says which company it is about; rows that only name features do not.
+fn is_company(value: &Value) -> bool {
+    let names_company = |name: &String| CompanyField::spelt(name) == Some(CompanyField::Id);
+    value.as_object().is_some_and(|object| object.keys().any(names_company))
 }
 
 fn is_scalar(value: &Value) -> bool {

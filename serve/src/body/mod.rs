@@ -2,6 +2,7 @@
 
 mod csv;
 mod json;
+mod records;
 
 use serde_json::Value;
 
@@ -46,6 +47,7 @@ pub(crate) fn read_body(
                 None => Ok(Body::Other(value)),
             }
         }
-        BodyFormat::RecordIo | BodyFormat::LibSvm => Err(Problem::ContentType { found: format!("{format:?}") }),
+        BodyFormat::RecordIo => records::read_record_io(bytes, schema, rows).map(Body::Rows),
+        BodyFormat::LibSvm => records::read_lines(bytes, schema, rows).map(Body::Rows),
     }
 }

@@ -107,6 +107,7 @@ pub(crate) fn telco(n_test: usize) -> Outcome {
         n_calibration: 0,
         n_test,
         n_test_churned: test.metrics.n_churned,
+        is_test_held_out: true,
         group: None,
     };
     Outcome {

@@ -41,7 +41,7 @@ impl Registry {
             return Err(Problem::ModelRegistered { name: name.to_owned() });
         }
         let folder = self.folder(name, url)?;
-        let bad = |error: LoadError| Problem::ModelFile { name: name.to_owned(), text: crate::chain(&error) };
+        let bad = |error: LoadError| Problem::ModelFile { name: name.to_owned(), text: crate::chain::chain(&error) };
         let file = if folder.is_dir() { model_file(&folder).map_err(bad)? } else { folder };
         let n_bytes = file.metadata().map_or(0, |metadata| metadata.len()).saturating_mul(MEMORY_PER_FILE_BYTE);
         self.check_memory(name, n_bytes)?;

@@ -41,6 +41,26 @@ struct ModelLabels {
     algorithm: String,
 }
 
+/// How many of something there are.
+type Number = Gauge<i64, AtomicI64>;
+
+/// One of those that are counted, until it is dropped: a client that goes away drops its request anywhere.
+#[derive(Debug)]
+pub(crate) struct Counted(Number);
+
+impl Counted {
+    fn one_of(number: &Number) -> Self {
+        number.inc();
+        Self(number.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// Counters of a server.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -49,8 +69,8 @@ pub(crate) struct Metrics {
     rows: Counter,
     scores: Histogram,
     bytes: Counter,
-    connections: Gauge<i64, AtomicI64>,
-    requests_at_work: Gauge<i64, AtomicI64>,
+    connections: Number,
+    requests_at_work: Number,
 }
 
 impl Metrics {
@@ -79,14 +99,19 @@ impl Metrics {
         scores.iter().for_each(|&score| self.scores.observe(score));
     }
 
-    /// Connections that are open.
-    pub(crate) fn connections(&self) -> &Gauge<i64, AtomicI64> {
-        &self.connections
+    /// Counts a connection that is open.
+    pub(crate) fn connection(&self) -> Counted {
+        Counted::one_of(&self.connections)
     }
 
-    /// Requests that are read or scored.
-    pub(crate) fn requests_at_work(&self) -> &Gauge<i64, AtomicI64> {
-        &self.requests_at_work
+    /// Connections that are open.
+    pub(crate) fn n_connections(&self) -> i64 {
+        self.connections.get()
+    }
+
+    /// Counts a request that is read or scored.
+    pub(crate) fn request_at_work(&self) -> Counted {
+        Counted::one_of(&self.requests_at_work)
     }
 
     /// Everything as text, with the drift of these models by their names.

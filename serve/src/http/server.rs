@@ -18,11 +18,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
-use crate::admission::Admission;
-use crate::config::ServeConfig;
-use crate::metrics::Metrics;
-use crate::models::{Models, Registry, memory_for_models};
-use crate::routes::{App, router};
+use crate::http::admission::Admission;
+use crate::http::config::ServeConfig;
+use crate::http::metrics::Metrics;
+use crate::http::models::{Models, Registry, memory_for_models};
+use crate::http::routes::{App, router};
 use crate::served_model::{LoadError, ServedModel};
 
 /// Connections that may wait to be accepted.
@@ -197,12 +197,11 @@ impl Server {
         let service = TowerToHyperService::new(self.router.clone());
         let connection = self.protocol.serve_connection(TokioIo::new(Box::pin(socket)), service);
         let connection = self.connections.watch(connection);
-        let app = self.app.clone();
-        app.metrics.connections().inc();
+        let counted = self.app.metrics.connection();
         tokio::spawn(async move {
             // A client that goes away is no error of ours.
             let _ = connection.await;
-            app.metrics.connections().dec();
+            drop(counted);
         });
     }
 
@@ -219,7 +218,7 @@ impl Server {
         .await;
         drop(listener);
         let all_closed = async {
-            while self.app.metrics.connections().get() > 0 {
+            while self.app.metrics.n_connections() > 0 {
                 sleep(Duration::from_millis(5)).await;
             }
         };

@@ -14,11 +14,11 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admission::{Admission, Admitted};
-use crate::inference_protocol;
+use crate::http::admission::{Admission, Admitted};
+use crate::http::inference_protocol;
+use crate::http::metrics::Metrics;
+use crate::http::models::{Models, Registry};
 use crate::invocation::{Answer, AnswerSettings, Invocation};
-use crate::metrics::Metrics;
-use crate::models::{Models, Registry};
 use crate::problem::Problem;
 use crate::served_model::ServedModel;
 
@@ -93,7 +93,7 @@ impl App {
     }
 
     fn refuse(&self, problem: &Problem) -> Response {
-        self.respond(problem.status(), "application/json", problem.body())
+        self.respond(problem_status(problem), "application/json", problem.body())
     }
 
     /// Counts and logs a request, without anything that stands in its rows.
@@ -168,13 +168,20 @@ impl App {
     }
 }
 
+fn problem_status(problem: &Problem) -> StatusCode {
+    StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     // What is no text is refused as an unknown media type and not taken for absent.
     headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"))
 }
 
 async fn ping(State(app): Shared) -> Response {
-    if app.models.are_ready() { app.json(&json!({})) } else { app.refuse(&Problem::NotReady) }
+    match app.models.are_ready() {
+        true => app.respond(StatusCode::OK, "text/plain", Vec::new()),
+        false => app.refuse(&Problem::NotReady),
+    }
 }
 
 async fn live(State(app): Shared) -> Response {
@@ -208,10 +215,8 @@ async fn invocations(State(app): Shared, request: Request) -> Response {
 /// Does something as one of the requests that may be at work at once.
 async fn at_work(app: &App, work: impl Future<Output = Result<Response, Problem>>) -> Result<Response, Problem> {
     let _permit = app.admission.admit()?;
-    app.metrics.requests_at_work().inc();
-    let result = work.await;
-    app.metrics.requests_at_work().dec();
-    result
+    let _counted = app.metrics.request_at_work();
+    work.await
 }
 
 async fn invoke_model(State(app): Shared, Path(name): Path<String>, request: Request) -> Response {
@@ -343,7 +348,7 @@ async fn infer(State(app): Shared, Path(name): Path<String>, request: Request) -
     // The protocol has an error format of its own.
     let result = result.await.or_else(|problem| {
         let body = json!({ "error": problem.to_string() }).to_string().into_bytes();
-        Ok(app.respond(problem.status(), "application/json", body))
+        Ok(app.respond(problem_status(&problem), "application/json", body))
     });
     app.finish("/v2/models/{name}/infer", started, result)
 }

@@ -1,14 +1,14 @@
 //! What the binary does: settings, log, server, exit code.
 
-use std::error::Error as StdError;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::ServeConfig;
-use crate::server::serve;
+use crate::chain::chain;
+use crate::http::config::ServeConfig;
+use crate::http::server::serve;
 
 /// Serves as the arguments, the program's name first, and the environment say.
 #[expect(clippy::print_stderr, reason = "this is a binary's main function")]
@@ -30,15 +30,4 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// An error with all that caused it, in one line.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -1,0 +1,112 @@
+//! Companies in, answers out.
+
+use std::fmt;
+use std::path::Path;
+
+use churn_serve::{CompanyAnswer, CompanyMapping, CompanyRow, ServedModel, chain};
+use serde_json::{Map, Value};
+
+use crate::error::{Refusal, StartError};
+use crate::proxy::{ProxyAnswer, body};
+
+/// Companies answered at once; their answers stay far below what a function may return.
+const MAX_COMPANIES: usize = 1000;
+
+/// The function, ready to answer.
+pub(crate) struct Facade {
+    mapping: CompanyMapping,
+    judge: Judge,
+}
+
+/// Who scores.
+enum Judge {
+    Model(Box<ServedModel>),
+    #[cfg(feature = "sagemaker-endpoint")]
+    Endpoint(Box<crate::endpoint::Endpoint>),
+}
+
+impl Facade {
+    /// Reads the model file, and connects to the endpoint that scores instead, where there is one.
+    pub(crate) async fn new(path: &Path, endpoint: Option<String>) -> Result<Self, StartError> {
+        let model = ServedModel::read(path)?;
+        let mapping = CompanyMapping::new(model.model().schema())
+            .map_err(|source| StartError::NoMapping { path: path.to_owned(), source })?;
+        let judge = match endpoint {
+            None => Judge::Model(Box::new(model)),
+            #[cfg(feature = "sagemaker-endpoint")]
+            Some(name) => Judge::Endpoint(Box::new(crate::endpoint::Endpoint::new(name, model.model()).await)),
+            #[cfg(not(feature = "sagemaker-endpoint"))]
+            Some(name) => return Err(StartError::NoEndpoints { name }),
+        };
+        Ok(Self { mapping, judge })
+    }
+
+    /// Answers an event, whatever it is.
+    pub(crate) async fn answer(&self, event: &Value) -> ProxyAnswer {
+        match self.respond(event).await {
+            Ok(body) => ProxyAnswer::new(body),
+            Err(refusal) => {
+                if refusal.status() >= 500 {
+                    eprintln!("bootstrap: {}", chain(&refusal));
+                }
+                ProxyAnswer::refusing(&refusal)
+            }
+        }
+    }
+
+    async fn respond(&self, event: &Value) -> Result<String, Refusal> {
+        let body: Value = serde_json::from_slice(&body(event)?).map_err(|source| Refusal::NotJson { source })?;
+        let answer = match &body {
+            Value::Array(companies) => serde_json::to_string(&self.judge(self.rows(companies)?).await?),
+            company => serde_json::to_string(&self.judge(vec![self.row(company)?]).await?[0]),
+        };
+        Ok(answer.expect("this cannot fail because answers are numbers and texts"))
+    }
+
+    fn row(&self, company: &Value) -> Result<CompanyRow, Refusal> {
+        Ok(self.mapping.row(object(company)?)?)
+    }
+
+    fn rows(&self, companies: &[Value]) -> Result<Vec<CompanyRow>, Refusal> {
+        let n_companies = companies.len();
+        if n_companies > MAX_COMPANIES {
+            return Err(Refusal::TooMany { found: n_companies, most: MAX_COMPANIES });
+        }
+        let in_list = |i: usize, refusal| Refusal::InList { position: i + 1, n_companies, source: Box::new(refusal) };
+        companies.iter().enumerate().map(|(i, company)| self.row(company).map_err(|error| in_list(i, error))).collect()
+    }
+
+    /// One answer per row.
+    async fn judge(&self, rows: Vec<CompanyRow>) -> Result<Vec<CompanyAnswer>, Refusal> {
+        match &self.judge {
+            Judge::Model(model) => Ok(rows.into_iter().map(|row| CompanyAnswer::new(row, model)).collect()),
+            #[cfg(feature = "sagemaker-endpoint")]
+            Judge::Endpoint(endpoint) => endpoint.answers(rows).await,
+        }
+    }
+}
+
+fn object(value: &Value) -> Result<&Map<String, Value>, Refusal> {
+    let found = match value {
+        Value::Object(object) => return Ok(object),
+        Value::Array(_) => "a list",
+        Value::Null => "null",
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => "a single value",
+    };
+    Err(Refusal::NotACompany { found })
+}
+
+impl fmt::Display for Facade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.judge {
+            Judge::Model(model) => write!(f, "model {} scores here", model.id())?,
+            #[cfg(feature = "sagemaker-endpoint")]
+            Judge::Endpoint(endpoint) => write!(f, "endpoint {} scores", endpoint.name())?,
+        }
+        let unfilled: Vec<&str> = self.mapping.unfilled().collect();
+        if !unfilled.is_empty() {
+            write!(f, "; no fact of a company fills {}", unfilled.join(", "))?;
+        }
+        Ok(())
+    }
+}

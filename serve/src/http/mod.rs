@@ -1,0 +1,14 @@
+//! The server.
+
+mod admission;
+mod config;
+mod inference_protocol;
+mod metrics;
+mod models;
+mod program;
+mod routes;
+mod server;
+
+pub use config::{BadRowRule, CsvHeader, ServeConfig};
+pub use program::main;
+pub use server::{Error, serve};

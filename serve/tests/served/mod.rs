@@ -1,0 +1,40 @@
+//! A fitted model to serve.
+
+use churn_features::{Feature, FeatureSchema};
+use churn_model::fit::{Observations, Progress, RandomForestLearner};
+use churn_model::{Calibrator, Model, ModelCard, ModelKind, ReferenceHistogram, Threshold, ThresholdRule};
+use ndarray::Array2;
+
+/// Six numbers, a yes-or-no and a category; who has few jobs churns, energy companies more than others.
+pub(crate) fn model() -> Model {
+    let levels = ["IT", "energy", "retail"].map(str::to_owned).to_vec();
+    let schema = FeatureSchema::new(vec![
+        Feature::numeric("Revenue"),
+        Feature::numeric("Employees"),
+        Feature::numeric("#job30"),
+        Feature::numeric("#job90"),
+        Feature::numeric("MonthlyCharge"),
+        Feature::boolean("trial"),
+        Feature::category("Industry", levels),
+    ])
+    .expect("is sound");
+    let n_rows = 600;
+    let features = Array2::from_shape_fn((n_rows, schema.len()), |(row, column)| {
+        let spread = (row * (7 + 2 * column) + column) % 101;
+        match column {
+            5 => f32::from(spread.is_multiple_of(3)),
+            6 => (spread % 3) as f32,
+            _ if spread == 100 => f32::NAN,
+            _ => spread as f32,
+        }
+    });
+    let labels: Vec<bool> = features.rows().into_iter().map(|row| row[2] + 20.0 * row[6] < 45.0).collect();
+    let observations = Observations::new(&schema, features.view(), &labels).expect("fits the schema");
+    let learner = RandomForestLearner { n_trees: 20, ..RandomForestLearner::default() };
+    let fitted = learner.fit_out_of_bag(&observations, &Progress::silent()).expect("can be fitted");
+    let columns = features.columns().into_iter().zip(schema.features());
+    let references = columns.map(|(values, feature)| ReferenceHistogram::of(feature, values.to_vec())).collect();
+    let threshold = Threshold { score: 0.5, rule: ThresholdRule::Fixed };
+    let kind = ModelKind::Forest(fitted.model);
+    Model::new(schema, kind, Calibrator::Identity, threshold, references, ModelCard::default()).expect("fits together")
+}
