@@ -70,8 +70,12 @@ pub fn read_libsvm(input: impl BufRead, base: Option<IndexBase>) -> Result<Vec<F
     Ok(records)
 }
 
+/// Characters of a word that an error shows.
+const MOST_SHOWN: usize = 40;
+
 fn read_line(text: &str, place: RecordPlace) -> Result<FeatureRecord, RecordError> {
-    let wrong = |found: &str, expected| RecordError::Word { place, found: found.to_owned(), expected };
+    let shown = |found: &str| found.chars().take(MOST_SHOWN).collect();
+    let wrong = |found: &str, expected| RecordError::Word { place, found: shown(found), expected };
     let mut words = text.split_ascii_whitespace().peekable();
     let label = words.next_if(|word| !word.contains(':')).map(|word| {
         word.parse::<f32>()
