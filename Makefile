@@ -1,10 +1,10 @@
 # The verbs of this project; .ci/run calls the same ones.
 
 VENV ?= .venv
-# Importers, and the function that asks an endpoint: what is left out of a usual build.
-IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/sagemaker-endpoint
+# Importers and the Lambda function: what is left out of a usual build.
+IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check test test-python test-deployment test-spark test-flink test-wheels wheels notebooks docs bench peers \
+.PHONY: check test test-python test-deployment test-endpoint test-spark test-flink test-wheels wheels notebooks docs bench peers \
 	peers-score peers-features peers-python one-row-python real-logs golden schemas fuzz image \
 	test-container test-sagemaker peers-serving
 
@@ -43,6 +43,11 @@ test-python: $(VENV)/newest/installed $(VENV)/oldest/installed
 	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
 	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m "not spark and not flink"
 	cd python && PYTHONPATH=py_src ../$(VENV)/oldest/bin/python -m pytest -q tests/test_estimators.py tests/test_from_sklearn.py
+
+# The Lambda function that asks an endpoint; apart from the others, because the AWS SDK takes minutes to build.
+test-endpoint:
+	cargo clippy -p churn-serve --features sagemaker-endpoint --all-targets -- -D warnings
+	cargo test -p churn-serve --features sagemaker-endpoint --test lambda
 
 # The CloudFormation template, against an AWS that is not there.
 test-deployment: $(VENV)/deployment/installed
