@@ -62,9 +62,13 @@ class Engine:
         last = self.log.read_text(errors="replace").strip().splitlines()[-1:]
         raise NoEngine(f"dockerd does not start: {' '.join(last)}")
 
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Runs a command of the client to its end, whichever that is."""
+        return subprocess.run(["docker", *arguments], env=self.environment, capture_output=True, text=True, check=False)
+
     def docker(self, *arguments: str | Path) -> str:
-        """Runs a command of the client, and returns what it prints."""
-        done = subprocess.run(["docker", *arguments], env=self.environment, capture_output=True, text=True, check=False)
+        """Runs a command of the client that has to succeed, and returns what it prints."""
+        done = self.run(*arguments)
         assert done.returncode == 0, f"docker {' '.join(map(str, arguments))}: {done.stderr}"
         return done.stdout.strip()
 
@@ -73,17 +77,17 @@ class Engine:
         return self.docker("load", "--input", archive).removeprefix("Loaded image: ")
 
     def stop(self) -> None:
-        """Ends the engine with all its containers, and removes what it kept."""
+        """Ends the engine with its containers and networks, and removes what it kept."""
         if self.process.poll() is None:
-            running = subprocess.run(
-                ["docker", "ps", "--all", "--quiet"], env=self.environment, capture_output=True, text=True, check=False
-            ).stdout.split()
-            if running:
-                subprocess.run(
-                    ["docker", "rm", "--force", *running], env=self.environment, capture_output=True, check=False
-                )
+            for container in self.run("ps", "--all", "--quiet").stdout.split():
+                self.run("rm", "--force", container)
+            self.run("network", "prune", "--force")
             self.process.terminate()
             self.process.wait(30)
+        # The engine leaves a network namespace mounted.
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for mount in reversed([mount for mount in mounts if mount.startswith(f"{self.folder}/")]):
+            subprocess.run(["umount", mount], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:

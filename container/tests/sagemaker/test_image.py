@@ -46,6 +46,10 @@ def session(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     aws = {"AWS_DEFAULT_REGION": "us-west-2", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     for name, value in {**aws, "DOCKER_HOST": engine.host, "AWS_EC2_METADATA_DISABLED": "true"}.items():
         monkeypatch.setenv(name, value)
+    # The SDK reports home otherwise, and waits a long while for a network that there is not.
+    options = tmp_path / "config.yaml"
+    options.write_text("{SchemaVersion: '1.0', SageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}}")
+    monkeypatch.setenv("SAGEMAKER_USER_CONFIG_OVERRIDE", str(options))
     session = LocalSession()
     session.config = {"local": {"container_root": str(tmp_path), "serving_port": free_port()}}
     return session

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
 
 use crate::invocation::AnswerSettings;
@@ -44,7 +45,7 @@ pub struct ServeConfig {
     #[arg(long, env = "SAGEMAKER_BIND_TO_PORT", default_value_t = 8080)]
     pub port: u16,
     /// Serve many models, loaded and unloaded by requests, and none at the start
-    #[arg(long, env = "SAGEMAKER_MULTI_MODEL", value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
+    #[arg(long, env = "SAGEMAKER_MULTI_MODEL", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
     pub multi_model: bool,
     /// What is answered where Accept leaves it open
     #[arg(long, env = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", value_name = "TYPE", value_parser = answer_format, default_value = "application/json")]
@@ -66,7 +67,7 @@ pub struct ServeConfig {
     #[arg(long, env = "MAX_CONTENT_LENGTH", value_name = "BYTES")]
     pub max_content_length: Option<usize>,
     /// Whether a batch transform job asks
-    #[arg(long, env = "SAGEMAKER_BATCH", value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
+    #[arg(long, env = "SAGEMAKER_BATCH", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
     pub batch: bool,
     /// How the job puts records together: MULTI_RECORD or SINGLE_RECORD; lists of lines end in a newline but for the latter
     #[arg(long, env = "SAGEMAKER_BATCH_STRATEGY", value_name = "STRATEGY")]
@@ -167,6 +168,14 @@ mod tests {
         assert_eq!(caps(&["--max-content-length", "19922944"]), (19_922_944, 19));
         assert_eq!(caps(&["--max-content-length", "5", "--max-payload-mb", "7"]), (7 << 20, 7));
         assert_eq!(caps(&["--max-payload-mb", "0"]), (1000 << 20, 100));
+    }
+
+    #[test]
+    fn flags_are_spelt_as_python_does_too() {
+        let spelt = |value: &str| (config(&["--batch", value]).batch, config(&["--multi-model", value]).multi_model);
+        for (value, expected) in [("True", true), ("true", true), ("1", true), ("False", false), ("0", false)] {
+            assert_eq!(spelt(value), (expected, expected), "{value}");
+        }
     }
 
     #[test]
