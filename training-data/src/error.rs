@@ -169,7 +169,7 @@ pub enum Error {
         most: u64,
     },
     /// Parquet that is damaged or packed in a way that is not known here.
-    #[error("cannot read {path:?} as Parquet")]
+    #[error("cannot read {path:?} as Parquet; expected it whole, and unpacked or packed with Snappy or gzip")]
     Parquet {
         /// The file.
         path: PathBuf,

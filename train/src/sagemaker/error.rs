@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_line_with_its_sources() {
-        let source = serde_json::from_str::<u8>("{").unwrap_err();
+        let source = serde_json::from_str::<u8>("").unwrap_err();
         let error = JobError::Config { path: "c.json".into(), source: source.into() };
         assert!(error.line().starts_with("cannot read \"c.json\"; SageMaker writes it"), "{}", error.line());
         assert!(error.line().contains("EOF while parsing"), "{}", error.line());
