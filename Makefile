@@ -1,10 +1,11 @@
 # The verbs of this project; .ci/run calls the same ones.
 
 VENV ?= .venv
-IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm
+# Importers and the Lambda function: what is left out of a usual build.
+IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check test test-python test-spark test-flink test-wheels wheels notebooks docs bench peers peers-score peers-features \
-	peers-python one-row-python real-logs golden schemas fuzz image \
+.PHONY: check test test-python test-deployment test-endpoint test-spark test-flink test-wheels wheels notebooks docs bench peers \
+	peers-score peers-features peers-python one-row-python real-logs golden schemas fuzz image \
 	test-container test-sagemaker peers-serving
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
@@ -22,7 +23,7 @@ test: $(VENV)/cloudevents
 	cargo test -p churn-model --no-default-features
 	cargo check -p churn-events -p churn-features -p churn-simulator -p churn-training-data --no-default-features
 	$(VENV)/bin/python events/tests/cloudevents_check.py
-	$(MAKE) test-python test-container
+	$(MAKE) test-python test-container test-deployment
 
 # The container's program as a process, asked by the conformance cases, boto3, awscli and careless clients. It is built
 # with what the tests above have built.
@@ -42,6 +43,15 @@ test-python: $(VENV)/newest/installed $(VENV)/oldest/installed
 	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
 	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m "not spark and not flink"
 	cd python && PYTHONPATH=py_src ../$(VENV)/oldest/bin/python -m pytest -q tests/test_estimators.py tests/test_from_sklearn.py
+
+# The Lambda function that asks an endpoint; apart from the others, because the AWS SDK takes minutes to build.
+test-endpoint:
+	cargo clippy -p churn-serve --features sagemaker-endpoint --all-targets -- -D warnings
+	cargo test -p churn-serve --features sagemaker-endpoint --test lambda
+
+# The CloudFormation template, against an AWS that is not there.
+test-deployment: $(VENV)/deployment/installed
+	$(VENV)/deployment/bin/python -m pytest -q examples/sagemaker
 
 # Spark, on this machine; needs Java 17.
 test-spark: $(VENV)/newest/installed
@@ -143,6 +153,11 @@ $(VENV)/newest/installed: python/requirements-test.txt
 $(VENV)/oldest/installed: python/requirements-oldest.txt
 	python3 -m venv $(VENV)/oldest
 	$(VENV)/oldest/bin/pip install --quiet -r python/requirements-oldest.txt
+	touch $@
+
+$(VENV)/deployment/installed: examples/sagemaker/requirements.txt
+	python3 -m venv $(VENV)/deployment
+	$(VENV)/deployment/bin/pip install --quiet -r examples/sagemaker/requirements.txt
 	touch $@
 
 $(VENV)/flink/installed:

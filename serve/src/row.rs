@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use churn_features::{FeatureSchema, ValueReader};
+use churn_features::{FeatureSchema, IndexBase, ValueReader};
 use serde_json::Value;
 
 use crate::problem::Problem;
@@ -78,6 +78,14 @@ impl RowSchema {
     /// Number of features.
     pub fn width(&self) -> usize {
         self.readers.len()
+    }
+
+    /// How LIBSVM lines number the features: from 0 where the training's lines did, which its names tell.
+    pub fn index_base(&self) -> IndexBase {
+        match self.schema.features()[0].name() {
+            "f0" => IndexBase::Zero,
+            _ => IndexBase::One,
+        }
     }
 
     /// The features.
@@ -250,6 +258,15 @@ mod tests {
         let schema = RowSchema::new(&FeatureSchema::new(features).unwrap());
         assert_eq!((schema.position("f10"), schema.position("column_11")), (Some(10), Some(10)));
         assert_eq!(super::tests::schema().position("f0"), None);
+    }
+
+    #[test]
+    fn lines_count_as_those_of_the_training_did() {
+        let base = |first: &str| {
+            let features = [first, "second"].map(|name| Feature::numeric(name.to_owned())).to_vec();
+            RowSchema::new(&FeatureSchema::new(features).unwrap()).index_base()
+        };
+        assert_eq!([base("f0"), base("column_1"), base("job30")], [IndexBase::Zero, IndexBase::One, IndexBase::One]);
     }
 
     #[test]

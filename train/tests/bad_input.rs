@@ -280,7 +280,10 @@ fn usage_that_makes_no_sense_ends_with_code_2() {
         ("--tune 0", "--tune needs at least 1 setting"),
         ("--test-share 1", "--test-share must be between 0.05 and 0.9"),
         ("--test-share nan", "--test-share must be between 0.05 and 0.9"),
-        ("--threshold best", "expected profit, capacity:SHARE, precision:FLOOR, or a score above 0 and up to 1"),
+        (
+            "--threshold best",
+            "expected profit, capacity:SHARE, precision:FLOOR, recall:FLOOR, accuracy, f-beta:BETA, or a score",
+        ),
         ("--threshold capacity:0", "expected a number above 0 and up to 1"),
         ("--class-weight -3", "expected equal, balanced or a positive factor"),
         ("--lifetime-value 1", "a campaign needs lifetime value > offer >= 0"),

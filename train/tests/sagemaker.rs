@@ -215,7 +215,6 @@ fn a_channel_that_cannot_be_written_is_read_like_any_other() {
     set(true);
     job.done();
     // Or the folder could not be removed.
-    #[expect(clippy::permissions_set_readonly_false, reason = "it is removed at once")]
     set(false);
 }
 

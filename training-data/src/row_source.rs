@@ -140,9 +140,15 @@ impl RecordRows {
     pub(crate) fn new(
         path: &Path,
         width: usize,
+        base: IndexBase,
         records: Box<dyn Iterator<Item = Result<FeatureRecord, Error>>>,
     ) -> Self {
-        let names = (0..=width).map(name_by_position).collect();
+        let names = (0..=width).map(|position| match base {
+            // A server has to count as the training did, and nothing but the names tells it.
+            IndexBase::Zero if position > 0 => format!("f{}", position - 1),
+            _ => name_by_position(position),
+        });
+        let names = names.collect();
         Self { path: path.to_owned(), names, records, row: StringRecord::new(), number: 0 }
     }
 }

@@ -181,12 +181,13 @@ impl Layout {
             TableFormat::Parquet => Box::new(ParquetRows::open(&file.path)?),
             TableFormat::RecordIo => {
                 let records = record_io_records(&file.path)?;
-                Box::new(RecordRows::new(&file.path, self.width, Box::new(records)))
+                Box::new(RecordRows::new(&file.path, self.width, IndexBase::One, Box::new(records)))
             }
             TableFormat::Libsvm => {
                 let mut records = libsvm_records(&file.path)?;
                 self.base.apply(&mut records);
-                Box::new(RecordRows::new(&file.path, self.width, Box::new(records.into_iter().map(Ok))))
+                let records = Box::new(records.into_iter().map(Ok));
+                Box::new(RecordRows::new(&file.path, self.width, self.base, records))
             }
         })
     }

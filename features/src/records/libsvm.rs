@@ -70,11 +70,11 @@ pub fn read_libsvm(input: impl BufRead, base: Option<IndexBase>) -> Result<Vec<F
     Ok(records)
 }
 
-/// As much of a word as stands in an error: one may be as long as its file.
-const SHOWN_CHARACTERS: usize = 40;
+/// Characters of a word that an error shows.
+const MOST_SHOWN: usize = 40;
 
 fn read_line(text: &str, place: RecordPlace) -> Result<FeatureRecord, RecordError> {
-    let shown = |word: &str| word.chars().take(SHOWN_CHARACTERS).collect();
+    let shown = |found: &str| found.chars().take(MOST_SHOWN).collect();
     let wrong = |found: &str, expected| RecordError::Word { place, found: shown(found), expected };
     let mut words = text.split_ascii_whitespace().peekable();
     let label = words.next_if(|word| !word.contains(':')).map(|word| {
@@ -128,7 +128,6 @@ mod tests {
     fn a_word_that_does_not_belong_is_named_with_its_line() {
         assert_eq!(read("1 1:2\nx 1:2", None).unwrap_err(), "line 2: found \"x\", expected a label, which is a number");
         assert_eq!(read("1 2", None).unwrap_err(), "line 1: found \"2\", expected index:value");
-        assert!(read(&format!("1 1:{}", "[".repeat(5000)), None).unwrap_err().len() < 200);
         assert!(read("1 -1:2", None).unwrap_err().contains("\"-1:2\", expected index:value with a whole number"));
         assert!(read("1 1:a", None).unwrap_err().contains("\"1:a\", expected index:value with a number"));
     }

@@ -1,6 +1,6 @@
 //! Bodies of records with a label each: RecordIO-protobuf and LIBSVM.
 
-use churn_features::{FeatureRecord, IndexBase, RecordError, RecordReader, read_libsvm};
+use churn_features::{FeatureRecord, RecordError, RecordReader, read_libsvm};
 use serde_json::Value;
 
 use crate::problem::Problem;
@@ -14,12 +14,12 @@ pub(super) fn read_record_io(body: &[u8], schema: &RowSchema, rows: RowCollector
     collect(RecordReader::new(body), schema, rows)
 }
 
-/// Reads LIBSVM lines, whose first feature is 1: one row alone does not show whether others count from 0.
+/// Reads LIBSVM lines: one row alone does not show how its features are numbered, so the model says it.
 ///
 /// # Errors
 /// When a line is none, or is no row.
 pub(super) fn read_lines(body: &[u8], schema: &RowSchema, rows: RowCollector) -> Result<Rows, Problem> {
-    let records = read_libsvm(body, Some(IndexBase::One)).map_err(problem)?;
+    let records = read_libsvm(body, Some(schema.index_base())).map_err(problem)?;
     collect(records.into_iter().map(Ok), schema, rows)
 }
 

@@ -23,13 +23,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// One more than the first: a connection may have been closed meanwhile.
 const ATTEMPTS: u32 = 2;
 
-/// An endpoint, and the model file that says what it reads.
+/// An endpoint; the model file says what it reads.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     client: Client,
     name: String,
-    schema: FeatureSchema,
-    threshold: Threshold,
 }
 
 /// Why an endpoint gave no scores.
@@ -59,7 +57,7 @@ struct Prediction {
 
 impl Endpoint {
     /// Takes region and credentials from the environment, as in every function.
-    pub(crate) async fn new(name: String, model: &Model) -> Self {
+    pub(crate) async fn new(name: String) -> Self {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
@@ -68,7 +66,7 @@ impl Endpoint {
             .timeout_config(TimeoutConfig::builder().operation_timeout(LONGEST_WAIT).build())
             .load()
             .await;
-        Self { client: Client::new(&config), name, schema: model.schema().clone(), threshold: *model.threshold() }
+        Self { client: Client::new(&config), name }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -76,18 +74,24 @@ impl Endpoint {
     }
 
     /// One answer per row.
-    pub(crate) async fn answers(&self, rows: Vec<CompanyRow>) -> Result<Vec<CompanyAnswer>, Refusal> {
+    pub(crate) async fn answers(&self, model: &Model, rows: Vec<CompanyRow>) -> Result<Vec<CompanyAnswer>, Refusal> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let predictions =
-            self.ask(&rows).await.map_err(|source| Refusal::Endpoint { name: self.name.clone(), source })?;
-        Ok(rows.into_iter().zip(predictions).map(|(row, prediction)| self.answer(row, &prediction)).collect())
+        let predictions = self
+            .ask(model.schema(), &rows)
+            .await
+            .map_err(|source| Refusal::Endpoint { name: self.name.clone(), source })?;
+        Ok(rows
+            .into_iter()
+            .zip(predictions)
+            .map(|(row, prediction)| self.answer(model.threshold(), row, &prediction))
+            .collect())
     }
 
-    async fn ask(&self, rows: &[CompanyRow]) -> Result<Vec<Prediction>, EndpointError> {
+    async fn ask(&self, schema: &FeatureSchema, rows: &[CompanyRow]) -> Result<Vec<Prediction>, EndpointError> {
         let call = self.client.invoke_endpoint().endpoint_name(&self.name).content_type("text/csv");
-        let body = Blob::new(csv(&self.schema, rows));
+        let body = Blob::new(csv(schema, rows));
         let output = call.accept("application/json").body(body).send().await.map_err(EndpointError::of)?;
         let body = output.body.unwrap_or_else(|| Blob::new([]));
         let Predictions { predictions } =
@@ -98,12 +102,12 @@ impl Endpoint {
         }
     }
 
-    fn answer(&self, row: CompanyRow, prediction: &Prediction) -> CompanyAnswer {
+    fn answer(&self, threshold: &Threshold, row: CompanyRow, prediction: &Prediction) -> CompanyAnswer {
         let decided = prediction.predicted_label.map(|label| label == 1.0);
         CompanyAnswer {
-            churn: decided.unwrap_or_else(|| self.threshold.decide(prediction.score)),
+            churn: decided.unwrap_or_else(|| threshold.decide(prediction.score)),
             probability: prediction.score,
-            threshold: decided.is_none().then_some(self.threshold.score), // a label follows the endpoint's own
+            threshold: decided.is_none().then_some(threshold.score), // a label follows the endpoint's own
             model: self.name.clone(),
             reasons: Vec::new(),
             missing: row.missing,

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
-use churn_serve::{CompanyAnswer, CompanyMapping, CompanyRow, ServedModel, chain};
+use churn_serve::{CompanyAnswer, CompanyMapping, CompanyRow, NoMapping, ServedModel, chain};
 use serde_json::{Map, Value};
 
+#[cfg(feature = "sagemaker-endpoint")]
+use crate::endpoint::Endpoint;
 use crate::error::{Refusal, StartError};
 use crate::proxy::{ProxyAnswer, body};
 
@@ -14,31 +16,32 @@ const MAX_COMPANIES: usize = 1000;
 
 /// The function, ready to answer.
 pub(crate) struct Facade {
+    model: ServedModel,
     mapping: CompanyMapping,
-    judge: Judge,
-}
-
-/// Who scores.
-enum Judge {
-    Model(Box<ServedModel>),
+    /// Scores instead of the model, where there is one.
     #[cfg(feature = "sagemaker-endpoint")]
-    Endpoint(Box<crate::endpoint::Endpoint>),
+    endpoint: Option<Endpoint>,
 }
 
 impl Facade {
-    /// Reads the model file, and connects to the endpoint that scores instead, where there is one.
+    /// Reads the model file, and gets ready to ask the endpoint of that name.
     pub(crate) async fn new(path: &Path, endpoint: Option<String>) -> Result<Self, StartError> {
         let model = ServedModel::read(path)?;
-        let mapping = CompanyMapping::new(model.model().schema())
-            .map_err(|source| StartError::NoMapping { path: path.to_owned(), source })?;
-        let judge = match endpoint {
-            None => Judge::Model(Box::new(model)),
-            #[cfg(feature = "sagemaker-endpoint")]
-            Some(name) => Judge::Endpoint(Box::new(crate::endpoint::Endpoint::new(name, model.model()).await)),
-            #[cfg(not(feature = "sagemaker-endpoint"))]
-            Some(name) => return Err(StartError::NoEndpoints { name }),
-        };
-        Ok(Self { mapping, judge })
+        let no_mapping = |source: &NoMapping| StartError::NoMapping { path: path.to_owned(), source: source.clone() };
+        let mapping = model.companies().map_err(no_mapping)?.clone();
+        #[cfg(feature = "sagemaker-endpoint")]
+        {
+            let endpoint = match endpoint {
+                Some(name) => Some(Endpoint::new(name).await),
+                None => None,
+            };
+            Ok(Self { model, mapping, endpoint })
+        }
+        #[cfg(not(feature = "sagemaker-endpoint"))]
+        match endpoint {
+            Some(name) => Err(StartError::NoEndpoints { name }),
+            None => Ok(Self { model, mapping }),
+        }
     }
 
     /// Answers an event, whatever it is.
@@ -78,11 +81,11 @@ impl Facade {
 
     /// One answer per row.
     async fn judge(&self, rows: Vec<CompanyRow>) -> Result<Vec<CompanyAnswer>, Refusal> {
-        match &self.judge {
-            Judge::Model(model) => Ok(rows.into_iter().map(|row| CompanyAnswer::new(row, model)).collect()),
-            #[cfg(feature = "sagemaker-endpoint")]
-            Judge::Endpoint(endpoint) => endpoint.answers(rows).await,
+        #[cfg(feature = "sagemaker-endpoint")]
+        if let Some(endpoint) = &self.endpoint {
+            return endpoint.answers(self.model.model(), rows).await;
         }
+        Ok(rows.into_iter().map(|row| CompanyAnswer::new(row, &self.model)).collect())
     }
 }
 
@@ -98,10 +101,10 @@ fn object(value: &Value) -> Result<&Map<String, Value>, Refusal> {
 
 impl fmt::Display for Facade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.judge {
-            Judge::Model(model) => write!(f, "model {} scores here", model.id())?,
-            #[cfg(feature = "sagemaker-endpoint")]
-            Judge::Endpoint(endpoint) => write!(f, "endpoint {} scores", endpoint.name())?,
+        write!(f, "model {} is read", self.model.id())?;
+        #[cfg(feature = "sagemaker-endpoint")]
+        if let Some(endpoint) = &self.endpoint {
+            write!(f, ", endpoint {} scores", endpoint.name())?;
         }
         let unfilled: Vec<&str> = self.mapping.unfilled().collect();
         if !unfilled.is_empty() {

@@ -145,4 +145,12 @@ mod tests {
         }
         assert!(problem("predictor_type", "regressor").is_some_and(|text| text.contains("binary_classifier")));
     }
+
+    #[test]
+    fn the_documentation_names_them_all() {
+        let page = include_str!("../../../docs/sagemaker-training.md");
+        for (name, _) in ALIASES {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
 }

@@ -95,9 +95,10 @@ impl Data {
             }
         }
         let set = TrainingSet::from_table(table).map_err(Error::Data)?;
-        let source = match channels.train.files.as_slice() {
-            [only] => format!("{}/{}", channels.train.name, only.file_name().unwrap_or_default().to_string_lossy()),
-            files => format!("{} ({} files)", channels.train.name, files.len()),
+        let source = match (channels.train.files.as_slice(), channels.all().count()) {
+            ([only], 1) => format!("{}/{}", channels.train.name, only.file_name().unwrap_or_default().display()),
+            (files, 1) => format!("{} ({} files)", channels.train.name, files.len()),
+            _ => channels.all().map(|channel| channel.name.as_str()).collect::<Vec<_>>().join(" + "),
         };
         let loaded = Loaded { set, source, observed: None, caveats: Vec::new() };
         Ok(Self { config, loaded, rows: Some(rows) })

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use super::aliases::NOT_OURS_TO_SET;
 use crate::Error;
 
 /// Why a job cannot be done, beyond what can go wrong in any run; each says what to do.
@@ -65,23 +66,62 @@ impl JobError {
     pub(crate) fn line(&self) -> String {
         use churn_training_data::Error as DataError;
         let mut line = match self {
+            Self::Train(Error::Usage { text, .. }) => text.trim().trim_start_matches("error: ").to_owned(),
             Self::Train(error) => error.line(),
-            _ => self.to_string(),
+            _ => with_sources(self),
         };
-        if !matches!(self, Self::Train(_)) {
-            let mut source = std::error::Error::source(self);
-            while let Some(error) = source {
-                line.push_str(": ");
-                line.push_str(&error.to_string());
-                source = error.source();
-            }
-        }
         if let Self::Train(Error::Data(DataError::UndeclaredHeader { .. })) = self {
             line.push_str(
                 "; declare it by the channel's ContentType text/csv; header=present, or by the hyperparameter \
                  header=present (with label=COLUMN, if the label is not the first column)",
             );
         }
-        line
+        as_hyperparameters(&line)
+    }
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))
+}
+
+/// The same text, with the options that it names called as a job gives them.
+fn as_hyperparameters(text: &str) -> String {
+    let word = |word: &str| {
+        let Some(rest) = word.strip_prefix("--") else { return word.to_owned() };
+        let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(rest.len());
+        let (name, behind) = rest.split_at(end);
+        match name {
+            "no-header" => format!("the hyperparameter header=absent{behind}"),
+            name if NOT_OURS_TO_SET.contains(&name) || name.is_empty() => word.to_owned(),
+            name => format!("the hyperparameter {}{behind}", name.replace('-', "_")),
+        }
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_named_as_hyperparameters() {
+        let named = [
+            ("leave it out with --drop", "leave it out with the hyperparameter drop"),
+            ("--test-share must be", "the hyperparameter test_share must be"),
+            ("say which with --positive; or --out x", "say which with the hyperparameter positive; or --out x"),
+            ("read it with --no-header", "read it with the hyperparameter header=absent"),
+        ];
+        named.iter().for_each(|(text, expected)| assert_eq!(as_hyperparameters(text), *expected));
+    }
+
+    #[test]
+    fn a_reason_is_one_line_with_its_sources() {
+        let source = serde_json::from_str::<u8>("{").unwrap_err();
+        let error = JobError::Config { path: "c.json".into(), source: source.into() };
+        assert!(error.line().starts_with("cannot read \"c.json\"; SageMaker writes it"), "{}", error.line());
+        assert!(error.line().contains("EOF while parsing"), "{}", error.line());
+        let usage = Error::Usage { text: "error: --tune needs at least 1 setting\n".to_owned(), exit_code: 2 };
+        assert_eq!(JobError::Train(usage).line(), "the hyperparameter tune needs at least 1 setting");
     }
 }

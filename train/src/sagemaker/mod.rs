@@ -14,7 +14,6 @@ mod hyperparameters;
 mod metrics;
 mod stop;
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -36,12 +35,7 @@ const MODEL_FILES: [&str; 3] = [MODEL_FILE, "model-card.md", "report.html"];
 
 /// Does the job, and leaves a reason behind where it fails.
 pub(crate) fn run(base: &Base) -> ExitCode {
-    let console = Console::plain();
-    let reason = match catch_unwind(AssertUnwindSafe(|| job(base, &console))) {
-        Ok(Ok(())) => return ExitCode::SUCCESS,
-        Ok(Err(error)) => error.line(),
-        Err(panic) => format!("a bug in churn training stopped it; please report it: {}", message(panic.as_ref())),
-    };
+    let Err(reason) = reasoned(|| job(base, &Console::plain())) else { return ExitCode::SUCCESS };
     Console::on_standard_error().line(format!("error: {reason}"));
     failure::write(base, &reason);
     ExitCode::FAILURE
@@ -99,8 +93,26 @@ fn job(base: &Base, console: &Console) -> Result<(), JobError> {
     Ok(())
 }
 
-/// What a panic says.
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
+/// Why a job failed, in one line, also where a bug ended it.
+fn reasoned(job: impl FnOnce() -> Result<(), JobError>) -> Result<(), String> {
+    match catch_unwind(AssertUnwindSafe(job)) {
+        Ok(done) => done.map_err(|error| error.line()),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+            Err(format!("a bug in churn training stopped the job; please report it: {}", text.replace('\n', " ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_ends_in_a_reason_like_any_failure() {
+        let reason = reasoned(|| panic!("row {} is\nnot there", 7)).unwrap_err();
+        assert_eq!(reason, "a bug in churn training stopped the job; please report it: row 7 is not there");
+        assert_eq!(reasoned(|| Ok(())), Ok(()));
+    }
 }
