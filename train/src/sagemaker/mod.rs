@@ -12,6 +12,7 @@ mod error;
 mod failure;
 mod hyperparameters;
 mod metrics;
+mod rendezvous;
 mod stop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,7 +47,13 @@ fn job(base: &Base, console: &Console) -> Result<(), JobError> {
     let hosts = Hosts::read(base)?;
     if let Some(first) = hosts.other_that_fits() {
         console.line(format!("host {first} fits the model; {} has nothing to do", hosts.current()));
+        if !rendezvous::wait_for(first) {
+            console.line(format!("host {first} is not reached, so its end is not waited for"));
+        }
         return Ok(());
+    }
+    if hosts.len() > 1 {
+        rendezvous::let_others_wait();
     }
     let (model_folder, output_folder) = (base.model(), base.output_data());
     for folder in [&model_folder, &output_folder] {
