@@ -1,5 +1,6 @@
 //! Text to feature values: the one rule for tables, request bodies and training channels.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::cell::{Cell, yes_or_no};
@@ -74,7 +75,7 @@ impl ValueReader {
     pub fn read(&self, text: &str) -> Result<TextValue, TextError> {
         // A level is known by its exact text, before anything else is made of it.
         if let Kind::Category(code_of) = &self.0
-            && let Some(&code) = code_of.get(text)
+            && let Some(&code) = code_of.get(text).or_else(|| code_of.get(&*other_spelling(text)?))
         {
             return Ok(TextValue::Known(code));
         }
@@ -92,6 +93,16 @@ impl ValueReader {
     }
 }
 
+/// A whole number with its decimal point, or without: levels are numbered in one way and sent in another, as where
+/// a column with a blank becomes floats.
+fn other_spelling(text: &str) -> Option<Cow<'_, str>> {
+    let is_whole = |text: &str| !text.is_empty() && text.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
+    match text.strip_suffix(".0") {
+        Some(whole) => is_whole(whole).then_some(Cow::Borrowed(whole)),
+        None => is_whole(text).then(|| Cow::Owned(format!("{text}.0"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +112,14 @@ mod tests {
         let reader = ValueReader::new(&Feature::category("c", vec!["None".into(), "7".into()]));
         assert_eq!([reader.read("None"), reader.read("7")], [Ok(TextValue::Known(0.0)), Ok(TextValue::Known(1.0))]);
         assert_eq!([reader.read("none"), reader.read("8")], [Ok(TextValue::Missing), Ok(TextValue::UnknownLevel)]);
+    }
+
+    #[test]
+    fn a_level_that_is_a_number_is_known_however_the_number_is_written() {
+        let reader = ValueReader::new(&Feature::category("c", vec!["7".into(), "8.0".into(), "0.5".into()]));
+        let values = ["7", "7.0", "8", "8.0", "0.5"].map(|text| reader.read(text).unwrap().or_nan());
+        assert_eq!(values, [0.0, 0.0, 1.0, 1.0, 2.0]);
+        assert_eq!(reader.read("9"), Ok(TextValue::UnknownLevel));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct CompanyRow {
     pub values: Vec<f32>,
     /// Facts that the model reads and the body does not tell.
     pub missing: Vec<&'static str>,
+    /// Number of features that no fact fills and the body does not give by name.
+    pub unfilled: usize,
     /// What the body tells and the model does not know.
     pub unknown: Vec<Unknown>,
 }
@@ -96,13 +98,15 @@ impl CompanyMapping {
     /// [`CompanyError`] names the field as the body spells it.
     pub fn row(&self, body: &Map<String, Value>) -> Result<CompanyRow, CompanyError> {
         let body = Body::read(body)?;
-        let mut row = CompanyRow { values: Vec::with_capacity(self.slots.len()), missing: vec![], unknown: vec![] };
+        let mut row =
+            CompanyRow { values: Vec::with_capacity(self.slots.len()), missing: vec![], unfilled: 0, unknown: vec![] };
         for slot in &self.slots {
             let value = slot.value(&body)?;
             match (value, slot.fact()) {
                 (TextValue::Missing, Some(fact)) if !row.missing.contains(&fact.name()) => {
                     row.missing.push(fact.name())
                 }
+                (TextValue::Missing, None) => row.unfilled += 1,
                 (TextValue::UnknownLevel, _) => {
                     row.unknown.extend(slot.field(&body).map(|field| field.unknown_level()))
                 }

@@ -5,6 +5,9 @@ use serde::Serialize;
 use crate::company::{CompanyRow, Unknown};
 use crate::served_model::ServedModel;
 
+/// Companies answered at once; their answers stay far below what a Lambda function may return.
+pub const MOST_COMPANIES: usize = 1000;
+
 /// Reasons in one answer.
 const REASONS: usize = 3;
 
@@ -31,9 +34,16 @@ pub struct CompanyAnswer {
     /// Facts that the model reads and the body did not tell.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<&'static str>,
+    /// Number of further features that no fact of a company fills: the score knows nothing of them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unfilled: usize,
     /// What the body told and the model does not know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Unknown>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl CompanyAnswer {
@@ -52,6 +62,7 @@ impl CompanyAnswer {
             model: model.id().to_owned(),
             reasons: reasons.iter().map(ToString::to_string).collect(),
             missing: row.missing,
+            unfilled: row.unfilled,
             unknown: row.unknown,
         }
     }

@@ -4,9 +4,8 @@ use churn_model::Reason;
 use serde_json::Value;
 
 use crate::body::{Body, read_body};
-use crate::chain::chain;
-use crate::company::CompanyMapping;
-use crate::company_answer::CompanyAnswer;
+use crate::company::{CompanyMapping, CompanyRow};
+use crate::company_answer::{CompanyAnswer, MOST_COMPANIES};
 use crate::media_type::{AnswerFormat, BodyFormat, Wanted};
 use crate::output::{OutputKey, Prediction, write_predictions};
 use crate::problem::Problem;
@@ -14,7 +13,7 @@ use crate::row::{BadRows, Rows};
 use crate::served_model::ServedModel;
 
 /// Reasons per row, at most.
-pub const MOST_REASONS: usize = 100;
+const MOST_REASONS: usize = 100;
 
 /// Reasons per row where they are asked for without a number.
 const DEFAULT_REASONS: usize = 3;
@@ -69,12 +68,23 @@ impl Invocation<'_> {
     /// # Cost
     /// One pass over the body, and O(trees x depth) per row; with reasons exact TreeSHAP per row.
     pub fn answer(&self, model: &ServedModel, settings: &AnswerSettings) -> Result<Answer, Problem> {
+        self.read(model, settings)?.answer(model, settings)
+    }
+
+    /// Reads what is asked, which takes no longer than the body is long.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    pub(crate) fn read(&self, model: &ServedModel, settings: &AnswerSettings) -> Result<Asked, Problem> {
         let format = BodyFormat::of(self.content_type, settings.csv_header)?;
         let wanted = Wanted::of(self.accept, settings.default_format)?;
         let n_reasons = self.n_reasons(&wanted, settings)?;
         match read_body(self.body, format, model.rows(), settings.bad_rows)? {
-            Body::Rows(rows) => score(model, &rows, &wanted, n_reasons, settings),
-            Body::Other(value) => score_companies(model, &value),
+            Body::Rows(rows) if n_reasons > 0 && rows.n_rows > MOST_ROWS_WITH_REASONS => {
+                Err(Problem::TooManyReasons { n_rows: rows.n_rows, most: MOST_ROWS_WITH_REASONS })
+            }
+            Body::Rows(rows) => Ok(Asked::Rows { rows, format: wanted.format, n_reasons }),
+            Body::Other(value) => companies(model, &value),
         }
     }
 
@@ -94,17 +104,56 @@ impl Invocation<'_> {
     }
 }
 
+/// What a request asks for, read and not answered yet.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// Scores of rows.
+    Rows {
+        /// The rows.
+        rows: Rows,
+        /// How the answer is written.
+        format: AnswerFormat,
+        /// Reasons per row.
+        n_reasons: usize,
+    },
+    /// Answers about companies.
+    Companies {
+        /// Their rows.
+        rows: Vec<CompanyRow>,
+        /// Whether the answer is a list.
+        is_list: bool,
+    },
+}
+
+impl Asked {
+    /// Whether reasons are part of the answer, which takes hundreds of times as long as a score.
+    pub(crate) fn is_explained(&self) -> bool {
+        match self {
+            Self::Rows { n_reasons, .. } => *n_reasons > 0,
+            Self::Companies { .. } => true,
+        }
+    }
+
+    /// Scores.
+    ///
+    /// # Errors
+    /// When a row that cannot be read is to be written as a number.
+    pub(crate) fn answer(self, model: &ServedModel, settings: &AnswerSettings) -> Result<Answer, Problem> {
+        match self {
+            Self::Rows { rows, format, n_reasons } => score(model, &rows, format, n_reasons, settings),
+            Self::Companies { rows, is_list } => Ok(score_companies(model, rows, is_list)),
+        }
+    }
+}
+
 fn score(
     model: &ServedModel,
     rows: &Rows,
-    wanted: &Wanted,
+    format: AnswerFormat,
     n_reasons: usize,
     settings: &AnswerSettings,
 ) -> Result<Answer, Problem> {
-    if n_reasons > 0 && rows.n_rows > MOST_ROWS_WITH_REASONS {
-        return Err(Problem::TooManyReasons { n_rows: rows.n_rows, most: MOST_ROWS_WITH_REASONS });
-    }
-    let keys = keys(wanted.format, n_reasons, settings);
+    let keys = keys(format, n_reasons, settings);
     let width = model.rows().width();
     let scorer = model.scorer();
     let scores = scorer.score_batch(&rows.values);
@@ -130,34 +179,51 @@ fn score(
             reasons: reasons.get(row).map_or(&[], Vec::as_slice),
         },
     });
-    let body = write_predictions(predictions, &keys, wanted.format, settings.open_end)?;
+    let body = write_predictions(predictions, &keys, format, settings.open_end)?;
     if rows.bad.is_empty() {
         model.observe(&rows.values);
+        return Ok(Answer { content_type: format.media_type(), body, scores });
     }
-    Ok(Answer { content_type: wanted.format.media_type(), body, scores })
+    let is_bad = |row: &usize| rows.bad.binary_search_by_key(row, |(at, _)| *at).is_ok();
+    let good: Vec<usize> = (0..rows.n_rows).filter(|row| !is_bad(row)).collect();
+    good.iter().for_each(|row| model.observe(&rows.values[row * width..][..width]));
+    let scores = good.into_iter().map(|row| scores[row]).collect();
+    Ok(Answer { content_type: format.media_type(), body, scores })
 }
 
-/// Scores a company, or a list of them; the answer is JSON, whatever else is asked for.
-fn score_companies(model: &ServedModel, value: &Value) -> Result<Answer, Problem> {
-    let answer = |value: &Value| {
+/// Reads a company, or a list of them.
+fn companies(model: &ServedModel, value: &Value) -> Result<Asked, Problem> {
+    let row = |value: &Value| {
         let company = value.as_object().filter(|object| CompanyMapping::is_company(object));
         let company = company.ok_or(Problem::NoRows { company: None })?;
         let mapping = model.companies().map_err(|why| Problem::NoRows { company: Some(why.to_string()) })?;
-        let row = mapping.row(company).map_err(|error| Problem::Company { text: chain(&error) })?;
-        model.observe(&row.values);
-        Ok(CompanyAnswer::new(row, model))
+        Ok(mapping.row(company)?)
     };
-    let (answers, is_list) = match value {
-        Value::Array(companies) if companies.len() > MOST_ROWS_WITH_REASONS => {
-            return Err(Problem::TooManyReasons { n_rows: companies.len(), most: MOST_ROWS_WITH_REASONS });
-        }
-        Value::Array(companies) => (companies.iter().map(answer).collect::<Result<Vec<_>, _>>()?, true),
-        company => (vec![answer(company)?], false),
+    let Value::Array(list) = value else {
+        return Ok(Asked::Companies { rows: vec![row(value)?], is_list: false });
     };
+    let n_companies = list.len();
+    if n_companies > MOST_COMPANIES {
+        return Err(Problem::TooManyReasons { n_rows: n_companies, most: MOST_COMPANIES });
+    }
+    let of_list = |(i, value)| {
+        row(value).map_err(|problem: Problem| Problem::CompanyOfList {
+            position: i + 1,
+            n_companies,
+            source: Box::new(problem),
+        })
+    };
+    Ok(Asked::Companies { rows: list.iter().enumerate().map(of_list).collect::<Result<_, _>>()?, is_list: true })
+}
+
+/// The answer about companies is JSON, whatever else is asked for.
+fn score_companies(model: &ServedModel, rows: Vec<CompanyRow>, is_list: bool) -> Answer {
+    rows.iter().for_each(|row| model.observe(&row.values));
+    let answers: Vec<CompanyAnswer> = rows.into_iter().map(|row| CompanyAnswer::new(row, model)).collect();
     let body = if is_list { serde_json::to_vec(&answers) } else { serde_json::to_vec(&answers[0]) };
     let body = body.expect("this cannot fail because every key is a string");
     let scores = answers.iter().map(|answer| answer.probability).collect();
-    Ok(Answer { content_type: AnswerFormat::Json.media_type(), body, scores })
+    Answer { content_type: AnswerFormat::Json.media_type(), body, scores }
 }
 
 /// The linear learner's values, or those selected; reasons come along when a request asks for them.

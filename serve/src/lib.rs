@@ -19,12 +19,12 @@ mod served_model;
 
 pub use chain::chain;
 pub use company::{CompanyError, CompanyMapping, CompanyRow, NoMapping, Unknown};
-pub use company_answer::CompanyAnswer;
+pub use company_answer::{CompanyAnswer, MOST_COMPANIES};
 #[cfg(feature = "http")]
-pub use http::{BadRowRule, CsvHeader, Error, ServeConfig, main, serve};
-pub use invocation::{Answer, AnswerSettings, Invocation, MOST_REASONS};
+pub use http::main;
+pub use invocation::{Answer, AnswerSettings, Invocation};
 pub use media_type::AnswerFormat;
 pub use output::OutputKey;
 pub use problem::Problem;
-pub use row::{BadRows, RowProblem, RowSchema};
+pub use row::{BadRows, MatchProblem, RowProblem};
 pub use served_model::{LoadError, ServedModel};

@@ -34,7 +34,6 @@ impl BodyFormat {
             return Ok(Self::Csv { header: csv_header, label: false });
         };
         let unknown = || Problem::ContentType { found: text.to_owned() };
-        // What is sent without parameters, on every request, is known without being taken apart.
         let media_type = MediaType::parse(text.trim_end_matches(';')).map_err(|_| unknown())?;
         let format = match essence(&media_type).as_str() {
             "text/csv" | "application/csv" => Self::Csv { header: csv_header, label: false },
@@ -100,6 +99,12 @@ impl AnswerFormat {
         }
     }
 
+    /// The format that a media type without parameters names.
+    #[cfg(feature = "http")]
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        MediaType::parse(name.trim()).ok().and_then(|media_type| Self::of_essence(&essence(&media_type)))
+    }
+
     fn of_essence(essence: &str) -> Option<Self> {
         Some(match essence {
             "application/json" => Self::Json,
@@ -155,16 +160,6 @@ impl Wanted {
         }
         best.map(|(_, wanted)| wanted).ok_or_else(refused)
     }
-}
-
-/// The format that a media type without parameters names, for settings.
-pub(crate) fn answer_format(text: &str) -> Result<AnswerFormat, String> {
-    let format = MediaType::parse(text.trim()).ok().and_then(|it| AnswerFormat::of_essence(&essence(&it)));
-    format.ok_or_else(|| {
-        "expected application/json, application/jsonlines, text/csv or \
-         application/x-recordio-protobuf"
-            .to_owned()
-    })
 }
 
 fn essence(media_type: &MediaType<'_>) -> String {

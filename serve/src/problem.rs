@@ -1,8 +1,12 @@
 //! Why a request gets no scores, and which status says so.
 
+use churn_features::RecordError;
 use serde_json::json;
 
-use crate::row::RowProblem;
+use crate::chain::chain;
+use crate::company::CompanyError;
+use crate::row::{MatchProblem, RowProblem};
+use crate::served_model::LoadError;
 
 /// What keeps a request from being answered, as the client is told it.
 ///
@@ -74,16 +78,11 @@ pub enum Problem {
         /// The line, or its beginning.
         line: String,
     },
-    /// Columns that the model needs are not there.
-    #[error("the {what} lacks {}", columns.join(", "))]
-    MissingColumns {
-        /// What lacks them: the header, a row.
-        what: &'static str,
-        /// Their names.
-        columns: Vec<String>,
-    },
+    /// Columns whose names are not those of the features.
+    #[error(transparent)]
+    Match(#[from] MatchProblem),
     /// The body is not JSON.
-    #[error("the body is not JSON: {source}")]
+    #[error("the body is not JSON")]
     Json {
         /// Where and why.
         source: serde_json::Error,
@@ -106,17 +105,21 @@ pub enum Problem {
         expected: &'static str,
     },
     /// A company cannot be read.
-    #[error("{text}")]
-    Company {
+    #[error(transparent)]
+    Company(#[from] CompanyError),
+    /// A company of a list cannot be read.
+    #[error("company {position} of {n_companies}")]
+    CompanyOfList {
+        /// Its number, from 1.
+        position: usize,
+        /// How many there are.
+        n_companies: usize,
         /// What is wrong with it.
-        text: String,
+        source: Box<Problem>,
     },
     /// The records cannot be read.
-    #[error("{text}")]
-    Records {
-        /// Where and why.
-        text: String,
-    },
+    #[error(transparent)]
+    Records(#[from] RecordError),
     /// A row cannot be read, and the format has no word for it.
     #[error(
         "a row cannot be read, and an answer of records has no place to say so; ask for text/csv or application/jsonlines"
@@ -164,12 +167,12 @@ pub enum Problem {
         text: String,
     },
     /// The folder holds no model that can be read.
-    #[error("model {name}: {text}")]
+    #[error("model {name} cannot be served")]
     ModelFile {
         /// The name.
         name: String,
         /// Why.
-        text: String,
+        source: LoadError,
     },
     /// There is no memory for another model.
     #[error("model {name} needs {needed_mb} MB, {free_mb} MB are left; unload a model first")]
@@ -181,6 +184,9 @@ pub enum Problem {
         /// Megabytes that are left.
         free_mb: u64,
     },
+    /// The one model was asked where there are many.
+    #[error("many models are served here; scores are at POST /models/NAME/invoke")]
+    ManyModels,
     /// No such path.
     #[error("no path {path:?}; scores are at POST /invocations")]
     NoPath {
@@ -210,7 +216,7 @@ impl Problem {
             Self::TooLarge { .. } => 413,
             Self::TooSlow { .. } => 408,
             Self::NotReady | Self::Overloaded => 503,
-            Self::ModelNotFound { .. } | Self::ModelUrl { .. } | Self::NoPath { .. } => 404,
+            Self::ModelNotFound { .. } | Self::ModelUrl { .. } | Self::ManyModels | Self::NoPath { .. } => 404,
             Self::ModelRegistered { .. } => 409,
             Self::NoMemory { .. } => 507,
             Self::Method { .. } => 405,
@@ -230,12 +236,12 @@ impl Problem {
             Self::TooManyReasons { .. } => "TooManyReasons",
             Self::Row { .. } => "Row",
             Self::Header { .. } => "Header",
-            Self::MissingColumns { .. } => "MissingColumns",
+            Self::Match(_) => "Names",
             Self::Json { .. } => "Json",
             Self::NoRows { .. } => "NoRows",
             Self::Form { .. } => "Form",
-            Self::Company { .. } => "Company",
-            Self::Records { .. } => "Records",
+            Self::Company(_) | Self::CompanyOfList { .. } => "Company",
+            Self::Records(_) => "Records",
             Self::NoPlaceholder => "NoPlaceholder",
             Self::TooLarge { .. } => "TooLarge",
             Self::TooSlow { .. } => "TooSlow",
@@ -247,7 +253,7 @@ impl Problem {
             Self::ModelUrl { .. } => "ResourceNotFoundException",
             Self::ModelFile { .. } => "BadModel",
             Self::NoMemory { .. } => "InsufficientStorageException",
-            Self::NoPath { .. } => "NoPath",
+            Self::ManyModels | Self::NoPath { .. } => "NoPath",
             Self::Method { .. } => "MethodNotAllowedException",
             Self::Internal => "InternalServerException",
         }
@@ -255,7 +261,7 @@ impl Problem {
 
     /// The body of the answer: `{"code": 400, "type": "Row", "message": "row 2: ..."}`.
     pub fn body(&self) -> Vec<u8> {
-        let body = json!({ "code": self.status(), "type": self.kind(), "message": self.to_string() });
+        let body = json!({ "code": self.status(), "type": self.kind(), "message": chain(self) });
         body.to_string().into_bytes()
     }
 }

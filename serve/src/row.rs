@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use churn_features::{FeatureSchema, IndexBase, ValueReader};
+use churn_features::{Feature, FeatureKind, FeatureSchema, IndexBase, ValueReader};
 use serde_json::Value;
 
 use crate::problem::Problem;
@@ -15,14 +15,14 @@ const MOST_SHOWN: usize = 40;
 #[non_exhaustive]
 pub enum RowProblem {
     /// Too few or too many values.
-    #[error("{found} columns where the model takes {expected}{}", if *found == expected + 1 {
-        "; is the label still in the row? Content-Type: text/csv; label_size=1 passes over it"
-    } else { "" })]
+    #[error("{found} columns where the model takes {expected}{hint}")]
     Width {
         /// Values in the row.
         found: usize,
         /// Features of the model.
         expected: usize,
+        /// What may be the reason.
+        hint: &'static str,
     },
     /// A value that is not what its feature takes.
     #[error("column {column} ({name:?}): found {found}, expected {expected}")]
@@ -36,11 +36,38 @@ pub enum RowProblem {
         /// What the feature takes.
         expected: &'static str,
     },
-    /// Features that a named row does not have.
-    #[error("lacks {}; give null where a value is not known", names.join(", "))]
-    Lacks {
-        /// Their names.
-        names: Vec<String>,
+    /// A named row whose names are not those of the features.
+    #[error(transparent)]
+    Match(#[from] MatchProblem),
+    /// A sparse row names a feature that is none.
+    #[error("there is a value for feature {key}, counted from 0, which the model does not have")]
+    Key {
+        /// Its number.
+        key: u64,
+    },
+    /// A sparse row names a feature twice.
+    #[error("there are two values for feature {key}, counted from 0")]
+    KeyTwice {
+        /// Its number.
+        key: u64,
+    },
+    /// A record that cannot be read.
+    #[error("{line}")]
+    Record {
+        /// Where and why.
+        line: String,
+    },
+    /// A line that is not JSON.
+    #[error("is not JSON: {line}")]
+    NotJson {
+        /// Where and why.
+        line: String,
+    },
+    /// Text that is not UTF-8.
+    #[error("column {column}: is not UTF-8")]
+    NotUtf8 {
+        /// Number of the column, from 1.
+        column: usize,
     },
     /// A row that is not in a form that rows have.
     #[error("expected {expected}")]
@@ -48,17 +75,62 @@ pub enum RowProblem {
         /// What should stand there.
         expected: &'static str,
     },
-    /// What another reader says.
-    #[error("{0}")]
-    Other(String),
+}
+
+/// Names that do not fit those of the features.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MatchProblem {
+    /// Features that are not named.
+    #[error("the {what} lacks {}; a value that is not known is left blank, or null", names.join(", "))]
+    Lacks {
+        /// What names them: the header, the row.
+        what: &'static str,
+        /// The features.
+        names: Vec<String>,
+    },
+    /// A feature that is named twice.
+    #[error("the {what} names {name:?} twice, or in two spellings; name it once")]
+    Twice {
+        /// What names it.
+        what: &'static str,
+        /// The second name.
+        name: String,
+    },
 }
 
 /// How the model's features are found in requests.
 #[derive(Debug)]
-pub struct RowSchema {
+pub(crate) struct RowSchema {
     schema: FeatureSchema,
     readers: Vec<ValueReader>,
     positions: HashMap<String, usize>,
+    numbering: Numbering,
+}
+
+/// How features are numbered where a row is sparse: as the training's columns were, which only names tell.
+#[derive(Debug)]
+enum Numbering {
+    /// In the order of the schema.
+    Order,
+    /// By what stands in their names, `column_1` or `f0`: columns that the training dropped leave gaps.
+    Names { position_of: HashMap<u64, usize>, base: IndexBase },
+}
+
+impl Numbering {
+    fn of(schema: &FeatureSchema) -> Self {
+        for (prefix, base, first) in [("column_", IndexBase::One, 1), ("f", IndexBase::Zero, 0)] {
+            let number = |feature: &Feature| {
+                let number: u64 = feature.name().strip_prefix(prefix)?.parse().ok()?;
+                number.checked_sub(first)
+            };
+            let keys: Option<Vec<u64>> = schema.features().iter().map(number).collect();
+            if let Some(keys) = keys {
+                return Self::Names { position_of: keys.into_iter().zip(0..).collect(), base };
+            }
+        }
+        Self::Order
+    }
 }
 
 impl RowSchema {
@@ -66,73 +138,161 @@ impl RowSchema {
     ///
     /// Features of a table without header are called `column_1`, `column_2`, ...; `f0`, `f1`, ..., as XGBoost calls
     /// them, are understood as well.
-    pub fn new(schema: &FeatureSchema) -> Self {
-        let names = || schema.features().iter().map(|feature| feature.name());
-        let mut positions: HashMap<String, usize> = names().map(str::to_owned).zip(0..).collect();
-        if names().zip(1..).all(|(name, number)| name == format!("column_{number}")) {
-            positions.extend((0..schema.len()).map(|position| (format!("f{position}"), position)));
+    pub(crate) fn new(schema: &FeatureSchema) -> Self {
+        let names = schema.features().iter().map(|feature| feature.name().to_owned());
+        let mut positions: HashMap<String, usize> = names.zip(0..).collect();
+        let numbering = Numbering::of(schema);
+        if let Numbering::Names { position_of, base: IndexBase::One } = &numbering {
+            positions.extend(position_of.iter().map(|(key, &position)| (format!("f{key}"), position)));
         }
-        Self { schema: schema.clone(), readers: schema.features().iter().map(ValueReader::new).collect(), positions }
+        let readers = schema.features().iter().map(ValueReader::new).collect();
+        Self { schema: schema.clone(), readers, positions, numbering }
+    }
+
+    /// What is wrong with a row of so many values.
+    pub(crate) fn wrong_width(&self, found: usize) -> RowProblem {
+        let expected = self.width();
+        let hint = match &self.numbering {
+            Numbering::Names { position_of, .. } if (0..expected as u64).any(|key| !position_of.contains_key(&key)) => {
+                "; columns that the training dropped are not among them"
+            }
+            _ if found == expected + 1 => {
+                "; is the label still in the row? Content-Type: text/csv; label_size=1 passes over it"
+            }
+            _ => "",
+        };
+        RowProblem::Width { found, expected, hint }
+    }
+
+    /// Whether a sparse row of this width has the features of the model; the training may have had more of them.
+    pub(crate) fn fits_shape(&self, shape: u64) -> bool {
+        let width = self.width() as u64;
+        match &self.numbering {
+            Numbering::Names { position_of, .. } => position_of.keys().all(|&key| key < shape),
+            Numbering::Order => shape == width,
+        }
+    }
+
+    /// How LIBSVM lines number the features.
+    pub(crate) fn index_base(&self) -> IndexBase {
+        match self.numbering {
+            Numbering::Names { base, .. } => base,
+            Numbering::Order => IndexBase::One,
+        }
+    }
+
+    /// The feature vector of a sparse row, whose keys count from 0: what it does not name is 0.
+    pub(crate) fn sparse_row<'a, V>(
+        &self,
+        entries: impl Iterator<Item = (u64, &'a V)>,
+        value: impl Fn(usize, &V) -> Result<f32, RowProblem>,
+        values: &mut Vec<f32>,
+    ) -> Result<(), RowProblem>
+    where
+        V: 'a,
+    {
+        let start = values.len();
+        for position in 0..self.width() {
+            values.push(self.float_value(position, 0.0, position + 1)?);
+        }
+        let mut is_given = vec![false; self.width()];
+        for (key, given) in entries {
+            let position = match &self.numbering {
+                Numbering::Order => usize::try_from(key).ok().filter(|&key| key < self.width()),
+                Numbering::Names { position_of, .. } => position_of.get(&key).copied(),
+            };
+            let Some(position) = position else {
+                match &self.numbering {
+                    // One that the training dropped.
+                    Numbering::Names { position_of, .. } if position_of.keys().any(|&other| other > key) => continue,
+                    _ => return Err(RowProblem::Key { key }),
+                }
+            };
+            if std::mem::replace(&mut is_given[position], true) {
+                return Err(RowProblem::KeyTwice { key });
+            }
+            values[start + position] = value(position, given)?;
+        }
+        Ok(())
     }
 
     /// Number of features.
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.readers.len()
     }
 
-    /// How LIBSVM lines number the features: from 0 where the training's lines did, which its names tell.
-    pub fn index_base(&self) -> IndexBase {
-        match self.schema.features()[0].name() {
-            "f0" => IndexBase::Zero,
-            _ => IndexBase::One,
-        }
-    }
-
-    /// The features.
-    pub fn schema(&self) -> &FeatureSchema {
-        &self.schema
-    }
-
     /// The position of the feature of that name.
-    pub fn position(&self, name: &str) -> Option<usize> {
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.positions.get(name).copied()
     }
 
-    /// The names of these features.
-    pub fn names(&self, positions: impl IntoIterator<Item = usize>) -> Vec<String> {
-        positions.into_iter().map(|position| self.schema.features()[position].name().to_owned()).collect()
-    }
-
     /// The value that text says; `column` is the number of its column, from 1.
-    pub fn text_value(&self, position: usize, text: &str, column: usize) -> Result<f32, RowProblem> {
+    pub(crate) fn text_value(&self, position: usize, text: &str, column: usize) -> Result<f32, RowProblem> {
         let wrong = |expected| self.wrong_value(position, column, format!("{:?}", shown(text)), expected);
         let value = self.readers[position].read(text.trim()).map_err(|error| wrong(error.expected))?;
         Ok(value.or_nan())
     }
 
     /// The value that JSON says: a number, a text as it would stand in a CSV body, `true`, `false` or `null`.
-    pub fn json_value(&self, position: usize, value: &Value, column: usize) -> Result<f32, RowProblem> {
-        let wrong = |expected| self.wrong_value(position, column, shown(&value.to_string()), expected);
+    pub(crate) fn json_value(&self, position: usize, value: &Value, column: usize) -> Result<f32, RowProblem> {
         match value {
             Value::Null => Ok(f32::NAN),
             Value::String(text) => self.text_value(position, text, column),
-            Value::Number(number) if !self.schema.features()[position].is_category() => {
-                let value = number.as_f64().map_or(f32::NAN, |number| number as f32);
-                let is_boolean =
-                    matches!(self.schema.features()[position].kind(), churn_features::FeatureKind::Boolean);
-                match value {
-                    _ if !value.is_finite() => Err(wrong("a number that 32 bits hold")),
-                    _ if is_boolean && value != 0.0 && value != 1.0 => Err(wrong("true, false, 1, 0 or null")),
-                    _ => Ok(value),
-                }
+            Value::Number(number) if self.is_category(position) => {
+                self.text_value(position, &number.to_string(), column)
             }
-            Value::Number(number) => self.text_value(position, &number.to_string(), column),
-            Value::Bool(yes) if self.schema.features()[position].is_category() => {
+            Value::Number(number) => {
+                // What no float holds becomes infinite, and is refused.
+                let value = number.as_f64().map_or(f32::INFINITY, |number| number as f32);
+                self.float_value(position, value, column)
+            }
+            Value::Bool(yes) if self.is_category(position) => {
                 self.text_value(position, if *yes { "true" } else { "false" }, column)
             }
             Value::Bool(yes) => Ok(f32::from(u8::from(*yes))),
-            Value::Array(_) | Value::Object(_) => Err(wrong("a number, a text, true, false or null")),
+            Value::Array(_) | Value::Object(_) => {
+                let expected = "a number, a text, true, false or null";
+                Err(self.wrong_value(position, column, shown(&value.to_string()), expected))
+            }
         }
+    }
+
+    /// The value that a number says; NaN is missing, and of a category it is the number that is a level's name.
+    pub(crate) fn float_value(&self, position: usize, value: f32, column: usize) -> Result<f32, RowProblem> {
+        let wrong = |expected| self.wrong_value(position, column, value.to_string(), expected);
+        match self.schema.features()[position].kind() {
+            _ if value.is_nan() => Ok(value),
+            _ if value.is_infinite() => Err(wrong("a number that 32 bits hold")),
+            FeatureKind::Category { .. } => self.text_value(position, &value.to_string(), column),
+            FeatureKind::Boolean if value != 0.0 && value != 1.0 => Err(wrong("true, false, 1, 0 or null")),
+            FeatureKind::Boolean | FeatureKind::Numeric => Ok(value),
+        }
+    }
+
+    /// Where each feature stands among these names; names that the model does not know are passed over.
+    pub(crate) fn columns<'a>(
+        &self,
+        what: &'static str,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<usize>, MatchProblem> {
+        let mut columns = vec![None; self.width()];
+        for (column, name) in names.into_iter().enumerate() {
+            if let Some(position) = self.position(name)
+                && columns[position].replace(column).is_some()
+            {
+                return Err(MatchProblem::Twice { what, name: shown(name) });
+            }
+        }
+        let missing = (0..self.width()).filter(|&position| columns[position].is_none());
+        let names: Vec<String> = missing.map(|at| self.schema.features()[at].name().to_owned()).collect();
+        match names.is_empty() {
+            true => Ok(columns.into_iter().flatten().collect()),
+            false => Err(MatchProblem::Lacks { what, names }),
+        }
+    }
+
+    fn is_category(&self, position: usize) -> bool {
+        self.schema.features()[position].is_category()
     }
 
     fn wrong_value(&self, position: usize, column: usize, found: String, expected: &'static str) -> RowProblem {
@@ -151,6 +311,7 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// What becomes of a row that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "http", derive(clap::ValueEnum))]
 pub enum BadRows {
     /// The request is refused, and nothing is scored.
     #[default]
@@ -249,7 +410,7 @@ mod tests {
             |position, value: Value| schema().json_value(position, &value, position + 1).unwrap_err().to_string();
         assert_eq!(message(1, 2.into()), r#"column 2 ("b"): found 2, expected true, false, 1, 0 or null"#);
         assert_eq!(message(0, "forty".into()), r#"column 1 ("n"): found "forty", expected a finite number or a blank"#);
-        assert_eq!(message(0, 1e39.into()), r#"column 1 ("n"): found 1e+39, expected a number that 32 bits hold"#);
+        assert_eq!(message(0, 1e39.into()), r#"column 1 ("n"): found inf, expected a number that 32 bits hold"#);
     }
 
     #[test]
@@ -261,9 +422,24 @@ mod tests {
     }
 
     #[test]
+    fn sparse_rows_are_numbered_as_the_training_s_columns_were() {
+        let names = ["column_1", "column_3"].map(|name| Feature::numeric(name.to_owned())).to_vec();
+        let schema = RowSchema::new(&FeatureSchema::new(names).unwrap());
+        let row = |entries: &[(u64, f32)]| {
+            let mut values = Vec::new();
+            let entries = entries.iter().map(|(key, value)| (*key, value));
+            schema.sparse_row(entries, |_, value| Ok(*value), &mut values).map(|()| values)
+        };
+        assert_eq!(row(&[(2, 5.0), (1, 7.0)]), Ok(vec![0.0, 5.0])); // the second column was dropped
+        assert_eq!(row(&[(3, 5.0)]), Err(RowProblem::Key { key: 3 }));
+        assert_eq!(row(&[(0, 5.0), (0, 6.0)]), Err(RowProblem::KeyTwice { key: 0 }));
+        assert!(schema.wrong_width(3).to_string().contains("dropped") && schema.position("f2") == Some(1));
+    }
+
+    #[test]
     fn lines_count_as_those_of_the_training_did() {
         let base = |first: &str| {
-            let features = [first, "second"].map(|name| Feature::numeric(name.to_owned())).to_vec();
+            let features = [first].map(|name| Feature::numeric(name.to_owned())).to_vec();
             RowSchema::new(&FeatureSchema::new(features).unwrap()).index_base()
         };
         assert_eq!([base("f0"), base("column_1"), base("job30")], [IndexBase::Zero, IndexBase::One, IndexBase::One]);
@@ -279,7 +455,7 @@ mod tests {
         .unwrap();
         rows.push(|row| {
             row.push(1.0);
-            Err(RowProblem::Width { found: 1, expected: 2 })
+            Err(RowProblem::Width { found: 1, expected: 2, hint: "" })
         })
         .unwrap();
         let rows = rows.finish().unwrap();

@@ -115,7 +115,7 @@ impl ServedModel {
     }
 
     /// How the features are found in requests.
-    pub fn rows(&self) -> &RowSchema {
+    pub(crate) fn rows(&self) -> &RowSchema {
         &self.rows
     }
 
@@ -125,12 +125,13 @@ impl ServedModel {
     }
 
     /// Counts rows that were scored, for telling drift.
-    pub fn observe(&self, rows: &[f32]) {
+    pub(crate) fn observe(&self, rows: &[f32]) {
         self.drift.lock().unwrap_or_else(PoisonError::into_inner).observe(rows);
     }
 
     /// The features that have drifted, the farthest first; see [`DriftMonitor::most_drifted`].
-    pub fn drift(&self) -> Vec<(&str, f64)> {
+    #[cfg(feature = "http")]
+    pub(crate) fn drift(&self) -> Vec<(&str, f64)> {
         self.drift.lock().unwrap_or_else(PoisonError::into_inner).most_drifted(self.model.schema())
     }
 }

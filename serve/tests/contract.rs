@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 static MODEL: LazyLock<Model> = LazyLock::new(served::model);
+static NAMELESS: LazyLock<ServedModel> = LazyLock::new(|| ServedModel::new(served::nameless_model()));
 static SERVED: LazyLock<ServedModel> = LazyLock::new(|| ServedModel::new(MODEL.clone()));
 
 const ROWS: [[&str; 7]; 3] = [
@@ -142,6 +143,78 @@ fn records_are_read_and_answered() {
 }
 
 #[test]
+fn levels_that_are_numbers_and_dropped_columns_mean_the_same_in_every_format() {
+    let expected = NAMELESS.model().score(&[5.0, 20.0, 30.0, 41.0, 9.0, 1.0, 1.0]);
+    let other = NAMELESS.model().score(&[5.0, 20.0, 30.0, 41.0, 9.0, 1.0, f32::NAN]);
+    assert_ne!(expected, other, "the category has to matter");
+    let mut record = Vec::new();
+    churn_features::write_row(&mut record, None, &[5.0, 20.0, 30.0, 41.0, 9.0, 1.0, 7.0]);
+    let ask = |content_type, body: &[u8]| {
+        let invocation = Invocation { content_type: Some(content_type), accept: None, custom_attributes: None, body };
+        invocation.answer(&NAMELESS, &settings()).map(|answer| predictions(&answer)[0].0)
+    };
+    let bodies: [(&str, &[u8]); 10] = [
+        ("text/csv", b"5,20,30,41,9,1,7"),
+        ("text/csv", b"5.0,20.0,30.0,41.0,9.0,1.0,7.0"), // as a NumPy row is sent
+        ("application/json", b"[[5, 20, 30, 41, 9, 1, 7]]"),
+        ("application/json", b"[[5, 20, 30, 41, 9, 1, 7.0]]"),
+        ("application/json", br#"[5, 20, 30, 41, 9, true, "7"]"#),
+        (
+            "application/json",
+            br#"{"column_1":5,"column_3":20,"column_4":30,"column_5":41,"column_6":9,"column_7":1,"f7":7}"#,
+        ),
+        (
+            "application/json",
+            br#"{"data":{"features":{"keys":[0,2,3,4,5,6,7],"shape":[8],"values":[5,20,30,41,9,1,7]}}}"#,
+        ),
+        ("application/x-recordio-protobuf", &record),
+        ("text/libsvm", b"0 1:5 2:99 3:20 4:30 5:41 6:9 7:1 8:7"),
+        ("text/libsvm", b"1:5 3:20 4:30 5:41 6:9 7:1 8:7"),
+    ];
+    for (content_type, body) in bodies {
+        assert_eq!(ask(content_type, body).unwrap(), expected, "{content_type} {}", String::from_utf8_lossy(body));
+    }
+    // What a sparse row does not name is 0, which is a level here, and not the first one elsewhere.
+    let nothing = NAMELESS.model().score(&[5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    let sparse = br#"{"data":{"features":{"keys":[0],"shape":[8],"values":[5]}}}"#;
+    assert_eq!((ask("text/libsvm", b"1:5").unwrap(), ask("application/json", sparse).unwrap()), (nothing, nothing));
+    assert_eq!(ask("text/libsvm", b"9:1").unwrap_err().status(), 400);
+    assert_eq!(ask("text/libsvm", b"1:1 1:2").unwrap_err().status(), 400);
+}
+
+#[test]
+fn a_feature_that_is_named_twice_is_refused() {
+    let bodies = [
+        (
+            "text/csv; header=present",
+            "Revenue,Revenue,Employees,#job30,#job90,MonthlyCharge,trial,Industry\n1,2,3,4,5,6,no,IT",
+        ),
+        (
+            "application/json",
+            r##"{"dataframe_split":{"columns":["Revenue","Revenue","Employees","#job30","#job90","MonthlyCharge","trial","Industry"],"data":[[1,2,3,4,5,6,0,"IT"]]}}"##,
+        ),
+    ];
+    for (content_type, body) in bodies {
+        assert!(refused(content_type, body).1.contains("\"Revenue\" twice"), "{}", refused(content_type, body).1);
+    }
+    let twice = r#"{"instances":[{"column_1":1,"f0":2,"column_3":1,"column_4":1,"column_5":1,"column_6":1,"column_7":1,"column_8":1}]}"#;
+    let (content_type, body) = (Some("application/json"), twice.as_bytes());
+    let invocation = Invocation { content_type, accept: None, custom_attributes: None, body };
+    assert_eq!(invocation.answer(&NAMELESS, &settings()).unwrap_err().status(), 400);
+}
+
+#[test]
+fn a_row_and_what_is_no_list_of_rows_are_held_up_to_a_megabyte() {
+    let long = format!("[{}]", vec!["1"; 600_000].join(","));
+    assert!(refused("application/json", &format!("{{\"instances\":[{long}]}}")).1.contains("1 MB"));
+    assert!(refused("application/json", &format!("{{\"inputs\":{{\"Revenue\":{long}}}}}")).1.contains("1 MB"));
+    assert!(refused("application/jsonlines", &long).1.contains("1 MB"));
+    assert_eq!(refused("application/json", &long).1, "row 1: 600000 columns where the model takes 7");
+    let deep = format!("{{\"x\":{}", "[".repeat(100_000));
+    assert_eq!(refused("application/json", &deep).0, 400);
+}
+
+#[test]
 fn errors_name_the_row_and_the_column() {
     let bad = format!("{}\n24670,6168,7,forty,975,no,IT", ROWS[0].join(","));
     assert_eq!(
@@ -157,13 +230,15 @@ fn errors_name_the_row_and_the_column() {
     );
     assert_eq!(
         refused("text/csv; header=present", "Revenue,Employees\n1,2").1,
-        "the header lacks #job30, #job90, MonthlyCharge, trial, Industry"
+        "the header lacks #job30, #job90, MonthlyCharge, trial, Industry; a value that is not known is left blank, or null"
     );
     assert_eq!(refused("application/json", r#"{"instances":["#).0, 400);
     assert!(refused("application/json", r#"{"foo":1}"#).1.contains("instances"));
-    assert!(refused("application/json", r#"{"instances":[{"Revenue":1}]}"#).1.starts_with("row 1: lacks Employees"));
+    assert!(
+        refused("application/json", r#"{"instances":[{"Revenue":1}]}"#).1.starts_with("row 1: the row lacks Employees")
+    );
     assert_eq!(
-        refused("application/json", r#"{"instances":[[1]],"inputs":[[1]]}"#).1,
+        refused("application/json", r#"{"instances":[[1,2,3,4,5,0,"IT"]],"inputs":[[1]]}"#).1,
         "instances and inputs: expected one of the two"
     );
     assert_eq!(refused("text/plain", &csv()).0, 415);

@@ -45,28 +45,13 @@ pub(super) fn read(
 }
 
 fn next(reader: &mut Reader<&[u8]>, record: &mut ByteRecord) -> Result<bool, Problem> {
-    reader.read_byte_record(record).map_err(|error| Problem::Records { text: error.to_string() })
+    reader.read_byte_record(record).map_err(|error| Problem::Form { path: error.to_string(), expected: "lines of CSV" })
 }
 
 fn by_name(header: &ByteRecord, schema: &RowSchema) -> Result<Columns, Problem> {
-    let mut positions = vec![None; schema.width()];
-    for (column, name) in header.iter().enumerate() {
-        let name = String::from_utf8_lossy(name);
-        if let Some(position) = schema.position(&name) {
-            if positions[position].is_some() {
-                return Err(Problem::Form {
-                    path: format!("header column {:?}", shown(&name)),
-                    expected: "each name once",
-                });
-            }
-            positions[position] = Some(column);
-        }
-    }
-    let missing: Vec<usize> = (0..schema.width()).filter(|&position| positions[position].is_none()).collect();
-    if !missing.is_empty() {
-        return Err(Problem::MissingColumns { what: "header", columns: schema.names(missing) });
-    }
-    Ok(Columns::ByName { positions: positions.into_iter().flatten().collect(), n_columns: header.len() })
+    let names: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
+    let positions = schema.columns("header", names.iter().map(AsRef::as_ref))?;
+    Ok(Columns::ByName { positions, n_columns: header.len() })
 }
 
 impl Columns {
@@ -76,7 +61,7 @@ impl Columns {
             Self::ByPosition { n_before } => {
                 let found = record.len().saturating_sub(*n_before);
                 if found != width {
-                    return Err(RowProblem::Width { found, expected: width });
+                    return Err(schema.wrong_width(found));
                 }
                 (0..width).try_for_each(|position| {
                     let column = position + n_before;
@@ -100,7 +85,7 @@ impl Columns {
 fn cell(schema: &RowSchema, position: usize, record: &ByteRecord, column: usize) -> Result<f32, RowProblem> {
     match std::str::from_utf8(&record[column]) {
         Ok(text) => schema.text_value(position, text, column + 1),
-        Err(_) => Err(RowProblem::Other(format!("column {}: is not UTF-8", column + 1))),
+        Err(_) => Err(RowProblem::NotUtf8 { column: column + 1 }),
     }
 }
 

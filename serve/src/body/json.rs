@@ -1,46 +1,50 @@
 //! JSON bodies: the forms that SageMaker's algorithms, MLflow and the original system send.
+//!
+//! Rows are read one after the other and forgotten: a body held as JSON values takes up to a hundred times its size.
 
-use churn_events::CompanyField;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::Body;
+use super::json_row::{is_row, names_company, push, row, rows_of_columns};
+use crate::company_answer::MOST_COMPANIES;
 use crate::problem::Problem;
 use crate::row::{RowCollector, RowProblem, RowSchema, Rows};
 
-/// A JSON object.
-pub(super) type Object = Map<String, Value>;
+/// Bytes of JSON that are held as values at once: a row, a company, a record, columns.
+const MOST_HELD: usize = 1 << 20;
+
+/// The forms that hold rows; `dataframe_split` holds them in a form of its own.
+const LISTS: [&str; 3] = ["instances", "dataframe_records", "inputs"];
+const SPLIT: &str = "dataframe_split";
 
 /// Rows of a JSON value: an object with `instances`, `dataframe_split`, `dataframe_records` or `inputs`; a single record
-/// with `features` or `data`; or a bare list of rows. `None` when it is an object of another form.
+/// with `features` or `data`, or by name; or a bare list of rows. What is left may be a company, or several.
 ///
 /// # Errors
-/// When one of them is there and cannot be read.
-pub(super) fn read(body: &Value, schema: &RowSchema, rows: RowCollector) -> Option<Result<Rows, Problem>> {
-    let object = match body {
-        Value::Array(items) if items.first().is_some_and(is_company) => return None,
-        Value::Array(items) if items.first().is_some_and(|first| !is_scalar(first)) => {
-            return Some(instances("the list", items, schema, rows));
-        }
-        Value::Array(_) => return Some(instances("the list", std::slice::from_ref(body), schema, rows)),
-        Value::Object(object) => object,
-        _ => return Some(Err(Problem::NoRows { company: None })),
+/// When it is no JSON, has none of these forms, or a row cannot be read.
+pub(super) fn read(body: &[u8], schema: &RowSchema, rows: RowCollector) -> Result<Body, Problem> {
+    let is_held = body.len() <= MOST_HELD;
+    let mut document = Document {
+        schema,
+        rows,
+        is_held,
+        form: None,
+        columns: None,
+        rest: Map::new(),
+        companies: vec![],
+        problem: None,
     };
-    let list = |name: &'static str, value: &Value, rows| match value {
-        Value::Array(items) => instances(name, items, schema, rows),
-        _ => Err(Problem::Form { path: name.to_owned(), expected: "a list of rows" }),
-    };
-    const FORMS: [&str; 4] = ["instances", "dataframe_split", "dataframe_records", "inputs"];
-    let mut forms = FORMS.iter().filter_map(|name| Some((*name, object.get(*name)?)));
-    let form = forms.next();
-    if let (Some((first, _)), Some((second, _))) = (form, forms.next()) {
-        return Some(Err(Problem::Form { path: format!("{first} and {second}"), expected: "one of the two" }));
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let read = deserializer.deserialize_any(Top(&mut document)).and_then(|()| deserializer.end());
+    if let Some(problem) = document.problem.take() {
+        return Err(problem);
     }
-    Some(match form {
-        Some(("dataframe_split", value)) => data_frame(value, schema, rows),
-        Some(("inputs", Value::Object(columns))) => by_column(columns, schema, rows),
-        Some((name, value)) => list(name, value, rows),
-        None if is_record(object) => instances("the record", std::slice::from_ref(body), schema, rows),
-        None => return None,
-    })
+    read.map_err(|source| Problem::Json { source })?;
+    document.finish()
 }
 
 /// Rows of JSON Lines; blank lines are passed over.
@@ -48,173 +52,254 @@ pub(super) fn read(body: &Value, schema: &RowSchema, rows: RowCollector) -> Opti
 /// # Errors
 /// When a line is not JSON, or not a row.
 pub(super) fn read_lines(body: &[u8], schema: &RowSchema, mut rows: RowCollector) -> Result<Rows, Problem> {
-    for line in body.split(|&byte| byte == b'\n') {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
+    for line in body.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         rows.push(|values| {
-            let value =
-                serde_json::from_slice(line).map_err(|error| RowProblem::Other(format!("is not JSON: {error}")))?;
-            row(&value, schema, values)
+            if line.len() > MOST_HELD {
+                return Err(TOO_LONG);
+            }
+            let not_json = |error: serde_json::Error| RowProblem::NotJson { line: error.to_string() };
+            row(&serde_json::from_slice(line).map_err(not_json)?, schema, values)
         })?;
     }
     rows.finish()
 }
 
-/// Whether an object says which company it is about; rows that only name features do not.
-fn is_company(value: &Value) -> bool {
-    let names_company = |name: &String| CompanyField::spelt(name) == Some(CompanyField::Id);
-    value.as_object().is_some_and(|object| object.keys().any(names_company))
+const TOO_LONG: RowProblem = RowProblem::Form { expected: "a row of at most 1 MB" };
+
+/// What was read so far.
+struct Document<'s> {
+    schema: &'s RowSchema,
+    rows: RowCollector,
+    /// Whether the body is short enough to hold what is not a list of rows.
+    is_held: bool,
+    /// The form that holds the rows, once it was there.
+    form: Option<&'static str>,
+    /// Of a data frame: where each feature stands, among how many columns.
+    columns: Option<(Vec<usize>, usize)>,
+    /// The fields that are no form.
+    rest: Map<String, Value>,
+    companies: Vec<Value>,
+    /// Why reading stopped.
+    problem: Option<Problem>,
 }
 
-fn is_scalar(value: &Value) -> bool {
-    !matches!(value, Value::Array(_) | Value::Object(_))
-}
-
-fn is_record(object: &Object) -> bool {
-    matches!(object.get("features"), Some(Value::Array(_) | Value::Object(_)))
-        || matches!(object.get("data"), Some(Value::Object(_)))
-}
-
-fn instances(name: &'static str, items: &[Value], schema: &RowSchema, mut rows: RowCollector) -> Result<Rows, Problem> {
-    if items.is_empty() {
-        return Err(Problem::Form { path: name.to_owned(), expected: "at least one row" });
+impl Document<'_> {
+    fn finish(self) -> Result<Body, Problem> {
+        if !self.companies.is_empty() {
+            return Ok(Body::Other(self.companies.into()));
+        }
+        if self.form.is_some() {
+            return self.rows.finish().map(Body::Rows);
+        }
+        let mut rows = self.rows;
+        if is_row(&self.rest, self.schema) {
+            let record = Value::Object(self.rest);
+            rows.push(|values| row(&record, self.schema, values))?;
+            return rows.finish().map(Body::Rows);
+        }
+        Ok(Body::Other(Value::Object(self.rest)))
     }
-    items.iter().try_for_each(|item| rows.push(|values| row(item, schema, values)))?;
-    rows.finish()
-}
 
-/// One row: values by position, values by name, or a record of the linear learner with either of them.
-fn row(value: &Value, schema: &RowSchema, values: &mut Vec<f32>) -> Result<(), RowProblem> {
-    match value {
-        Value::Array(items) => by_position(items, schema, values),
-        Value::Object(object) => match (object.get("features"), object.get("data")) {
-            (Some(Value::Array(items)), _) => by_position(items, schema, values),
-            (Some(Value::Object(named)), _) if named.contains_key("values") => tensor(named, schema, values),
-            (Some(Value::Object(named)), _) => by_name(named, schema, values),
-            (_, Some(data @ Value::Object(_))) => match data.pointer("/features") {
-                Some(Value::Object(features)) => tensor(features, schema, values),
-                Some(Value::Array(items)) => by_position(items, schema, values),
-                _ => Err(RowProblem::Form { expected: "data.features.values" }),
-            },
-            _ => by_name(object, schema, values),
-        },
-        _ => Err(RowProblem::Form { expected: "a list of values, or an object" }),
-    }
-}
-
-fn by_position(items: &[Value], schema: &RowSchema, values: &mut Vec<f32>) -> Result<(), RowProblem> {
-    if items.len() != schema.width() {
-        return Err(RowProblem::Width { found: items.len(), expected: schema.width() });
-    }
-    for (position, item) in items.iter().enumerate() {
-        values.push(schema.json_value(position, item, position + 1)?);
-    }
-    Ok(())
-}
-
-/// Values by name; what the model does not know is passed over.
-fn by_name(object: &Object, schema: &RowSchema, values: &mut Vec<f32>) -> Result<(), RowProblem> {
-    let start = values.len();
-    values.resize(start + schema.width(), f32::NAN);
-    let mut is_there = vec![false; schema.width()];
-    for (name, value) in object {
-        if let Some(position) = schema.position(name) {
-            values[start + position] = schema.json_value(position, value, position + 1)?;
-            is_there[position] = true;
+    /// Adds a row.
+    fn push(&mut self, raw: &RawValue) -> Result<(), Problem> {
+        let schema = self.schema;
+        match &self.columns {
+            None => self.rows.push(|values| row(&value(raw)?, schema, values)),
+            Some((columns, n_columns)) => self.rows.push(|values| {
+                let item = value(raw)?;
+                let items = item.as_array().filter(|items| items.len() == *n_columns);
+                let items = items.ok_or(RowProblem::Form { expected: "a list of one value per column" })?;
+                push(columns.iter().map(|&column| &items[column]), schema, values)
+            }),
         }
     }
-    let missing: Vec<usize> = (0..schema.width()).filter(|&position| !is_there[position]).collect();
-    if missing.is_empty() { Ok(()) } else { Err(RowProblem::Lacks { names: schema.names(missing) }) }
+
+    fn begin(&mut self, form: &'static str) -> Result<(), Problem> {
+        match self.form.replace(form) {
+            None => Ok(()),
+            Some(first) => Err(Problem::Form { path: format!("{first} and {form}"), expected: "one of the two" }),
+        }
+    }
+
+    /// Keeps a problem, and stops reading.
+    fn keep<E: Error>(&mut self, result: Result<(), Problem>) -> Result<(), E> {
+        result.map_err(|problem| {
+            self.problem = Some(problem);
+            E::custom("refused")
+        })
+    }
 }
 
-/// `{"values": [...]}`, and with `keys` those positions only: what a sparse record does not name is 0.
-fn tensor(tensor: &Object, schema: &RowSchema, values: &mut Vec<f32>) -> Result<(), RowProblem> {
-    let Some(Value::Array(given)) = tensor.get("values") else {
-        return Err(RowProblem::Form { expected: "a list of values" });
-    };
-    let keys = match tensor.get("keys") {
-        None | Some(Value::Null) => return by_position(given, schema, values),
-        Some(Value::Array(keys)) if keys.len() == given.len() => keys,
-        Some(_) => return Err(RowProblem::Form { expected: "keys, one per value" }),
-    };
-    if let Some(shape) = tensor.get("shape").and_then(Value::as_array).and_then(|shape| shape.last()?.as_u64())
-        && shape != schema.width() as u64
-    {
-        return Err(RowProblem::Width {
-            found: usize::try_from(shape).unwrap_or(usize::MAX),
-            expected: schema.width(),
-        });
+fn value(raw: &RawValue) -> Result<Value, RowProblem> {
+    if raw.get().len() > MOST_HELD {
+        return Err(TOO_LONG);
     }
-    let start = values.len();
-    values.resize(start + schema.width(), 0.0);
-    for (key, value) in keys.iter().zip(given) {
-        let position = key.as_u64().and_then(|key| usize::try_from(key).ok()).filter(|&key| key < schema.width());
-        let Some(position) = position else {
-            return Err(RowProblem::Form { expected: "keys from 0 to the number of features, less one" });
-        };
-        values[start + position] = schema.json_value(position, value, position + 1)?;
+    serde_json::from_str(raw.get()).map_err(|error| RowProblem::NotJson { line: error.to_string() })
+}
+
+/// The body.
+struct Top<'d, 's>(&'d mut Document<'s>);
+
+impl<'de> Visitor<'de> for Top<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object, or a list of rows")
     }
-    Ok(())
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self(document) = self;
+        document.form = Some("the list");
+        let mut scalars = Vec::new();
+        let mut n_scalars = 0;
+        while let Some(raw) = list.next_element::<&RawValue>()? {
+            let begins_with = |character| raw.get().starts_with(character);
+            if n_scalars > 0 || !(begins_with('[') || begins_with('{')) {
+                n_scalars += 1;
+                if scalars.len() < document.schema.width() {
+                    scalars.extend(value(raw).ok());
+                }
+                continue;
+            }
+            let is_first = document.rows.next_number() == 1 && document.companies.is_empty();
+            if (is_first && begins_with('{') && value(raw).is_ok_and(|it| names_company(&it)))
+                || !document.companies.is_empty()
+            {
+                let kept = match document.companies.len() {
+                    MOST_COMPANIES.. => {
+                        Err(Problem::TooManyReasons { n_rows: MOST_COMPANIES + 1, most: MOST_COMPANIES })
+                    }
+                    _ => value(raw)
+                        .map(|company| document.companies.push(company))
+                        .map_err(|problem| Problem::Row { row: 1, problem }),
+                };
+                document.keep(kept)?;
+                continue;
+            }
+            let pushed = document.push(raw);
+            document.keep(pushed)?;
+        }
+        if n_scalars > 0 {
+            let schema = document.schema;
+            let pushed = document.rows.push(|values| match n_scalars == schema.width() {
+                true => row(&Value::Array(scalars), schema, values),
+                false => Err(schema.wrong_width(n_scalars)),
+            });
+            document.keep(pushed)?;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let Self(document) = self;
+        while let Some(key) = object.next_key::<String>()? {
+            if let Some(form) = LISTS.into_iter().find(|form| *form == key) {
+                let begun = document.begin(form);
+                document.keep(begun)?;
+                object.next_value_seed(List(document, form))?;
+            } else if key == SPLIT {
+                let begun = document.begin(SPLIT);
+                document.keep(begun)?;
+                object.next_value_seed(Split(document))?;
+            } else if document.is_held {
+                document.rest.insert(key, object.next_value()?);
+            } else {
+                object.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A list of rows, or of `inputs` an object of one list per feature.
+struct List<'d, 's>(&'d mut Document<'s>, &'static str);
+
+impl<'de> DeserializeSeed<'de> for List<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self(document, form) = self;
+        while let Some(raw) = list.next_element::<&RawValue>()? {
+            let pushed = document.push(raw);
+            document.keep(pushed)?;
+        }
+        if document.rows.next_number() == 1 {
+            let problem = Problem::Form { path: form.to_owned(), expected: "at least one row" };
+            document.keep(Err(problem))?;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let Self(document, form) = self;
+        let problem = |expected| Problem::Form { path: form.to_owned(), expected };
+        if form != "inputs" {
+            return document.keep(Err(problem("a list of rows")));
+        }
+        if !document.is_held {
+            return document.keep(Err(problem("columns of at most 1 MB in all, or a list of rows")));
+        }
+        let mut lists: Vec<(String, Vec<Value>)> = Vec::new();
+        while let Some(entry) = object.next_entry()? {
+            lists.push(entry);
+        }
+        let lists: Vec<(&str, &[Value])> = lists.iter().map(|(name, list)| (name.as_str(), list.as_slice())).collect();
+        let filled = rows_of_columns("object of inputs", &lists, document.schema, &mut document.rows);
+        document.keep(filled)
+    }
 }
 
 /// `{"columns": [...], "data": [[...], ...]}`, as pandas splits a frame.
-fn data_frame(value: &Value, schema: &RowSchema, mut rows: RowCollector) -> Result<Rows, Problem> {
-    let form = |path: &str, expected| Problem::Form { path: format!("dataframe_split.{path}"), expected };
-    let data = value.get("data").and_then(Value::as_array).ok_or_else(|| form("data", "a list of rows"))?;
-    let Some(columns) = value.get("columns").filter(|columns| !columns.is_null()) else {
-        return instances("dataframe_split.data", data, schema, rows);
-    };
-    let columns = columns.as_array().ok_or_else(|| form("columns", "a list of names"))?;
-    let mut positions = vec![None; schema.width()];
-    for (column, name) in columns.iter().enumerate() {
-        if let Some(position) = name.as_str().and_then(|name| schema.position(name)) {
-            positions[position] = Some(column);
-        }
+struct Split<'d, 's>(&'d mut Document<'s>);
+
+impl<'de> DeserializeSeed<'de> for Split<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
     }
-    let missing: Vec<usize> = (0..schema.width()).filter(|&position| positions[position].is_none()).collect();
-    if !missing.is_empty() {
-        return Err(Problem::MissingColumns { what: "data frame", columns: schema.names(missing) });
-    }
-    let positions: Vec<usize> = positions.into_iter().flatten().collect();
-    for item in data {
-        rows.push(|values| {
-            let items = item.as_array().filter(|items| items.len() == columns.len());
-            let items = items.ok_or(RowProblem::Form { expected: "a list of one value per column" })?;
-            for (position, &column) in positions.iter().enumerate() {
-                values.push(schema.json_value(position, &items[column], column + 1)?);
-            }
-            Ok(())
-        })?;
-    }
-    rows.finish()
 }
 
-/// `{"name": [...], ...}`: a list per feature.
-fn by_column(columns: &Object, schema: &RowSchema, mut rows: RowCollector) -> Result<Rows, Problem> {
-    let mut lists = vec![None; schema.width()];
-    for (name, values) in columns {
-        if let Some(position) = schema.position(name) {
-            let expected = "a list of values";
-            let list = values.as_array().ok_or_else(|| Problem::Form { path: format!("inputs.{name}"), expected })?;
-            lists[position] = Some(list);
-        }
+impl<'de> Visitor<'de> for Split<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with columns and data")
     }
-    let missing: Vec<usize> = (0..schema.width()).filter(|&position| lists[position].is_none()).collect();
-    if !missing.is_empty() {
-        return Err(Problem::MissingColumns { what: "object of inputs", columns: schema.names(missing) });
-    }
-    let lists: Vec<&Vec<Value>> = lists.into_iter().flatten().collect();
-    if lists.iter().any(|list| list.len() != lists[0].len()) {
-        return Err(Problem::Form { path: "inputs".to_owned(), expected: "lists of one length" });
-    }
-    for row in 0..lists[0].len() {
-        rows.push(|values| {
-            for (position, list) in lists.iter().enumerate() {
-                values.push(schema.json_value(position, &list[row], position + 1)?);
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let Self(document) = self;
+        while let Some(key) = object.next_key::<String>()? {
+            let has_rows = document.rows.next_number() > 1;
+            match key.as_str() {
+                "columns" if has_rows => {
+                    let problem = Problem::Form { path: "dataframe_split".to_owned(), expected: "columns before data" };
+                    document.keep(Err(problem))?;
+                }
+                "columns" => {
+                    let Some(names) = object.next_value::<Option<Vec<String>>>()? else { continue };
+                    let columns = document.schema.columns("data frame", names.iter().map(String::as_str));
+                    let kept = columns.map(|columns| document.columns = Some((columns, names.len())));
+                    document.keep(kept.map_err(Problem::from))?;
+                }
+                "data" => object.next_value_seed(List(document, "dataframe_split.data"))?,
+                _ => {
+                    object.next_value::<IgnoredAny>()?;
+                }
             }
-            Ok(())
-        })?;
+        }
+        Ok(())
     }
-    rows.finish()
 }

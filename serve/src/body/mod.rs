@@ -2,9 +2,13 @@
 
 mod csv;
 mod json;
+mod json_row;
 mod records;
 
 use serde_json::Value;
+
+#[cfg(feature = "http")]
+pub(crate) use json_row::rows_of_columns;
 
 use crate::media_type::BodyFormat;
 use crate::problem::Problem;
@@ -40,13 +44,7 @@ pub(crate) fn read_body(
     match format {
         BodyFormat::Csv { header, label } => csv::read(bytes, schema, header, label, rows).map(Body::Rows),
         BodyFormat::JsonLines => json::read_lines(bytes, schema, rows).map(Body::Rows),
-        BodyFormat::Json => {
-            let value: Value = serde_json::from_slice(bytes).map_err(|source| Problem::Json { source })?;
-            match json::read(&value, schema, rows) {
-                Some(rows) => rows.map(Body::Rows),
-                None => Ok(Body::Other(value)),
-            }
-        }
+        BodyFormat::Json => json::read(bytes, schema, rows),
         BodyFormat::RecordIo => records::read_record_io(bytes, schema, rows).map(Body::Rows),
         BodyFormat::LibSvm => records::read_lines(bytes, schema, rows).map(Body::Rows),
     }

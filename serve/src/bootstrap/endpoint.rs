@@ -111,6 +111,7 @@ impl Endpoint {
             model: self.name.clone(),
             reasons: Vec::new(),
             missing: row.missing,
+            unfilled: row.unfilled,
             unknown: row.unknown,
         }
     }

@@ -3,16 +3,13 @@
 use std::fmt;
 use std::path::Path;
 
-use churn_serve::{CompanyAnswer, CompanyMapping, CompanyRow, NoMapping, ServedModel, chain};
+use churn_serve::{CompanyAnswer, CompanyMapping, CompanyRow, MOST_COMPANIES, NoMapping, ServedModel, chain};
 use serde_json::{Map, Value};
 
 #[cfg(feature = "sagemaker-endpoint")]
 use crate::endpoint::Endpoint;
 use crate::error::{Refusal, StartError};
 use crate::proxy::{ProxyAnswer, body};
-
-/// Companies answered at once; their answers stay far below what a function may return.
-const MAX_COMPANIES: usize = 1000;
 
 /// The function, ready to answer.
 pub(crate) struct Facade {
@@ -60,8 +57,8 @@ impl Facade {
     async fn respond(&self, event: &Value) -> Result<String, Refusal> {
         let body: Value = serde_json::from_slice(&body(event)?).map_err(|source| Refusal::NotJson { source })?;
         let answer = match &body {
-            Value::Array(companies) => serde_json::to_string(&self.judge(self.rows(companies)?).await?),
-            company => serde_json::to_string(&self.judge(vec![self.row(company)?]).await?[0]),
+            Value::Array(companies) => serde_json::to_string(&self.score(self.rows(companies)?).await?),
+            company => serde_json::to_string(&self.score(vec![self.row(company)?]).await?[0]),
         };
         Ok(answer.expect("this cannot fail because answers are numbers and texts"))
     }
@@ -72,15 +69,15 @@ impl Facade {
 
     fn rows(&self, companies: &[Value]) -> Result<Vec<CompanyRow>, Refusal> {
         let n_companies = companies.len();
-        if n_companies > MAX_COMPANIES {
-            return Err(Refusal::TooMany { found: n_companies, most: MAX_COMPANIES });
+        if n_companies > MOST_COMPANIES {
+            return Err(Refusal::TooMany { found: n_companies, most: MOST_COMPANIES });
         }
         let in_list = |i: usize, refusal| Refusal::InList { position: i + 1, n_companies, source: Box::new(refusal) };
         companies.iter().enumerate().map(|(i, company)| self.row(company).map_err(|error| in_list(i, error))).collect()
     }
 
     /// One answer per row.
-    async fn judge(&self, rows: Vec<CompanyRow>) -> Result<Vec<CompanyAnswer>, Refusal> {
+    async fn score(&self, rows: Vec<CompanyRow>) -> Result<Vec<CompanyAnswer>, Refusal> {
         #[cfg(feature = "sagemaker-endpoint")]
         if let Some(endpoint) = &self.endpoint {
             return endpoint.answers(self.model.model(), rows).await;

@@ -45,7 +45,8 @@ pub(crate) struct Admitted {
 
 impl Admission {
     pub(crate) fn new(max_requests: usize, most_bytes: usize, n_cores: usize, body_timeout: Duration) -> Self {
-        let n_units = (LARGEST_BODIES * most_bytes / UNIT).clamp(SMALL_BYTES / UNIT, Semaphore::MAX_PERMITS);
+        let n_units =
+            (most_bytes.saturating_mul(LARGEST_BODIES) / UNIT).clamp(SMALL_BYTES / UNIT, Semaphore::MAX_PERMITS);
         Self {
             requests: Arc::new(Semaphore::new(max_requests)),
             units: Arc::new(Semaphore::new(n_units)),

@@ -6,7 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
 
 use crate::invocation::AnswerSettings;
-use crate::media_type::{AnswerFormat, answer_format};
+use crate::media_type::AnswerFormat;
 use crate::output::OutputKey;
 use crate::row::BadRows;
 
@@ -28,96 +28,97 @@ const MOST_BATCH_PAYLOAD_MB: usize = 100;
 /// SAGEMAKER_. Without flags the model is the one in /opt/ml/model.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "serve", version, max_term_width = 110)]
-pub struct ServeConfig {
+pub(crate) struct ServeConfig {
     /// Folder that stands for /opt/ml
     #[arg(long, env = "SAGEMAKER_BASE_DIR", value_name = "DIR", default_value = "/opt/ml")]
-    pub base: PathBuf,
+    pub(crate) base: PathBuf,
     /// Model file, or the folder it is in [default: the folder model/ of --base]
     #[arg(long, env = "CHURN_MODEL", value_name = "PATH")]
-    pub model: Option<PathBuf>,
+    pub(crate) model: Option<PathBuf>,
     /// Name of the model in the Open Inference Protocol
     #[arg(long, env = "CHURN_MODEL_NAME", default_value = "churn")]
-    pub name: String,
+    pub(crate) name: String,
     /// Address to listen on
     #[arg(long, env = "CHURN_HOST", default_value = "0.0.0.0")]
-    pub host: std::net::IpAddr,
+    pub(crate) host: std::net::IpAddr,
     /// Port to listen on
     #[arg(long, env = "SAGEMAKER_BIND_TO_PORT", default_value_t = 8080)]
-    pub port: u16,
+    pub(crate) port: u16,
     /// Serve many models, loaded and unloaded by requests, and none at the start
     #[arg(long, env = "SAGEMAKER_MULTI_MODEL", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
-    pub multi_model: bool,
+    pub(crate) multi_model: bool,
     /// What is answered where Accept leaves it open
     #[arg(long, env = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", value_name = "TYPE", value_parser = answer_format, default_value = "application/json")]
-    pub accept: AnswerFormat,
+    pub(crate) accept: AnswerFormat,
     /// Values of a prediction, separated by commas: score, predicted_label, labels, probability, probabilities,
     /// raw_score, raw_scores, predicted_score, reasons [default: score, predicted_label]
     #[arg(long, env = "SAGEMAKER_INFERENCE_OUTPUT", value_name = "KEYS")]
-    pub output: Option<String>,
+    pub(crate) output: Option<String>,
     /// Whether the first line of a CSV body names the columns, unless its Content-Type says so
     #[arg(long, env = "CHURN_CSV_HEADER", value_enum, default_value_t = CsvHeader::Absent)]
-    pub csv_header: CsvHeader,
+    pub(crate) csv_header: CsvHeader,
     /// What becomes of a request with a row that cannot be read
-    #[arg(long, env = "CHURN_BAD_ROWS", value_enum, default_value_t = BadRowRule::Refuse)]
-    pub bad_rows: BadRowRule,
-    /// Largest body, in megabytes; 0 for no cap
+    #[arg(long, env = "CHURN_BAD_ROWS", value_enum, default_value_t = BadRows::Refuse)]
+    pub(crate) bad_rows: BadRows,
+    /// Largest body, in megabytes; 0 for a thousand [default: 25]
     #[arg(long, env = "SAGEMAKER_MAX_PAYLOAD_IN_MB", value_name = "MB")]
-    pub max_payload_mb: Option<usize>,
+    pub(crate) max_payload_mb: Option<usize>,
     /// Largest body, in bytes, where it is not given in megabytes
     #[arg(long, env = "MAX_CONTENT_LENGTH", value_name = "BYTES")]
-    pub max_content_length: Option<usize>,
-    /// Whether a batch transform job asks
-    #[arg(long, env = "SAGEMAKER_BATCH", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
-    pub batch: bool,
-    /// How the job puts records together: MULTI_RECORD or SINGLE_RECORD; lists of lines end in a newline but for the latter
+    pub(crate) max_content_length: Option<usize>,
+    /// How a batch transform job puts records together: MULTI_RECORD or SINGLE_RECORD; lists of lines end in a newline but for the latter
     #[arg(long, env = "SAGEMAKER_BATCH_STRATEGY", value_name = "STRATEGY")]
-    pub batch_strategy: Option<String>,
+    pub(crate) batch_strategy: Option<String>,
     /// Bodies that the job sends at once [default: as many as there are cores]
     #[arg(long, env = "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", value_name = "N")]
-    pub max_concurrent_transforms: Option<usize>,
+    pub(crate) max_concurrent_transforms: Option<usize>,
     /// Requests that are read or scored at once; more are answered by 503
-    #[arg(long, env = "CHURN_MAX_REQUESTS", value_name = "N", default_value_t = 1024)]
-    pub max_requests: usize,
+    #[arg(long, env = "CHURN_MAX_REQUESTS", value_name = "N", default_value_t = 1024, value_parser = at_least_one)]
+    pub(crate) max_requests: usize,
     /// Seconds that a client has for the head of a request, for its body, and for reading on
-    #[arg(long, env = "CHURN_CLIENT_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
-    pub client_timeout: u64,
+    #[arg(long, env = "CHURN_CLIENT_TIMEOUT", value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) client_timeout: u64,
     /// Seconds that requests have to finish after SIGTERM; SageMaker kills after 30
     #[arg(long, env = "CHURN_DRAIN_TIMEOUT", value_name = "SECONDS", default_value_t = 25)]
-    pub drain_timeout: u64,
+    pub(crate) drain_timeout: u64,
     /// Megabytes that all models together may take [default: what the container may use]
     #[arg(long, env = "CHURN_MODEL_MEMORY_MB", value_name = "MB")]
-    pub model_memory_mb: Option<u64>,
-    /// What is logged, on standard error, as JSON: error, warn, info or debug (one line per request)
-    #[arg(long, env = "CHURN_LOG", default_value = "info")]
-    pub log: String,
+    pub(crate) model_memory_mb: Option<u64>,
+    /// What is logged, on standard error, as JSON
+    #[arg(long, env = "CHURN_LOG", value_enum, default_value_t = Log::Info)]
+    pub(crate) log: Log,
 }
 
 /// Whether CSV bodies have a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CsvHeader {
+pub(crate) enum CsvHeader {
     /// The first line is a row.
     Absent,
     /// The first line names the columns.
     Present,
 }
 
-/// What becomes of rows that cannot be read.
+/// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BadRowRule {
-    /// The request is refused.
-    Refuse,
-    /// The row is answered by ERROR, and the others are scored.
-    Placeholder,
+pub(crate) enum Log {
+    /// What ended the program.
+    Error,
+    /// What was not answered.
+    Warn,
+    /// What was refused, and models that come and go.
+    Info,
+    /// One line per request.
+    Debug,
 }
 
 impl ServeConfig {
     /// Where the model is.
-    pub fn model_path(&self) -> PathBuf {
+    pub(crate) fn model_path(&self) -> PathBuf {
         self.model.clone().unwrap_or_else(|| self.base.join("model"))
     }
 
     /// The largest body, in bytes.
-    pub fn most_bytes(&self) -> usize {
+    pub(crate) fn most_bytes(&self) -> usize {
         match (self.max_payload_mb, self.max_content_length) {
             (Some(0), _) => 10 * MOST_BATCH_PAYLOAD_MB * MB,
             (Some(megabytes), _) => megabytes.saturating_mul(MB),
@@ -127,7 +128,7 @@ impl ServeConfig {
     }
 
     /// What a batch job is told about bodies, in megabytes.
-    pub fn batch_payload_mb(&self) -> usize {
+    pub(crate) fn batch_payload_mb(&self) -> usize {
         match (self.max_payload_mb, self.max_content_length) {
             (None, None) => DEFAULT_BATCH_PAYLOAD_MB,
             _ => (self.most_bytes() / MB).clamp(1, MOST_BATCH_PAYLOAD_MB),
@@ -135,7 +136,7 @@ impl ServeConfig {
     }
 
     /// How requests are answered.
-    pub fn answers(&self) -> AnswerSettings {
+    pub(crate) fn answers(&self) -> AnswerSettings {
         let single = self.batch_strategy.as_deref().is_some_and(|it| {
             it.chars().filter(char::is_ascii_alphabetic).collect::<String>().eq_ignore_ascii_case("singlerecord")
         });
@@ -145,12 +146,18 @@ impl ServeConfig {
             keys,
             csv_header: self.csv_header == CsvHeader::Present,
             open_end: single,
-            bad_rows: match self.bad_rows {
-                BadRowRule::Refuse => BadRows::Refuse,
-                BadRowRule::Placeholder => BadRows::Placeholder,
-            },
+            bad_rows: self.bad_rows,
         }
     }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "expected a whole number above 0".to_owned())
+}
+
+fn answer_format(name: &str) -> Result<AnswerFormat, String> {
+    let expected = "expected application/json, application/jsonlines, text/csv or application/x-recordio-protobuf";
+    AnswerFormat::of_name(name).ok_or_else(|| expected.to_owned())
 }
 
 #[cfg(test)]
@@ -172,9 +179,9 @@ mod tests {
 
     #[test]
     fn flags_are_spelt_as_python_does_too() {
-        let spelt = |value: &str| (config(&["--batch", value]).batch, config(&["--multi-model", value]).multi_model);
+        let spelt = |value: &str| config(&["--multi-model", value]).multi_model;
         for (value, expected) in [("True", true), ("true", true), ("1", true), ("False", false), ("0", false)] {
-            assert_eq!(spelt(value), (expected, expected), "{value}");
+            assert_eq!(spelt(value), expected, "{value}");
         }
     }
 

@@ -5,8 +5,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::body::rows_of_columns;
 use crate::problem::Problem;
-use crate::row::{BadRows, RowCollector, RowProblem, RowSchema, Rows};
+use crate::row::{BadRows, RowCollector, RowSchema, Rows};
 use crate::served_model::ServedModel;
 
 #[derive(Debug, Deserialize)]
@@ -23,6 +24,9 @@ struct Tensor {
     data: Vec<Value>,
 }
 
+/// Bytes of a request, whose tensors are held as JSON values.
+const MOST_HELD: usize = 4 << 20;
+
 /// Datatypes whose values JSON can hold.
 const DATATYPES: [&str; 12] =
     ["BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP32", "FP64", "BYTES"];
@@ -32,6 +36,9 @@ const DATATYPES: [&str; 12] =
 /// # Errors
 /// When the request is not one, or its tensors are not the model's features.
 pub(crate) fn infer(name: &str, model: &ServedModel, body: &[u8]) -> Result<(Vec<u8>, Vec<f64>), Problem> {
+    if body.len() > MOST_HELD {
+        return Err(Problem::TooLarge { most_bytes: MOST_HELD });
+    }
     let request: InferRequest = serde_json::from_slice(body).map_err(|source| Problem::Json { source })?;
     let rows = rows(&request.inputs, model.rows())?;
     let scores = model.scorer().score_batch(&rows.values);
@@ -81,7 +88,7 @@ fn rows(inputs: &[Tensor], schema: &RowSchema) -> Result<Rows, Problem> {
         [tensor] if schema.position(&tensor.name).is_none() || schema.width() > 1 => {
             let found = tensor.shape.last().copied().unwrap_or(0);
             if tensor.shape.len() > 2 || found != schema.width() {
-                return Err(Problem::Row { row: 1, problem: RowProblem::Width { found, expected: schema.width() } });
+                return Err(Problem::Row { row: 1, problem: schema.wrong_width(found) });
             }
             for row in tensor.data.chunks_exact(schema.width()) {
                 rows.push(|values| {
@@ -93,29 +100,9 @@ fn rows(inputs: &[Tensor], schema: &RowSchema) -> Result<Rows, Problem> {
             }
         }
         _ => {
-            let mut tensors = vec![None; schema.width()];
-            for tensor in inputs {
-                if let Some(position) = schema.position(&tensor.name) {
-                    tensors[position] = Some(tensor);
-                }
-            }
-            let missing: Vec<usize> = (0..schema.width()).filter(|&position| tensors[position].is_none()).collect();
-            if !missing.is_empty() {
-                return Err(Problem::MissingColumns { what: "list of inputs", columns: schema.names(missing) });
-            }
-            let tensors: Vec<&Tensor> = tensors.into_iter().flatten().collect();
-            let n_rows = tensors[0].data.len();
-            if tensors.iter().any(|tensor| tensor.data.len() != n_rows) {
-                return Err(Problem::Form { path: "inputs".to_owned(), expected: "tensors of one length" });
-            }
-            for row in 0..n_rows {
-                rows.push(|values| {
-                    for (position, tensor) in tensors.iter().enumerate() {
-                        values.push(schema.json_value(position, &tensor.data[row], position + 1)?);
-                    }
-                    Ok(())
-                })?;
-            }
+            let lists: Vec<(&str, &[Value])> =
+                inputs.iter().map(|tensor| (tensor.name.as_str(), tensor.data.as_slice())).collect();
+            rows_of_columns("list of inputs", &lists, schema, &mut rows)?;
         }
     }
     rows.finish()

@@ -9,6 +9,4 @@ mod program;
 mod routes;
 mod server;
 
-pub use config::{BadRowRule, CsvHeader, ServeConfig};
 pub use program::main;
-pub use server::{Error, serve};

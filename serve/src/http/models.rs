@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crate::problem::Problem;
 use crate::served_model::{LoadError, ServedModel, model_file};
@@ -22,6 +22,8 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) struct Registry {
     entries: RwLock<BTreeMap<String, Entry>>,
+    /// Held while a model is loaded: the next one has to know what is left.
+    loading: Mutex<()>,
     /// Stands for `/opt/ml` in what the platform names.
     base: PathBuf,
     most_bytes: u64,
@@ -29,7 +31,7 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn new(base: PathBuf, most_bytes: u64) -> Self {
-        Self { entries: RwLock::default(), base, most_bytes }
+        Self { entries: RwLock::default(), loading: Mutex::default(), base, most_bytes }
     }
 
     /// Loads a model from a folder.
@@ -37,19 +39,20 @@ impl Registry {
     /// # Errors
     /// When the name is taken, there is no such folder or no model in it, or no memory for it.
     pub(crate) fn load(&self, name: &str, url: &str) -> Result<(), Problem> {
+        if name.is_empty() {
+            return Err(Problem::Form { path: "model_name".to_owned(), expected: "a name" });
+        }
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         if self.read().contains_key(name) {
             return Err(Problem::ModelRegistered { name: name.to_owned() });
         }
         let folder = self.folder(name, url)?;
-        let bad = |error: LoadError| Problem::ModelFile { name: name.to_owned(), text: crate::chain::chain(&error) };
+        let bad = |source: LoadError| Problem::ModelFile { name: name.to_owned(), source };
         let file = if folder.is_dir() { model_file(&folder).map_err(bad)? } else { folder };
         let n_bytes = file.metadata().map_or(0, |metadata| metadata.len()).saturating_mul(MEMORY_PER_FILE_BYTE);
         self.check_memory(name, n_bytes)?;
         let model = Arc::new(ServedModel::read(&file).map_err(bad)?);
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if entries.contains_key(name) {
-            return Err(Problem::ModelRegistered { name: name.to_owned() });
-        }
         entries.insert(name.to_owned(), Entry { url: url.to_owned(), model, n_bytes });
         Ok(())
     }
@@ -101,7 +104,7 @@ impl Registry {
         let taken: u64 = self.read().values().map(|entry| entry.n_bytes).sum();
         let free = self.most_bytes.saturating_sub(taken);
         if n_bytes > free {
-            let (needed_mb, free_mb) = (n_bytes >> 20, free >> 20);
+            let (needed_mb, free_mb) = (n_bytes.div_ceil(1 << 20), free >> 20);
             return Err(Problem::NoMemory { name: name.to_owned(), needed_mb, free_mb });
         }
         Ok(())
@@ -122,7 +125,7 @@ impl Models {
     pub(crate) fn only(&self) -> Result<Arc<ServedModel>, Problem> {
         match self {
             Self::One(_, model) => model.get().cloned().ok_or(Problem::NotReady),
-            Self::Many(_) => Err(Problem::NoPath { path: "/invocations".to_owned() }),
+            Self::Many(_) => Err(Problem::ManyModels),
         }
     }
 

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::chain::chain;
 use crate::http::admission::{Admission, Admitted};
 use crate::http::inference_protocol;
 use crate::http::metrics::Metrics;
@@ -92,15 +94,20 @@ impl App {
         self.respond(StatusCode::OK, "application/json", value.to_string().into_bytes())
     }
 
-    fn refuse(&self, problem: &Problem) -> Response {
-        self.respond(problem_status(problem), "application/json", problem.body())
+    fn refuse(&self, route: &str, problem: &Problem) -> Response {
+        // The Open Inference Protocol has an error format of its own.
+        let body = match route.starts_with("/v2") {
+            true => json!({ "error": chain(problem) }).to_string().into_bytes(),
+            false => problem.body(),
+        };
+        self.respond(problem_status(problem), "application/json", body)
     }
 
     /// Counts and logs a request, without anything that stands in its rows.
     fn finish(&self, route: &'static str, started: Instant, result: Result<Response, Problem>) -> Response {
         let (response, kind) = match result {
             Ok(response) => (response, "ok"),
-            Err(problem) => (self.refuse(&problem), problem.kind()),
+            Err(problem) => (self.refuse(route, &problem), problem.kind()),
         };
         let (status, took) = (response.status().as_u16(), started.elapsed());
         self.metrics.answered(route, status, took);
@@ -118,22 +125,24 @@ impl App {
         let (head, body) = request.into_parts();
         let body = self.admission.read(body).await?;
         let attributes = head.headers.get(CUSTOM_ATTRIBUTES).cloned();
-        let is_long = body.bytes.len() > SCORED_IN_PLACE
-            || text(&head.headers, CUSTOM_ATTRIBUTES).is_some_and(|it| it.contains("reasons"))
-            || text(&head.headers, "accept").is_some_and(|it| it.contains("reasons"));
-        let app = self.clone();
-        let work = move || {
+        let n_bytes = body.bytes.len();
+        let (app, asked_of) = (self.clone(), model.clone());
+        let read = move || {
             let invocation = Invocation {
                 content_type: text(&head.headers, "content-type"),
                 accept: text(&head.headers, "accept"),
                 custom_attributes: text(&head.headers, CUSTOM_ATTRIBUTES),
                 body: &body.bytes,
             };
-            let answer = invocation.answer(&model, &app.answers)?;
-            app.metrics.scored(body.bytes.len(), &answer.scores);
-            Ok(answer)
+            invocation.read(&asked_of, &app.answers)
         };
-        let Answer { content_type, body, .. } = self.work(is_long, work).await?;
+        let is_long = n_bytes > SCORED_IN_PLACE;
+        let asked = self.work(is_long, read).await?;
+        let app = self.clone();
+        let is_long = is_long || asked.is_explained();
+        let Answer { content_type, body, scores } =
+            self.work(is_long, move || asked.answer(&model, &app.answers)).await?;
+        self.metrics.scored(n_bytes, &scores);
         let mut response = self.respond(StatusCode::OK, content_type, body);
         if let Some(attributes) = attributes {
             response.headers_mut().insert(CUSTOM_ATTRIBUTES, attributes);
@@ -180,7 +189,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 async fn ping(State(app): Shared) -> Response {
     match app.models.are_ready() {
         true => app.respond(StatusCode::OK, "text/plain", Vec::new()),
-        false => app.refuse(&Problem::NotReady),
+        false => app.refuse("/ping", &Problem::NotReady),
     }
 }
 
@@ -285,24 +294,29 @@ async fn get_model(State(app): Shared, Path(name): Path<String>) -> Response {
     app.finish("/models/{name}", started, result)
 }
 
-/// Names from behind a token on, at most `limit` of them; the token is the last name of the page before.
-async fn list_models(State(app): Shared, RawQuery(query): RawQuery) -> Response {
+#[derive(Debug, Deserialize)]
+struct Page {
+    limit: Option<usize>,
+    next_page_token: Option<String>,
+}
+
+/// Names behind a token, at most `limit` of them; the token is the last name of the page before, so that models that
+/// come and go meanwhile move no other.
+async fn list_models(State(app): Shared, page: Result<Query<Page>, QueryRejection>) -> Response {
     let started = Instant::now();
     let result = app.registry("/models").map(|registry| {
-        let query = query.unwrap_or_default();
-        let pairs: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
-        let value = |wanted: &str| pairs.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
-        let limit =
-            value("limit").and_then(|limit| limit.parse().ok()).filter(|&limit| limit > 0).unwrap_or(usize::MAX);
-        let first = value("next_page_token").and_then(|token| token.parse::<usize>().ok()).unwrap_or(0);
+        let Page { limit, next_page_token } =
+            page.map_or(Page { limit: None, next_page_token: None }, |Query(page)| page);
+        let limit = limit.filter(|&limit| limit > 0).unwrap_or(usize::MAX);
         let all = registry.list();
-        let page = all.iter().skip(first).take(limit);
+        let rest: Vec<_> =
+            all.iter().filter(|(name, _)| next_page_token.as_ref().is_none_or(|last| name > last)).collect();
+        let page = &rest[..limit.min(rest.len())];
         let models: Vec<Value> =
-            page.map(|(name, entry)| json!({ "modelName": name, "modelUrl": entry.url })).collect();
-        let next = first.saturating_add(limit);
+            page.iter().map(|(name, entry)| json!({ "modelName": name, "modelUrl": entry.url })).collect();
         let mut answer = json!({ "models": models });
-        if next < all.len() {
-            answer["nextPageToken"] = next.to_string().into();
+        if let (Some((last, _)), true) = (page.last(), page.len() < rest.len()) {
+            answer["nextPageToken"] = last.as_str().into();
         }
         app.json(&answer)
     });
@@ -345,12 +359,7 @@ async fn infer(State(app): Shared, Path(name): Path<String>, request: Request) -
         app.metrics.scored(n_bytes, &scores);
         Ok(app.respond(StatusCode::OK, "application/json", answer))
     });
-    // The protocol has an error format of its own.
-    let result = result.await.or_else(|problem| {
-        let body = json!({ "error": problem.to_string() }).to_string().into_bytes();
-        Ok(app.respond(problem_status(&problem), "application/json", body))
-    });
-    app.finish("/v2/models/{name}/infer", started, result)
+    app.finish("/v2/models/{name}/infer", started, result.await)
 }
 
 async fn infer_version(state: Shared, Path((name, _)): Path<(String, String)>, request: Request) -> Response {

@@ -37,7 +37,7 @@ const LAST_REQUESTS: Duration = Duration::from_secs(1);
 /// What keeps the server from starting or going on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub(super) enum Error {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; name another port with --port or SAGEMAKER_BIND_TO_PORT")]
     Bind {
@@ -67,7 +67,7 @@ pub enum Error {
 ///
 /// # Errors
 /// When the port cannot be opened, or the model cannot be loaded.
-pub fn serve(config: &ServeConfig) -> Result<(), Error> {
+pub(super) fn serve(config: &ServeConfig) -> Result<(), Error> {
     // Connections are files; what the system allows is taken. Where it allows no more, connections wait.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -5,17 +5,28 @@ use churn_model::fit::{Observations, Progress, RandomForestLearner};
 use churn_model::{Calibrator, Model, ModelCard, ModelKind, ReferenceHistogram, Threshold, ThresholdRule};
 use ndarray::Array2;
 
-/// Six numbers, a yes-or-no and a category; who has few jobs churns, energy companies more than others.
+/// Five numbers, a yes-or-no and a category; who has few jobs churns, energy companies more than others.
 pub(crate) fn model() -> Model {
-    let levels = ["IT", "energy", "retail"].map(str::to_owned).to_vec();
+    let names = ["Revenue", "Employees", "#job30", "#job90", "MonthlyCharge", "trial", "Industry"];
+    model_of(names, ["IT", "energy", "retail"])
+}
+
+/// The same of columns without names, of which the training dropped the second, and levels that are numbers.
+pub(crate) fn nameless_model() -> Model {
+    model_of(["1", "3", "4", "5", "6", "7", "8"].map(|number| format!("column_{number}")), ["0", "7", "12"])
+}
+
+fn model_of(names: [impl Into<String>; 7], levels: [&str; 3]) -> Model {
+    let [revenue, employees, job30, job90, charge, trial, industry] = names.map(Into::<String>::into);
+    let levels = levels.map(str::to_owned).to_vec();
     let schema = FeatureSchema::new(vec![
-        Feature::numeric("Revenue"),
-        Feature::numeric("Employees"),
-        Feature::numeric("#job30"),
-        Feature::numeric("#job90"),
-        Feature::numeric("MonthlyCharge"),
-        Feature::boolean("trial"),
-        Feature::category("Industry", levels),
+        Feature::numeric(revenue),
+        Feature::numeric(employees),
+        Feature::numeric(job30),
+        Feature::numeric(job90),
+        Feature::numeric(charge),
+        Feature::boolean(trial),
+        Feature::category(industry, levels),
     ])
     .expect("is sound");
     let n_rows = 600;
