@@ -144,32 +144,32 @@ fn records_are_read_and_answered() {
 
 #[test]
 fn levels_that_are_numbers_and_dropped_columns_mean_the_same_in_every_format() {
-    let expected = NAMELESS.model().score(&[5.0, 20.0, 30.0, 41.0, 9.0, 1.0, 1.0]);
-    let other = NAMELESS.model().score(&[5.0, 20.0, 30.0, 41.0, 9.0, 1.0, f32::NAN]);
+    let expected = NAMELESS.model().score(&[5.0, 20.0, 24.0, 41.0, 9.0, 1.0, 2.0]);
+    let other = NAMELESS.model().score(&[5.0, 20.0, 24.0, 41.0, 9.0, 1.0, f32::NAN]);
     assert_ne!(expected, other, "the category has to matter");
     let mut record = Vec::new();
-    churn_features::write_row(&mut record, None, &[5.0, 20.0, 30.0, 41.0, 9.0, 1.0, 7.0]);
+    churn_features::write_row(&mut record, None, &[5.0, 20.0, 24.0, 41.0, 9.0, 1.0, 12.0]);
     let ask = |content_type, body: &[u8]| {
         let invocation = Invocation { content_type: Some(content_type), accept: None, custom_attributes: None, body };
         invocation.answer(&NAMELESS, &settings()).map(|answer| predictions(&answer)[0].0)
     };
     let bodies: [(&str, &[u8]); 10] = [
-        ("text/csv", b"5,20,30,41,9,1,7"),
-        ("text/csv", b"5.0,20.0,30.0,41.0,9.0,1.0,7.0"), // as a NumPy row is sent
-        ("application/json", b"[[5, 20, 30, 41, 9, 1, 7]]"),
-        ("application/json", b"[[5, 20, 30, 41, 9, 1, 7.0]]"),
-        ("application/json", br#"[5, 20, 30, 41, 9, true, "7"]"#),
+        ("text/csv", b"5,20,24,41,9,1,12"),
+        ("text/csv", b"5.0,20.0,24.0,41.0,9.0,1.0,12.0"), // as a NumPy row is sent
+        ("application/json", b"[[5, 20, 24, 41, 9, 1, 12]]"),
+        ("application/json", b"[[5, 20, 24, 41, 9, 1, 12.0]]"),
+        ("application/json", br#"[5, 20, 24, 41, 9, true, "12"]"#),
         (
             "application/json",
-            br#"{"column_1":5,"column_3":20,"column_4":30,"column_5":41,"column_6":9,"column_7":1,"f7":7}"#,
+            br#"{"column_1":5,"column_3":20,"column_4":24,"column_5":41,"column_6":9,"column_7":1,"f7":12}"#,
         ),
         (
             "application/json",
-            br#"{"data":{"features":{"keys":[0,2,3,4,5,6,7],"shape":[8],"values":[5,20,30,41,9,1,7]}}}"#,
+            br#"{"data":{"features":{"keys":[0,2,3,4,5,6,7],"shape":[8],"values":[5,20,24,41,9,1,12]}}}"#,
         ),
         ("application/x-recordio-protobuf", &record),
-        ("text/libsvm", b"0 1:5 2:99 3:20 4:30 5:41 6:9 7:1 8:7"),
-        ("text/libsvm", b"1:5 3:20 4:30 5:41 6:9 7:1 8:7"),
+        ("text/libsvm", b"0 1:5 2:99 3:20 4:24 5:41 6:9 7:1 8:12"),
+        ("text/libsvm", b"1:5 3:20 4:24 5:41 6:9 7:1 8:12"),
     ];
     for (content_type, body) in bodies {
         assert_eq!(ask(content_type, body).unwrap(), expected, "{content_type} {}", String::from_utf8_lossy(body));
