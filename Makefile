@@ -14,6 +14,7 @@ check: $(VENV)/bin/ruff
 	cd fuzz && cargo fmt --check
 	cargo clippy --workspace --all-targets $(IMPORTS),churn-benches/rust-peers -- -D warnings
 	cargo clippy -p churn-model --no-default-features -- -D warnings
+	cargo clippy -p churn-serve --no-default-features --features lambda -- -D warnings
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	$(MAKE) docs
 

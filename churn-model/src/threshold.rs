@@ -94,6 +94,18 @@ pub enum ThresholdRule {
         /// Precision floor, in `(0, 1]`.
         at_least: f64,
     },
+    /// The score of the highest precision at which at least so much of all churn is found.
+    Recall {
+        /// Recall floor, in `(0, 1]`.
+        at_least: f64,
+    },
+    /// The score at which most decisions are right.
+    Accuracy,
+    /// The score of the highest F-score.
+    FScore {
+        /// How many times as much recall counts as precision; positive.
+        beta: f64,
+    },
     /// Given by hand.
     Fixed,
 }

@@ -17,10 +17,23 @@ fn main() -> ExitCode {
     }
     let word = args.first().and_then(|path| Path::new(path).file_stem()).and_then(OsStr::to_str);
     match word {
+        Some(TRAIN) if args.len() == 1 => churn_train::job(),
         Some(TRAIN) => churn_train::main(args),
         Some(SERVE) => churn_serve::main(args),
+        Some("--help" | "-h" | "help") => help(),
         other => usage(other),
     }
+}
+
+#[expect(clippy::print_stdout, reason = "this is a binary's main function")]
+fn help() -> ExitCode {
+    println!(
+        "Trains and serves churn models, as SageMaker starts an image.\n\n\
+         churn train           does the job laid out in /opt/ml, or the folder that SAGEMAKER_BASE_DIR names\n\
+         churn train OPTIONS   is the command line of `churn train --help`\n\
+         churn serve           answers on port 8080; see `churn serve --help`"
+    );
+    ExitCode::SUCCESS
 }
 
 #[expect(clippy::print_stderr, reason = "this is a binary's main function")]

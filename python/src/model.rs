@@ -317,13 +317,17 @@ impl Model {
         self.model.threshold().score
     }
 
-    /// What the threshold follows from: `"profit"`, `"capacity"`, `"precision"`, or `"fixed"` when given by hand.
+    /// What the threshold follows from: `"profit"`, `"capacity"`, `"precision"`, `"recall"`, `"accuracy"`, `"f_score"`, or
+    /// `"fixed"` when given by hand.
     #[getter]
     fn threshold_rule(&self) -> &'static str {
         match self.model.threshold().rule {
             ThresholdRule::Profit { .. } => "profit",
             ThresholdRule::Capacity { .. } => "capacity",
             ThresholdRule::Precision { .. } => "precision",
+            ThresholdRule::Recall { .. } => "recall",
+            ThresholdRule::Accuracy => "accuracy",
+            ThresholdRule::FScore { .. } => "f_score",
             ThresholdRule::Fixed => "fixed",
         }
     }

@@ -310,16 +310,16 @@ impl TrainConfig {
         }
     }
 
-    /// The rule that the threshold follows, where it follows one that model files know.
-    pub fn threshold_rule(&self) -> Option<ThresholdRule> {
+    /// The rule that the threshold follows.
+    pub fn threshold_rule(&self) -> ThresholdRule {
         match self.threshold {
-            ThresholdChoice::Profit => Some(ThresholdRule::Profit { campaign: self.campaign() }),
-            ThresholdChoice::Capacity(share) => Some(ThresholdRule::Capacity { share }),
-            ThresholdChoice::Precision(at_least) => Some(ThresholdRule::Precision { at_least }),
-            ThresholdChoice::Score(_)
-            | ThresholdChoice::Recall(_)
-            | ThresholdChoice::Accuracy
-            | ThresholdChoice::FBeta(_) => None,
+            ThresholdChoice::Profit => ThresholdRule::Profit { campaign: self.campaign() },
+            ThresholdChoice::Capacity(share) => ThresholdRule::Capacity { share },
+            ThresholdChoice::Precision(at_least) => ThresholdRule::Precision { at_least },
+            ThresholdChoice::Recall(at_least) => ThresholdRule::Recall { at_least },
+            ThresholdChoice::Accuracy => ThresholdRule::Accuracy,
+            ThresholdChoice::FBeta(beta) => ThresholdRule::FScore { beta },
+            ThresholdChoice::Score(_) => ThresholdRule::Fixed,
         }
     }
 }

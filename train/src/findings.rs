@@ -251,6 +251,17 @@ pub(crate) fn threshold(outcome: &Outcome) -> String {
             "The threshold of {score} is the lowest score at or above which at least {} of the fit split churned.",
             percent(at_least)
         ),
+        ThresholdRule::Recall { at_least } => format!(
+            "The threshold of {score} is the score of the highest precision that finds at least {} of the churn in the fit \
+             split.",
+            percent(at_least)
+        ),
+        ThresholdRule::Accuracy => {
+            format!("The threshold of {score} is the score at which most decisions are right on the fit split.")
+        }
+        ThresholdRule::FScore { beta } => {
+            format!("The threshold of {score} is the score of the highest F-score on the fit split, with beta {beta}.")
+        }
         ThresholdRule::Fixed => format!("The threshold of {score} was given by hand."),
     }
 }

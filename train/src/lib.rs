@@ -36,7 +36,6 @@ mod sagemaker;
 mod scoring;
 mod source;
 mod summary;
-mod threshold_search;
 mod tune;
 mod whole_files;
 mod world;
@@ -55,7 +54,7 @@ pub use over_time::{
 };
 pub use pipeline::{Finished, MODEL_FILE, train};
 pub use plan_options::PlanOptions;
-pub use program::main;
+pub use program::{job, main};
 pub use scoring::{ScoreConfig, Scored, score};
 
 /// The README's snippets, compiled and run as tests.

@@ -12,7 +12,6 @@ use crate::console::Console;
 use crate::evaluation::score_all;
 use crate::outcome::CandidateOutcome;
 use crate::rows::Rows;
-use crate::threshold_search::best_score;
 
 /// What is repeated, always in the same way, on the fit split, on folds and on dates.
 #[derive(Debug, Clone, Copy)]
@@ -80,12 +79,9 @@ impl Procedure<'_> {
     pub(crate) fn threshold(&self, scores: &[f64], labels: &[bool]) -> Result<Threshold, Error> {
         let scored = scores.iter().zip(labels).filter(|(score, _)| !score.is_nan());
         let (scores, labels): (Vec<f64>, Vec<bool>) = scored.map(|(&score, &label)| (score, label)).unzip();
-        let threshold = match (self.config.threshold_rule(), self.config.threshold) {
-            (Some(rule), _) => choose_threshold(rule, &scores, &labels),
-            (None, ThresholdChoice::Score(score)) => Ok(Threshold { score, rule: ThresholdRule::Fixed }),
-            (None, choice) => {
-                best_score(choice, &scores, &labels).map(|score| Threshold { score, rule: ThresholdRule::Fixed })
-            }
+        let threshold = match self.config.threshold {
+            ThresholdChoice::Score(score) => Ok(Threshold { score, rule: ThresholdRule::Fixed }),
+            _ => choose_threshold(self.config.threshold_rule(), &scores, &labels),
         };
         threshold.map_err(|source| Error::Evaluate { what: "the threshold".to_owned(), source })
     }

@@ -7,6 +7,12 @@ use crate::console::Console;
 use crate::sagemaker::{self, Base};
 use crate::{TrainConfig, train};
 
+/// Does the training job that SageMaker has laid out in `/opt/ml`, or the folder that `SAGEMAKER_BASE_DIR` names. Without
+/// one it fails, and says so: in a container nobody wants a simulated world because a mount is missing.
+pub fn job() -> ExitCode {
+    sagemaker::run(&Base::of_container())
+}
+
 /// Trains, as these arguments say; the program's name comes first.
 ///
 /// Without any further argument, where SageMaker has laid out a job (in `/opt/ml`, or the folder that

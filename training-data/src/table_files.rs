@@ -144,11 +144,13 @@ impl Layout {
     fn of(files: &[TableFile]) -> Result<Self, Error> {
         let mut layout = Self { width: 0, base: IndexBase::One };
         let mut last_key: Option<u64> = None;
+        let mut record_io_width = 0;
         for file in files {
             if file.format == TableFormat::RecordIo {
                 for record in record_io_records(&file.path)? {
                     let record = record?;
                     layout.widen(&file.path, record.place, record.width())?;
+                    record_io_width = record_io_width.max(record.width() as usize);
                 }
             } else if file.format == TableFormat::Libsvm {
                 for record in libsvm_records(&file.path)? {
@@ -161,7 +163,7 @@ impl Layout {
             }
         }
         if let (Some(last), IndexBase::One) = (last_key, layout.base) {
-            layout.width = last as usize; // counted from 1
+            layout.width = record_io_width.max(last as usize); // counted from 1
         }
         Ok(layout)
     }

@@ -1,7 +1,7 @@
 //! From a threshold rule to the threshold.
 
 use super::error::EvaluateError;
-use super::ranking::Ranking;
+use super::ranking::{Ranking, Reached};
 use crate::threshold::{Threshold, ThresholdRule};
 
 /// Finds the score at or above which the rule says to act.
@@ -13,6 +13,9 @@ use crate::threshold::{Threshold, ThresholdRule};
 ///   nevertheless: more are contacted than asked for, because a threshold that nobody reaches helps nobody.
 /// - `Precision`: the lowest score at or above which precision is still `at_least` that. Precision may be lower for some
 ///   higher score.
+/// - `Recall`: of the scores that find at least so much of all churn, the one of the highest precision.
+/// - `Accuracy`, `FScore`: the score at which the measure is highest. Of equals the highest score is taken, here and for
+///   `Recall`.
 /// - `Fixed`: an error, for the score of such a rule is given by hand.
 ///
 /// Choose on observations that the model was not fitted on, and not on those that the result is reported for.
@@ -36,6 +39,21 @@ pub fn choose_threshold(rule: ThresholdRule, scores: &[f64], labels: &[bool]) ->
         ThresholdRule::Precision { at_least } => {
             check_share("at_least", at_least)?;
             precise_from(&ranking, at_least)?
+        }
+        ThresholdRule::Recall { at_least } => {
+            check_share("at_least", at_least)?;
+            // A hair below, because a recall of 0.8 may be 4 of 5.
+            let finds_enough = |reached: &Reached| recall(&ranking, reached) >= at_least - 1e-12;
+            best_score(&ranking, |reached| if finds_enough(reached) { reached.precision() } else { f64::NEG_INFINITY })?
+        }
+        // What is right beyond calling nobody churned: churn that is found, less what is taken for churn.
+        ThresholdRule::Accuracy => best_score(&ranking, |reached| reached.n_churned as f64 - reached.n_stayed as f64)?,
+        ThresholdRule::FScore { beta } => {
+            if !(beta.is_finite() && beta > 0.0) {
+                let (found, expected) = (beta.to_string(), "a positive number");
+                return Err(EvaluateError::Argument { name: "beta", found, expected });
+            }
+            best_score(&ranking, |reached| f_score(reached.precision(), recall(&ranking, reached), beta))?
         }
         ThresholdRule::Fixed => return Err(EvaluateError::FixedRule),
     };
@@ -63,6 +81,28 @@ fn precise_from(ranking: &Ranking, at_least: f64) -> Result<f64, EvaluateError> 
             Err(EvaluateError::PrecisionOutOfReach { at_least, best })
         }
     }
+}
+
+/// The score that is worth most, the highest of equals.
+fn best_score(ranking: &Ranking, worth: impl Fn(&Reached) -> f64) -> Result<f64, EvaluateError> {
+    ranking.needs_churned()?;
+    let mut best: Option<(f64, f64)> = None;
+    for reached in ranking.reached() {
+        let worth = worth(&reached);
+        if best.is_none_or(|(most, _)| worth > most) {
+            best = Some((worth, reached.score));
+        }
+    }
+    Ok(best.map_or(1.0, |(_, score)| score))
+}
+
+fn recall(ranking: &Ranking, reached: &Reached) -> f64 {
+    reached.n_churned as f64 / ranking.n_churned() as f64
+}
+
+fn f_score(precision: f64, recall: f64, beta: f64) -> f64 {
+    let weighed = beta * beta * precision + recall;
+    if weighed > 0.0 { (1.0 + beta * beta) * precision * recall / weighed } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -118,5 +158,25 @@ mod tests {
     fn an_unreachable_precision_names_the_best_one() {
         let error = chosen(ThresholdRule::Precision { at_least: 0.7 }).unwrap_err();
         assert_eq!(error, EvaluateError::PrecisionOutOfReach { at_least: 0.7, best: 2.0 / 3.0 });
+    }
+
+    /// Falling scores; the third and the fifth tenant stayed.
+    fn chosen_of_six(rule: ThresholdRule) -> f64 {
+        let (scores, labels) = ([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [true, true, false, true, false, true]);
+        choose_threshold(rule, &scores, &labels).unwrap().score
+    }
+
+    #[test]
+    fn a_recall_floor_is_kept_at_the_best_precision() {
+        let chosen = |at_least| chosen_of_six(ThresholdRule::Recall { at_least });
+        assert_eq!([chosen(0.5), chosen(0.75), chosen(1.0)], [0.8, 0.6, 0.4]);
+    }
+
+    #[test]
+    fn accuracy_and_f_score_weigh_errors_differently() {
+        let f_score = |beta| chosen_of_six(ThresholdRule::FScore { beta });
+        assert_eq!([chosen_of_six(ThresholdRule::Accuracy), f_score(0.5), f_score(2.0)], [0.8, 0.8, 0.4]);
+        assert!(choose_threshold(ThresholdRule::FScore { beta: 0.0 }, &SCORES, &LABELS).is_err());
+        assert!(choose_threshold(ThresholdRule::Accuracy, &SCORES, &[false; 6]).is_err());
     }
 }

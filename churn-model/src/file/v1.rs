@@ -261,8 +261,9 @@ fn refuse_numbers_that_json_lacks(model: &Model) -> Result<(), WriteError> {
             ("accept_beta", campaign.accept_beta),
         ],
         ThresholdRule::Capacity { share } => &[("share", *share)],
-        ThresholdRule::Precision { at_least } => &[("at_least", *at_least)],
-        ThresholdRule::Fixed => &[],
+        ThresholdRule::Precision { at_least } | ThresholdRule::Recall { at_least } => &[("at_least", *at_least)],
+        ThresholdRule::FScore { beta } => &[("beta", *beta)],
+        ThresholdRule::Accuracy | ThresholdRule::Fixed => &[],
     };
     let in_rule = rule.iter().map(|(name, number)| (format!("threshold.{name}"), *number));
     let in_card = model.card().metrics.iter().map(|(name, number)| (format!("card.metrics[{name:?}]"), *number));

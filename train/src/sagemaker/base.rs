@@ -12,12 +12,16 @@ const BASE_VARIABLE: &str = "SAGEMAKER_BASE_DIR";
 pub(crate) struct Base(PathBuf);
 
 impl Base {
+    /// Those of this process, whether they are there or not.
+    pub(crate) fn of_container() -> Self {
+        let named = env::var_os(BASE_VARIABLE).filter(|folder| !folder.is_empty());
+        Self(named.map_or_else(|| BASE.into(), PathBuf::from))
+    }
+
     /// Those of this process, where it runs inside a training job: a folder is named, or SageMaker's own has settings.
     pub(crate) fn of_job() -> Option<Self> {
-        match env::var_os(BASE_VARIABLE) {
-            Some(folder) if !folder.is_empty() => Some(Self(folder.into())),
-            _ => Some(Self(BASE.into())).filter(|base| base.config("").is_dir()),
-        }
+        let is_named = env::var_os(BASE_VARIABLE).is_some_and(|folder| !folder.is_empty());
+        Some(Self::of_container()).filter(|base| is_named || base.config("").is_dir())
     }
 
     /// A file of settings.
