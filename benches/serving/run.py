@@ -85,7 +85,7 @@ def ours(world: Path, program: Path, archive: Path, rows: Path) -> Contender:
     """The container's program, with a forest that it has fitted itself."""
     base = rows.parents[3]
     (base / "input/config").mkdir()
-    chosen = {"algorithm": "forest", "n_trees": "100", "min_leaf": "20"}
+    chosen = {"algorithm": "random-forest", "n_trees": "100", "min_leaf": "20"}
     (base / "input/config/hyperparameters.json").write_text(json.dumps(chosen))
     environment = {"SAGEMAKER_BASE_DIR": str(base)}
     subprocess.run([program, "train"], env=environment, check=True, stdout=subprocess.DEVNULL)
