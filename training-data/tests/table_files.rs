@@ -108,7 +108,11 @@ fn rows_of_every_format_give_the_same_training_set() {
     for file in &files[1..] {
         let found = set(file);
         assert_eq!((found.features(), found.labels()), (expected.features(), expected.labels()), "{:?}", file.path);
-        assert_eq!(found.schema(), expected.schema());
+        let names: Vec<&str> = found.schema().features().iter().map(|feature| feature.name()).collect();
+        // Whoever sends rows later has to count as they were counted here, which the names tell.
+        let is_from_zero = file.path.ends_with("zero.svm");
+        let expected = if is_from_zero { ["f0", "f1", "f2"] } else { ["column_1", "column_2", "column_3"] };
+        assert_eq!(names, expected, "{:?}", file.path);
     }
 }
 
