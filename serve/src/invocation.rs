@@ -127,6 +127,7 @@ pub(crate) enum Asked {
 
 impl Asked {
     /// Whether reasons are part of the answer, which takes hundreds of times as long as a score.
+    #[cfg(feature = "http")]
     pub(crate) fn is_explained(&self) -> bool {
         match self {
             Self::Rows { n_reasons, .. } => *n_reasons > 0,
