@@ -12,7 +12,7 @@ IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost
 check: $(VENV)/bin/ruff
 	cargo fmt --all --check
 	cd fuzz && cargo fmt --check
-	cargo clippy --workspace --all-targets $(IMPORTS),churn-benches/rust-peers -- -D warnings
+	cargo clippy --workspace --all-targets $(IMPORTS) -- -D warnings
 	cargo clippy -p churn-model --no-default-features -- -D warnings
 	cargo clippy -p churn-serve --no-default-features --features lambda -- -D warnings
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
@@ -21,7 +21,7 @@ check: $(VENV)/bin/ruff
 # Everything that is tested.
 test: $(VENV)/cloudevents
 	cargo test --workspace $(IMPORTS)
-	cargo test -p churn-model --no-default-features
+	cargo test -p churn-model --no-default-features --lib --test golden
 	cargo check -p churn-events -p churn-features -p churn-simulator -p churn-training-data --no-default-features
 	$(VENV)/bin/python events/tests/cloudevents_check.py
 	$(MAKE) test-python test-container test-deployment
