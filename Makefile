@@ -29,13 +29,13 @@ test: $(VENV)/cloudevents
 # The container's program as a process, asked by the conformance cases, boto3, awscli and careless clients. It is built
 # with what the tests above have built.
 test-container: $(VENV)/container/installed
-	cargo build --workspace $(IMPORTS) --bin churn
+	cargo test --workspace $(IMPORTS) --test program
 	$(VENV)/container/bin/python -m pytest -q container/tests --ignore container/tests/sagemaker
 
 # Both SageMaker SDKs, and the image in an engine of its own, which needs root and apt-get install docker.io
 # docker-compose; where none can start, pytest says so and skips that part.
 test-sagemaker: image $(VENV)/sagemaker2/installed $(VENV)/sagemaker3/installed
-	cargo build --workspace $(IMPORTS) --bin churn
+	cargo test --workspace $(IMPORTS) --test program
 	$(VENV)/sagemaker2/bin/python -m pytest -q -rs container/tests/sagemaker --ignore container/tests/sagemaker/test_v3.py
 	$(VENV)/sagemaker3/bin/python -m pytest -q -rs container/tests/sagemaker/test_v3.py
 
