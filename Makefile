@@ -4,7 +4,7 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check test test-python test-deployment test-endpoint test-spark test-flink test-wheels wheels notebooks docs bench peers \
+.PHONY: check test test-python test-deployment test-endpoint test-features test-spark test-flink test-wheels wheels notebooks docs bench peers \
 	peers-score peers-features peers-python one-row-python real-logs golden schemas fuzz image \
 	test-container test-sagemaker peers-serving
 
@@ -14,15 +14,12 @@ check: $(VENV)/bin/ruff
 	cd fuzz && cargo fmt --check
 	cargo clippy --workspace --all-targets $(IMPORTS) -- -D warnings
 	cargo clippy -p churn-model --no-default-features -- -D warnings
-	cargo clippy -p churn-serve --no-default-features --features lambda -- -D warnings
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	$(MAKE) docs
 
 # Everything that is tested.
 test: $(VENV)/cloudevents
 	cargo test --workspace $(IMPORTS)
-	cargo test -p churn-model --no-default-features --lib --test golden
-	cargo check -p churn-events -p churn-features -p churn-simulator -p churn-training-data --no-default-features
 	$(VENV)/bin/python events/tests/cloudevents_check.py
 	$(MAKE) test-python test-container test-deployment
 
@@ -44,6 +41,12 @@ test-python: $(VENV)/newest/installed $(VENV)/oldest/installed
 	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
 	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m "not spark and not flink"
 	cd python && PYTHONPATH=py_src ../$(VENV)/oldest/bin/python -m pytest -q tests/test_estimators.py tests/test_from_sklearn.py
+
+# Crates without their default features: apart, because each set of features compiles their dependencies anew.
+test-features:
+	cargo test -p churn-model --no-default-features
+	cargo clippy -p churn-serve --no-default-features --features lambda -- -D warnings
+	cargo check -p churn-events -p churn-features -p churn-simulator -p churn-training-data --no-default-features
 
 # The Lambda function that asks an endpoint; apart from the others, because the AWS SDK takes minutes to build.
 test-endpoint:
