@@ -73,13 +73,13 @@ impl DriftMonitor {
     }
 
     /// Rows that the index is taken over.
-    pub fn n_rows(&self) -> u64 {
+    pub(crate) fn n_rows(&self) -> u64 {
         self.current.n_rows + self.previous.n_rows
     }
 
     /// The population stability index of each feature, in schema order; `None` where too little was seen, or where the
     /// model does not know what was usual.
-    pub fn stability_indices(&self) -> Vec<Option<f64>> {
+    pub(crate) fn stability_indices(&self) -> Vec<Option<f64>> {
         let bounds = self.starts.windows(2).map(|pair| pair[0]..pair[1]);
         let index = |(reference, bins): (&ReferenceHistogram, std::ops::Range<usize>)| {
             if self.n_rows() < FEWEST_ROWS || !reference.is_counted() {

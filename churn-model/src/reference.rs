@@ -53,12 +53,12 @@ impl ReferenceHistogram {
     }
 
     /// Number of bins, that of missing values among them.
-    pub fn n_bins(&self) -> usize {
+    pub(crate) fn n_bins(&self) -> usize {
         self.shares.len() + 1
     }
 
     /// The bin of a value of the feature: a position in `shares`, or the one behind them for what is missing.
-    pub fn bin(&self, value: f32) -> usize {
+    pub(crate) fn bin(&self, value: f32) -> usize {
         let missing = self.shares.len();
         if value.is_nan() {
             return missing;
@@ -73,13 +73,13 @@ impl ReferenceHistogram {
     }
 
     /// The share of the fit split in the same bin as a value; `None` where nobody was counted.
-    pub fn share(&self, value: f32) -> Option<f64> {
+    pub(crate) fn share(&self, value: f32) -> Option<f64> {
         let bin = self.bin(value);
         self.is_counted().then(|| self.shares.get(bin).copied().unwrap_or(self.missing_share))
     }
 
     /// Whether anybody was counted.
-    pub fn is_counted(&self) -> bool {
+    pub(crate) fn is_counted(&self) -> bool {
         self.missing_share + self.shares.iter().sum::<f64>() > 0.0
     }
 

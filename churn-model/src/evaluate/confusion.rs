@@ -66,7 +66,14 @@ impl Confusion {
 
     /// Harmonic mean of precision and recall; `None` when nobody churned and nobody is called churn.
     pub fn f1(&self) -> Option<f64> {
-        share(2 * self.true_positives, 2 * self.true_positives + self.false_positives + self.false_negatives)
+        self.f_beta(1.0)
+    }
+
+    /// The same mean, in which recall counts `beta` times as much as precision; `None` where [`f1`](Self::f1) is.
+    pub fn f_beta(&self, beta: f64) -> Option<f64> {
+        let right = (1.0 + beta * beta) * self.true_positives as f64;
+        let whole = right + beta * beta * self.false_negatives as f64 + self.false_positives as f64;
+        (whole > 0.0).then(|| right / whole)
     }
 
     /// Share of right decisions; `None` without observations.
@@ -93,6 +100,9 @@ mod tests {
         assert_eq!((confusion.precision(), confusion.recall()), (Some(2.0 / 3.0), Some(2.0 / 3.0)));
         assert_eq!((confusion.specificity(), confusion.f1()), (Some(0.5), Some(4.0 / 6.0)));
         assert_eq!(confusion.accuracy(), Some(0.6));
+        let blinder = Confusion { false_negatives: 4, ..confusion };
+        // Precision is 2/3, recall 1/3: 5 * p * r / (4 * p + r).
+        assert!((blinder.f_beta(2.0).unwrap() - 10.0 / 27.0).abs() < 1e-15);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! therefore depend on the order of rows, tied or not, down to the last bit; and whoever needs several metrics sorts
 //! once.
 
+use super::confusion::Confusion;
 use super::error::EvaluateError;
 
 /// The observations that share one score.
@@ -106,6 +107,16 @@ impl Ranking {
 
     pub(super) fn n(&self) -> usize {
         self.n_churned + self.n_stayed
+    }
+
+    /// The decisions of a threshold that so many reach.
+    pub(super) fn confusion(&self, reached: &Reached) -> Confusion {
+        Confusion {
+            true_positives: reached.n_churned,
+            false_positives: reached.n_stayed,
+            true_negatives: self.n_stayed - reached.n_stayed,
+            false_negatives: self.n_churned - reached.n_churned,
+        }
     }
 
     pub(super) fn n_churned(&self) -> usize {

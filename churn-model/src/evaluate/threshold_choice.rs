@@ -1,7 +1,8 @@
 //! From a threshold rule to the threshold.
 
+use super::confusion::Confusion;
 use super::error::EvaluateError;
-use super::ranking::{Ranking, Reached};
+use super::ranking::Ranking;
 use crate::threshold::{Threshold, ThresholdRule};
 
 /// Finds the score at or above which the rule says to act.
@@ -15,7 +16,7 @@ use crate::threshold::{Threshold, ThresholdRule};
 ///   higher score.
 /// - `Recall`: of the scores that find at least so much of all churn, the one of the highest precision.
 /// - `Accuracy`, `FScore`: the score at which the measure is highest. Of equals the highest score is taken, here and for
-///   `Recall`.
+///   `Recall`; the highest of all at least, because a threshold that nobody reaches helps nobody.
 /// - `Fixed`: an error, for the score of such a rule is given by hand.
 ///
 /// Choose on observations that the model was not fitted on, and not on those that the result is reported for.
@@ -43,17 +44,18 @@ pub fn choose_threshold(rule: ThresholdRule, scores: &[f64], labels: &[bool]) ->
         ThresholdRule::Recall { at_least } => {
             check_share("at_least", at_least)?;
             // A hair below, because a recall of 0.8 may be 4 of 5.
-            let finds_enough = |reached: &Reached| recall(&ranking, reached) >= at_least - 1e-12;
-            best_score(&ranking, |reached| if finds_enough(reached) { reached.precision() } else { f64::NEG_INFINITY })?
+            best_score(&ranking, |decided| {
+                let finds_enough = decided.recall().is_some_and(|recall| recall >= at_least - 1e-12);
+                decided.precision().filter(|_| finds_enough)
+            })?
         }
-        // What is right beyond calling nobody churned: churn that is found, less what is taken for churn.
-        ThresholdRule::Accuracy => best_score(&ranking, |reached| reached.n_churned as f64 - reached.n_stayed as f64)?,
+        ThresholdRule::Accuracy => best_score(&ranking, Confusion::accuracy)?,
         ThresholdRule::FScore { beta } => {
             if !(beta.is_finite() && beta > 0.0) {
                 let (found, expected) = (beta.to_string(), "a positive number");
                 return Err(EvaluateError::Argument { name: "beta", found, expected });
             }
-            best_score(&ranking, |reached| f_score(reached.precision(), recall(&ranking, reached), beta))?
+            best_score(&ranking, |decided| decided.f_beta(beta))?
         }
         ThresholdRule::Fixed => return Err(EvaluateError::FixedRule),
     };
@@ -83,30 +85,24 @@ fn precise_from(ranking: &Ranking, at_least: f64) -> Result<f64, EvaluateError> 
     }
 }
 
-/// The score that is worth most, the highest of equals.
-fn best_score(ranking: &Ranking, worth: impl Fn(&Reached) -> f64) -> Result<f64, EvaluateError> {
+/// The score at which decisions measure best, the highest of equals.
+fn best_score(ranking: &Ranking, measure: impl Fn(&Confusion) -> Option<f64>) -> Result<f64, EvaluateError> {
     ranking.needs_churned()?;
     let mut best: Option<(f64, f64)> = None;
     for reached in ranking.reached() {
-        let worth = worth(&reached);
-        if best.is_none_or(|(most, _)| worth > most) {
-            best = Some((worth, reached.score));
+        let measured = measure(&ranking.confusion(&reached)).unwrap_or(f64::NEG_INFINITY);
+        if best.is_none_or(|(most, _)| measured > most) {
+            best = Some((measured, reached.score));
         }
     }
     Ok(best.map_or(1.0, |(_, score)| score))
 }
 
-fn recall(ranking: &Ranking, reached: &Reached) -> f64 {
-    reached.n_churned as f64 / ranking.n_churned() as f64
-}
-
-fn f_score(precision: f64, recall: f64, beta: f64) -> f64 {
-    let weighed = beta * beta * precision + recall;
-    if weighed > 0.0 { (1.0 + beta * beta) * precision * recall / weighed } else { 0.0 }
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::threshold::Campaign;
 
@@ -178,5 +174,32 @@ mod tests {
         assert_eq!([chosen_of_six(ThresholdRule::Accuracy), f_score(0.5), f_score(2.0)], [0.8, 0.8, 0.4]);
         assert!(choose_threshold(ThresholdRule::FScore { beta: 0.0 }, &SCORES, &LABELS).is_err());
         assert!(choose_threshold(ThresholdRule::Accuracy, &SCORES, &[false; 6]).is_err());
+    }
+    proptest! {
+        #[test]
+        fn no_other_score_does_better(
+            rows in vec((0..8_u8, any::<bool>()), 1..40).prop_filter("churn", |rows| rows.iter().any(|row| row.1)),
+            beta in 0.1..5.0_f64,
+            at_least in 0.05..1.0_f64,
+        ) {
+            let (scores, labels): (Vec<f64>, Vec<bool>) =
+                rows.iter().map(|&(score, churned)| (f64::from(score) / 8.0, churned)).unzip();
+            let at = |threshold: f64| Confusion::at(threshold, &scores, &labels).unwrap();
+            let precise = |decided: Confusion| decided.precision().filter(|_| decided.recall().unwrap() >= at_least);
+            let rules = [ThresholdRule::Accuracy, ThresholdRule::FScore { beta }, ThresholdRule::Recall { at_least }];
+            for rule in rules {
+                let measure = |threshold: f64| match rule {
+                    ThresholdRule::Accuracy => at(threshold).accuracy(),
+                    ThresholdRule::FScore { beta } => at(threshold).f_beta(beta),
+                    _ => precise(at(threshold)),
+                };
+                let chosen = choose_threshold(rule, &scores, &labels).unwrap().score;
+                let best = measure(chosen).unwrap();
+                for &score in &scores {
+                    let other = measure(score).unwrap_or(f64::NEG_INFINITY);
+                    prop_assert!(other < best || other == best && score <= chosen, "{:?}: {} at {}", rule, other, score);
+                }
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     CalibratorLearner, DecisionTreeLearner, FitError, LinearLearner, Observations, Progress, RandomForestLearner,
 };
-use crate::calibrator::{Calibrator, RawScale};
+use crate::calibrator::Calibrator;
 use crate::model::ModelKind;
 
 /// Which learner.
@@ -74,6 +74,21 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// Puts a learner together that was fitted and calibrated before, from what cannot be computed anew.
+    ///
+    /// Its hyperparameters, notes and caveats are empty.
+    pub fn restored(
+        algorithm: Algorithm,
+        kind: ModelKind,
+        calibrator: Calibrator,
+        honest_raw_scores: Vec<f64>,
+        honest_log_loss: f64,
+    ) -> Self {
+        let mut candidate = Self::new(algorithm, kind, honest_raw_scores, Vec::new());
+        candidate.calibrate(calibrator);
+        Self { honest_log_loss, ..candidate }
+    }
+
     /// Calibrated scores of feature vectors that stand one after the other.
     pub fn scores(&self, rows: &[f32]) -> Vec<f64> {
         self.calibrator.scores(self.kind.raw_scale(), self.kind.raw_scores(rows))
@@ -110,8 +125,7 @@ impl Learner {
         let raw = &candidate.honest_raw_scores;
         candidate.honest_log_loss = calibration.log_loss(scale, raw, observations)?;
         let calibrator = calibration.fit(scale, raw, observations)?;
-        candidate.honest_scores = raw.iter().map(|&raw| calibrate(&calibrator, scale, raw)).collect();
-        candidate.calibrator = calibrator;
+        candidate.calibrate(calibrator);
         Ok(candidate)
     }
 }
@@ -152,10 +166,6 @@ fn is_clearly_better(candidate: &Candidate, other: &Candidate, labels: &[bool]) 
     mean > (variance / n).sqrt()
 }
 
-fn calibrate(calibrator: &Calibrator, scale: RawScale, raw: f64) -> f64 {
-    if raw.is_nan() { raw } else { calibrator.score(scale, raw) }
-}
-
 impl Candidate {
     /// One that has not been calibrated.
     fn new(algorithm: Algorithm, kind: ModelKind, honest_raw_scores: Vec<f64>, used: Vec<(&str, Value)>) -> Self {
@@ -173,6 +183,13 @@ impl Candidate {
             notes: Vec::new(),
             caveats: Vec::new(),
         }
+    }
+
+    fn calibrate(&mut self, calibrator: Calibrator) {
+        let scale = self.kind.raw_scale();
+        let score = |&raw: &f64| if raw.is_nan() { raw } else { calibrator.score(scale, raw) };
+        self.honest_scores = self.honest_raw_scores.iter().map(score).collect();
+        self.calibrator = calibrator;
     }
 }
 

@@ -328,35 +328,89 @@ impl Quadratic {
         Some(at - &cholesky::solve(&matrix, &slope)?)
     }
 
-    /// The same by coordinate descent.
+    /// The same by coordinate descent, which leaps every now and then: where columns together say what others say, such
+    /// as all levels of a category and the intercept, sweeps alone creep.
     fn descend(&self, at: &Array1<f64>, ridge: f64, lasso: f64) -> Array1<f64> {
-        let mut weights = at.clone();
-        // The gradient of the quadratic at `weights`, kept up to date as they move.
-        let mut gradient = self.gradient.clone();
-        for _ in 0..MAX_SWEEPS {
-            let mut largest = 0.0_f64;
-            for column in 0..weights.len() {
-                let curvature = self.hessian[[column, column]].max(LEAST_CURVATURE);
-                let (ridge, lasso) = if column == 0 { (0.0, 0.0) } else { (ridge, lasso) };
-                let pull = curvature * weights[column] - gradient[column];
-                let moved = (pull.abs() - lasso).max(0.0).copysign(pull) / (curvature + ridge);
-                let step = moved - weights[column];
-                if step != 0.0 {
-                    weights[column] = moved;
-                    gradient.scaled_add(step, &self.hessian.row(column));
-                    largest = largest.max(step * step * curvature);
-                }
-            }
-            if largest < SWEEP_TOLERANCE {
+        let mut point = Point { weights: at.clone(), gradient: self.gradient.clone() };
+        for n_sweeps in 1..=MAX_SWEEPS {
+            if self.sweep(&mut point, ridge, lasso) < SWEEP_TOLERANCE {
                 break;
             }
+            if n_sweeps % SWEEPS_PER_LEAP == 0 {
+                self.leap(&mut point, ridge, lasso);
+            }
         }
-        weights
+        point.weights
     }
+
+    /// Moves every weight to where the quadratic is smallest while the others stay. Returns the largest gain, twice.
+    fn sweep(&self, point: &mut Point, ridge: f64, lasso: f64) -> f64 {
+        let Point { weights, gradient } = point;
+        let mut largest = 0.0_f64;
+        for column in 0..weights.len() {
+            let curvature = self.hessian[[column, column]].max(LEAST_CURVATURE);
+            let (ridge, lasso) = if column == 0 { (0.0, 0.0) } else { (ridge, lasso) };
+            let pull = curvature * weights[column] - gradient[column];
+            let moved = (pull.abs() - lasso).max(0.0).copysign(pull) / (curvature + ridge);
+            let step = moved - weights[column];
+            if step != 0.0 {
+                weights[column] = moved;
+                gradient.scaled_add(step, &self.hessian.row(column));
+                largest = largest.max(step * step * curvature);
+            }
+        }
+        largest
+    }
+
+    /// Moves all weights that are not 0 together, to where the quadratic is smallest or to where the first of them
+    /// becomes 0: up to there the lasso is a straight line, and the rest a system of linear equations.
+    fn leap(&self, point: &mut Point, ridge: f64, lasso: f64) {
+        let Point { weights, gradient } = point;
+        let active: Vec<usize> = (0..weights.len()).filter(|&column| column == 0 || weights[column] != 0.0).collect();
+        let mut matrix = self.hessian.select(Axis(0), &active).select(Axis(1), &active);
+        let mut slope = gradient.select(Axis(0), &active);
+        for (position, &column) in active.iter().enumerate() {
+            if column != 0 {
+                matrix[[position, position]] += ridge;
+                slope[position] += ridge * weights[column] + lasso * weights[column].signum();
+            }
+            // Where columns say the same the matrix is singular. With a little more curvature than there is, the
+            // leap is shorter than it could be, and still downhill.
+            matrix[[position, position]] = matrix[[position, position]].max(LEAST_CURVATURE) * (1.0 + LEAP_DAMPING);
+        }
+        let Some(direction) = cholesky::solve(&matrix, &slope) else { return };
+        let until_zero = |position: usize, column: usize| {
+            let share = weights[column] / direction[position];
+            if lasso > 0.0 && column != 0 && share >= 0.0 { share } else { f64::INFINITY }
+        };
+        let length = active.iter().enumerate().map(|(p, &column)| until_zero(p, column)).fold(1.0, f64::min);
+        let next: Vec<f64> = active
+            .iter()
+            .enumerate()
+            .map(|(p, &column)| {
+                let vanishes = until_zero(p, column) == length;
+                if vanishes { 0.0 } else { weights[column] - length * direction[p] }
+            })
+            .collect();
+        for (&column, next) in active.iter().zip(next) {
+            gradient.scaled_add(next - weights[column], &self.hessian.row(column));
+            weights[column] = next;
+        }
+    }
+}
+
+/// Weights on the way, with the gradient of the quadratic there, kept up to date as they move.
+struct Point {
+    weights: Array1<f64>,
+    gradient: Array1<f64>,
 }
 
 const MAX_SWEEPS: usize = 2_000;
 const SWEEP_TOLERANCE: f64 = 1e-20;
+const SWEEPS_PER_LEAP: usize = 20;
+
+/// Share added to the curvatures of a leap.
+const LEAP_DAMPING: f64 = 1e-9;
 
 /// Keeps a step finite where all scores are so certain that the loss no longer bends.
 const LEAST_CURVATURE: f64 = 1e-12;
