@@ -41,7 +41,7 @@ pub use legacy::{CompanyField, INDUSTRIES, LegacyFormat, MAX_JOBS_PER_RECORD, Re
 pub use log::{BrokenFile, LogOptions, LogReport, MalformedLine, read_log, read_log_from, read_logs_from};
 pub use malformed::{Malformed, Reason};
 pub use money::Money;
-pub use rfc3339::TimeError;
+pub use rfc3339::{TimeError, beginning};
 pub use schemas::{EventSchema, event_schemas};
 pub use time::{DAY_MS, ObservationDate, Timestamp};
 #[cfg(feature = "whole-file")]

@@ -190,7 +190,7 @@ fn offset_hour(text: &str) -> Option<[u8; 2]> {
 }
 
 /// The start of a text of any length, for a message.
-pub(crate) fn beginning(text: &str) -> String {
+pub fn beginning(text: &str) -> String {
     const MOST: usize = 60;
     match text.char_indices().nth(MOST) {
         None => text.to_owned(),

@@ -6,7 +6,8 @@
 //! - The **catalogue**: the features that can be derived from events.
 //! - The **tenant state**: what is remembered of a tenant's events, so that the features can be read at any time. A
 //!   training set and a live system read them from the same state, so the two cannot disagree either.
-//! - **Records** (feature `records`): rows in SageMaker's RecordIO-protobuf and in LIBSVM's text.
+//! - **Records** (feature `records`): rows in SageMaker's RecordIO-protobuf and in LIBSVM's text, and the media
+//!   types of all formats that rows come in.
 //! - The **feature store**: the states of many tenants, fed on all cores, and kept in a file.
 
 mod catalog;
@@ -46,8 +47,8 @@ pub use options::{Applied, StateOptions};
 pub use reader::FeatureReader;
 #[cfg(feature = "records")]
 pub use records::{
-    FeatureRecord, IndexBase, RecordError, RecordPlace, RecordReader, RecordValues, read_libsvm, write_answer,
-    write_row,
+    FeatureRecord, IndexBase, RecordError, RecordPlace, RecordReader, RecordValues, RowFormat, read_libsvm,
+    read_libsvm_line, write_answer, write_row,
 };
 pub use schema::{Feature, FeatureKind, FeatureSchema, Fingerprint, MAX_LEVELS};
 #[cfg(feature = "store")]

@@ -77,7 +77,7 @@ proptest! {
         };
         let text = rows.iter().map(line).collect::<Vec<_>>().join("\n");
         let base = if is_from_one { IndexBase::One } else { IndexBase::Zero };
-        let found = read_libsvm(text.as_bytes(), Some(base)).unwrap();
+        let found = read_libsvm(text.as_bytes(), base).unwrap();
         for (record, row) in found.into_iter().zip(&rows) {
             let expected: Vec<f32> = (0..30).map(|key| row.get(&key).copied().unwrap_or(0.0)).collect();
             prop_assert_eq!(record.into_row(30).unwrap(), expected);
@@ -87,8 +87,10 @@ proptest! {
     #[test]
     fn no_text_makes_the_libsvm_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..60), text in "[0-9 :.#q\n-]{0,40}") {
         for bytes in [bytes.as_slice(), text.as_bytes()] {
-            for record in read_libsvm(bytes, None).into_iter().flatten() {
-                let _ = record.into_row(4);
+            for base in [IndexBase::Zero, IndexBase::One] {
+                for record in read_libsvm(bytes, base).into_iter().flatten() {
+                    let _ = record.into_row(4);
+                }
             }
         }
     }

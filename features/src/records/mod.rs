@@ -4,12 +4,14 @@
 //! missing: that is what these formats mean by it. A value of NaN is missing.
 
 mod libsvm;
+mod media_type;
 mod protobuf;
 mod record_io;
 
 use std::fmt;
 
-pub use libsvm::{IndexBase, read_libsvm};
+pub use libsvm::{IndexBase, read_libsvm, read_libsvm_line};
+pub use media_type::RowFormat;
 pub use record_io::{RecordReader, write_answer, write_row};
 
 /// One row, as it stands in a file or a request body.
@@ -103,6 +105,14 @@ pub enum RecordError {
         /// Which should be.
         expected: &'static str,
     },
+    /// The record is too long to be looked at.
+    #[error("{place}: has more than {most_bytes} bytes; send one row per record")]
+    TooLong {
+        /// Where.
+        place: RecordPlace,
+        /// What a record may have.
+        most_bytes: usize,
+    },
     /// The record is no `aialgs.data.Record`.
     #[error("{place}: is no protobuf record of SageMaker's")]
     Protobuf {
@@ -151,6 +161,14 @@ pub enum RecordError {
         /// Features expected.
         width: usize,
     },
+    /// A feature with two values.
+    #[error("{place}: there are two values for feature {key}, counted from 0; write one")]
+    KeyTwice {
+        /// Where.
+        place: RecordPlace,
+        /// Position of the feature.
+        key: u64,
+    },
     /// A number that no 32-bit float holds.
     #[error("{place}: feature {key}, counted from 0, is infinite; expected a finite number or NaN for missing")]
     Infinite {
@@ -172,11 +190,10 @@ impl FeatureRecord {
         }
     }
 
-    /// The row as a feature vector: what a sparse row does not name is 0, and of a key that stands twice the last one
-    /// counts.
+    /// The row as a feature vector: what a sparse row does not name is 0.
     ///
     /// # Errors
-    /// When the row has another number of features, a key beyond them, or an infinite value.
+    /// When the row has another number of features, a key beyond them or twice, or an infinite value.
     pub fn into_row(self, width: usize) -> Result<Vec<f32>, RecordError> {
         let place = self.place;
         let row = match self.values {
@@ -190,12 +207,14 @@ impl FeatureRecord {
                 if let Some(found) = shape.filter(|&shape| shape != width as u64) {
                     return Err(RecordError::Width { place, found, expected: width });
                 }
-                let mut row = vec![0.0; width];
+                let mut row = vec![None; width];
                 for (key, value) in keys.into_iter().zip(values) {
                     let cell = usize::try_from(key).ok().and_then(|position| row.get_mut(position));
-                    *cell.ok_or(RecordError::Key { place, key, width })? = value;
+                    if cell.ok_or(RecordError::Key { place, key, width })?.replace(value).is_some() {
+                        return Err(RecordError::KeyTwice { place, key });
+                    }
                 }
-                row
+                row.into_iter().map(Option::unwrap_or_default).collect()
             }
         };
         match row.iter().position(|value| value.is_infinite()) {
@@ -237,6 +256,10 @@ mod tests {
             format!("record 3 (byte 40): the number of features is {}, expected 4", u64::MAX)
         );
         assert!(message(sparse(&[2], &[f32::INFINITY], None)).contains("feature 2, counted from 0, is infinite"));
+        assert_eq!(
+            message(sparse(&[2, 1, 2], &[1.0; 3], None)),
+            "record 3 (byte 40): there are two values for feature 2, counted from 0; write one"
+        );
         assert!(sparse(&[u64::MAX], &[1.0], None).into_row(4).is_err());
     }
 }

@@ -3,8 +3,6 @@
 //! Source: <https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html>. What is not read (`uid`, `metadata`,
 //! `configuration`) is skipped.
 
-use std::collections::BTreeMap;
-
 use prost::{Message, Oneof};
 
 use super::{RecordError, RecordPlace, RecordValues};
@@ -14,10 +12,19 @@ const VALUES: &str = "values";
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Record {
-    #[prost(btree_map = "string, message", tag = "1")]
-    pub(super) features: BTreeMap<String, Value>,
-    #[prost(btree_map = "string, message", tag = "2")]
-    pub(super) label: BTreeMap<String, Value>,
+    #[prost(message, repeated, tag = "1")]
+    pub(super) features: Vec<Entry>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) label: Vec<Entry>,
+}
+
+/// An entry of a map, as it is encoded. A map would keep the last one where a key stands twice.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Entry {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(message, optional, tag = "2")]
+    value: Option<Value>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -72,11 +79,11 @@ struct Int32Tensor {
 #[derive(Clone, PartialEq, Message)]
 struct Bytes {}
 
-impl Value {
+impl Entry {
     /// A dense float32 vector.
-    pub(super) fn dense(values: &[f32]) -> Self {
+    pub(super) fn dense(key: &str, values: &[f32]) -> Self {
         let tensor = Float32Tensor { values: values.to_vec(), ..Float32Tensor::default() };
-        Self { tensor: Some(Tensor::Float32(tensor)) }
+        Self { key: key.to_owned(), value: Some(Value { tensor: Some(Tensor::Float32(tensor)) }) }
     }
 }
 
@@ -84,8 +91,8 @@ impl Record {
     /// A row as built-in algorithms are given it.
     pub(super) fn row(label: Option<f32>, features: &[f32]) -> Self {
         Self {
-            features: BTreeMap::from([(VALUES.to_owned(), Value::dense(features))]),
-            label: label.map(|label| (VALUES.to_owned(), Value::dense(&[label]))).into_iter().collect(),
+            features: vec![Entry::dense(VALUES, features)],
+            label: label.map(|label| Entry::dense(VALUES, &[label])).into_iter().collect(),
         }
     }
 
@@ -108,18 +115,16 @@ impl Record {
 }
 
 /// The one tensor of a map: the one called `values` or, under any name, the only one.
-fn take(
-    mut tensors: BTreeMap<String, Value>,
-    what: &'static str,
-    place: RecordPlace,
-) -> Result<RecordValues, RecordError> {
+fn take(tensors: Vec<Entry>, what: &'static str, place: RecordPlace) -> Result<RecordValues, RecordError> {
     let wrong = |problem| RecordError::Tensor { place, what, problem };
-    let value = match tensors.remove(VALUES) {
-        None if tensors.len() > 1 => return Err(wrong("hold several tensors, none of them called \"values\"")),
-        None => tensors.into_values().next(),
-        found => found,
+    let n_tensors = tensors.len();
+    let mut called_so = tensors.into_iter().filter(|entry| n_tensors == 1 || entry.key == VALUES);
+    let entry = match (called_so.next(), called_so.next()) {
+        (Some(_), Some(_)) => return Err(wrong("hold two tensors called \"values\"")),
+        (None, _) if n_tensors > 0 => return Err(wrong("hold several tensors, none of them called \"values\"")),
+        (entry, _) => entry,
     };
-    let (values, keys, shape) = match value.and_then(|value| value.tensor) {
+    let (values, keys, shape) = match entry.and_then(|entry| entry.value?.tensor) {
         None => return Ok(RecordValues::Dense(Vec::new())),
         Some(Tensor::Float32(tensor)) => (tensor.values, tensor.keys, tensor.shape),
         Some(Tensor::Float64(tensor)) => {

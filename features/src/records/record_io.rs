@@ -8,18 +8,19 @@ use std::io::{ErrorKind, Read};
 
 use prost::Message;
 
-use super::protobuf::{Record, Value};
+use super::protobuf::{Entry, Record};
 use super::{FeatureRecord, RecordError, RecordPlace};
 
 const MAGIC: u32 = 0xced7_230a;
 const LENGTH_BITS: u32 = 29;
+const MOST_RECORD_BYTES: usize = 1 << 20;
 const PARTS: [&str; 8] =
     ["a whole", "a first", "a middle", "a last", "an unknown", "an unknown", "an unknown", "an unknown"];
 
 /// Reads RecordIO-protobuf, one row at a time; it ends after the first error.
 ///
 /// # Cost
-/// No more memory than the record's bytes at hand, whatever length it claims.
+/// Memory for one record, which may have 1 MiB: a sparse row of all the features that a model can have.
 ///
 /// # Example
 /// ```
@@ -63,6 +64,9 @@ impl<R: Read> RecordReader<R> {
             }
             if is_inside {
                 bytes.extend_from_slice(&MAGIC.to_le_bytes());
+            }
+            if bytes.len() + length as usize > MOST_RECORD_BYTES {
+                return Err(RecordError::TooLong { place, most_bytes: MOST_RECORD_BYTES });
             }
             self.read(&mut bytes, u64::from(length), place)?;
             self.read(&mut Vec::new(), u64::from(length.wrapping_neg() % 4), place)?;
@@ -128,8 +132,9 @@ pub fn write_row(bytes: &mut Vec<u8>, label: Option<f32>, features: &[f32]) {
 
 /// Appends an answer, as the built-in linear learner gives it.
 pub fn write_answer(bytes: &mut Vec<u8>, score: f32, predicted_label: f32) {
-    let answers = [("score", score), ("predicted_label", predicted_label)];
-    let label = answers.map(|(name, value)| (name.to_owned(), Value::dense(&[value])));
+    // By name, as a map would have them.
+    let answers = [("predicted_label", predicted_label), ("score", score)];
+    let label = answers.map(|(name, value)| Entry::dense(name, &[value]));
     write(bytes, &Record { label: label.into(), ..Record::default() });
 }
 
@@ -187,7 +192,7 @@ mod tests {
         write_answer(&mut bytes, 0.25, 1.0);
         let record = Record::decode(&bytes[8..]).unwrap();
         let expected = [("predicted_label", 1.0), ("score", 0.25)];
-        assert_eq!(record.label, expected.map(|(name, value)| (name.to_owned(), Value::dense(&[value]))).into());
+        assert_eq!(record.label, expected.map(|(name, value)| Entry::dense(name, &[value])));
         assert!(record.features.is_empty() && bytes.len().is_multiple_of(4));
     }
 
@@ -216,7 +221,7 @@ mod tests {
     #[test]
     fn a_length_beyond_the_bytes_takes_no_memory() {
         let mut bytes = frame(0, &[]);
-        bytes[4..8].copy_from_slice(&((1 << LENGTH_BITS) - 1_u32).to_le_bytes());
+        bytes[4..8].copy_from_slice(&(MOST_RECORD_BYTES as u32).to_le_bytes());
         let mut reader = RecordReader::new(bytes.as_slice());
         let mut taken = Vec::new();
         let place = RecordPlace::Record { number: 1, offset: 0 };
@@ -224,6 +229,8 @@ mod tests {
         assert!(reader.read(&mut taken, 1 << 29, place).is_err());
         assert!(taken.capacity() < 1 << 10);
         assert!(all(&bytes).unwrap_err().contains("ends inside"));
+        bytes[4..8].copy_from_slice(&((1 << LENGTH_BITS) - 1_u32).to_le_bytes());
+        assert!(all(&bytes).unwrap_err().contains("has more than"));
     }
 
     #[test]
@@ -233,11 +240,22 @@ mod tests {
             write(&mut bytes, record);
             all(&bytes).unwrap_err()
         };
-        let two = Value::dense(&[1.0, 2.0]);
-        let label = Record { label: [("values".to_owned(), two.clone())].into(), ..Record::default() };
+        let two = |name: &str| Entry::dense(name, &[1.0, 2.0]);
+        let label = Record { label: vec![two("values")], ..Record::default() };
         assert_eq!(refused(&label), "record 1 (byte 0): the label is not one number; send one number per row");
         let features =
-            Record { features: ["a", "b"].map(|name| (name.to_owned(), two.clone())).into(), ..Record::default() };
-        assert!(refused(&features).contains("several tensors"));
+            |names: &[&str]| Record { features: names.iter().map(|name| two(name)).collect(), ..Record::default() };
+        assert!(refused(&features(&["a", "b"])).contains("several tensors, none of them called \"values\""));
+        assert!(refused(&features(&["values", "a", "values"])).contains("two tensors called \"values\""));
+        let mut bytes = Vec::new();
+        write(&mut bytes, &features(&["a", "values"]));
+        assert_eq!(rows(&bytes, 2), [(None, vec![1.0, 2.0])]);
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_is_not_looked_at() {
+        let mut bytes = Vec::new();
+        write_row(&mut bytes, None, &vec![0.0; MOST_RECORD_BYTES / 4]);
+        assert!(all(&bytes).unwrap_err().contains("has more than 1048576 bytes"));
     }
 }
