@@ -8,6 +8,7 @@ use churn_model::fit::{
 };
 
 use crate::Error;
+use crate::checkpoints::Checkpoint;
 use crate::config::TrainConfig;
 use crate::console::Console;
 use crate::tune::Search;
@@ -34,6 +35,10 @@ fn fit(
     console: &Console,
     part: Option<&str>,
 ) -> Result<(Candidate, f64), Error> {
+    let checkpoint = Checkpoint::of(algorithm, config, observations);
+    if let Some(fitted) = checkpoint.as_ref().and_then(|kept| kept.read(algorithm, observations, console)) {
+        return Ok(fitted);
+    }
     let started = Instant::now();
     let fit_error = |source: FitError| Error::Fit { what: format!("the {}", algorithm.name()), source };
     let n_steps = if algorithm == Algorithm::RandomForest && config.tune.is_none() { config.n_trees } else { 0 };
@@ -54,7 +59,11 @@ fn fit(
         Ok(candidate)
     });
     bar.finish_and_clear();
-    Ok((fitted.map_err(fit_error)?, started.elapsed().as_secs_f64()))
+    let (candidate, seconds) = (fitted.map_err(fit_error)?, started.elapsed().as_secs_f64());
+    if let Some(checkpoint) = checkpoint {
+        checkpoint.write(&candidate, seconds, observations.schema(), console);
+    }
+    Ok((candidate, seconds))
 }
 
 /// The learner that the configuration asks for, after a search where it asks for one, which leaves a note.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use churn_features::Feature;
 use churn_model::evaluate::{Importance, MeanChange, Metrics};
 
 use crate::commands;
@@ -12,6 +13,9 @@ use crate::over_time::OverTime;
 
 /// Features whose importance the card names.
 const N_IMPORTANT: usize = 10;
+
+/// Levels of a category that the card names.
+const N_LEVELS: usize = 20;
 
 /// The model card of a run, as Markdown.
 ///
@@ -44,6 +48,9 @@ pub fn model_card(outcome: &Outcome) -> String {
     if let Some(over_time) = &outcome.over_time {
         log_and_plan(&mut card, over_time);
     }
+
+    card.heading("Features in their order");
+    features(&mut card, &outcome.features);
 
     card.heading("Candidates");
     candidates(&mut card, outcome);
@@ -97,6 +104,22 @@ pub fn model_card(outcome: &Outcome) -> String {
         command.lines().for_each(|line| card.line(&format!("    {line}")));
     }
     card.markdown
+}
+
+fn features(card: &mut Card, features: &[Feature]) {
+    card.paragraph("A row without names has its values in this order.\n");
+    for (number, feature) in (1..).zip(features) {
+        let kind = feature.kind().word();
+        let levels = match feature.levels() {
+            [] => String::new(),
+            levels if levels.len() > N_LEVELS => {
+                format!(" of {} and {} more", levels[..N_LEVELS].join(", "), levels.len() - N_LEVELS)
+            }
+            levels => format!(" of {}", levels.join(", ")),
+        };
+        let unit = feature.unit().map(|unit| format!(", in {unit}")).unwrap_or_default();
+        card.line(&format!("{number}. {}: {kind}{}{}", text(feature.name()), text(&unit), text(&levels)));
+    }
 }
 
 fn candidates(card: &mut Card, outcome: &Outcome) {

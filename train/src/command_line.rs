@@ -63,8 +63,18 @@ pub(crate) fn command<T: CommandFactory>() -> Command {
     })
 }
 
+/// What Rust says of a number that is none, and what helps. Whole numbers among the options are never below 0.
+const IN_OTHER_WORDS: [(&str, &str); 5] = [
+    ("invalid digit found in string", "expected a whole number"),
+    ("cannot parse integer from empty string", "expected a whole number"),
+    ("number too large to fit in target type", "expected a smaller number"),
+    ("invalid float literal", "expected a number"),
+    ("cannot parse float from empty string", "expected a number"),
+];
+
 /// clap's message without its usage and its pointer to the help, which are paragraphs of their own.
 fn in_one_line(text: &str) -> String {
+    let text = IN_OTHER_WORDS.iter().fold(text.to_owned(), |text, (said, meant)| text.replace(said, meant));
     let paragraphs = text.trim().split("\n\n");
     let lines = paragraphs
         .filter(|paragraph| !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information"))
@@ -87,5 +97,23 @@ mod tests {
         assert_eq!(in_one_line(text), "error: these were not provided: --a <A>; --b <B>");
         let text = "error: unexpected argument '--tabel' found\n\n  tip: '--table' is similar\n\nUsage: x\n";
         assert_eq!(in_one_line(text), "error: unexpected argument '--tabel' found; tip: '--table' is similar");
+    }
+
+    #[test]
+    fn a_wrong_number_is_said_in_plain_words() {
+        let error = |arg: &str| match parse::<crate::config::TrainConfig>(&["train".into(), arg.into()]) {
+            Err(Error::Usage { text, .. }) => text,
+            other => panic!("{other:?}"),
+        };
+        for (arg, said) in [
+            ("--max-depth=five", "expected a whole number"),
+            ("--n-trees=-1", "expected a whole number"),
+            ("--seed=", "expected a whole number"),
+            ("--n-trees=99999999999999999999", "expected a smaller number"),
+            ("--penalty=low", "expected a number"),
+            ("--penalty=", "expected a number"),
+        ] {
+            assert!(error(arg).contains(said), "{}", error(arg));
+        }
     }
 }

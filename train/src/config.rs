@@ -104,6 +104,9 @@ pub struct TrainConfig {
     /// Folder to write; by default a folder of runs/ named after the model
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Folder that keeps each fitted learner: a run that was ended and is started again does not fit them again
+    #[arg(long, value_name = "DIR")]
+    pub checkpoints: Option<PathBuf>,
 
     /// Random forest: number of trees
     #[arg(long, default_value_t = 300, help_heading = "Hyperparameters")]
@@ -154,7 +157,7 @@ pub struct TrainConfig {
 
 /// Options that a command which repeats a run leaves out: files whose content it holds as options, where results go, and
 /// what changes nothing.
-const NOT_REPEATED: [&str; 5] = ["hyperparameters", "plan", "out", "dead_letters", "threads"];
+const NOT_REPEATED: [&str; 6] = ["hyperparameters", "plan", "out", "checkpoints", "dead_letters", "threads"];
 
 /// Which learners to fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

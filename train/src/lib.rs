@@ -8,6 +8,7 @@ mod backtest;
 mod bagging;
 mod candidates;
 mod card;
+mod checkpoints;
 mod command_line;
 mod commands;
 mod config;

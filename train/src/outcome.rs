@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use churn_features::Feature;
 use churn_model::evaluate::{
     CalibrationBin, Confusion, GainsPoint, Importance, Metrics, PrecisionRecallPoint, ProfitPoint, RocPoint,
 };
@@ -24,6 +25,8 @@ pub struct Outcome {
     pub label: String,
     /// Every column of the source.
     pub columns: Vec<ColumnSummary>,
+    /// The features, in the order in which the model takes them.
+    pub features: Vec<Feature>,
     /// Which rows were used for what.
     pub split: Split,
     /// Position in `candidates` of the one that was kept.

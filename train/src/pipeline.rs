@@ -7,6 +7,7 @@ use churn_model::evaluate::{ColumnGroup, Importance};
 use churn_model::fit::Candidate;
 use churn_model::{Model, ModelCard, ModelKind, ReferenceHistogram};
 
+use crate::checkpoints;
 use crate::config::TrainConfig;
 use crate::console::Console;
 use crate::cross_validation::{self, cross_validate};
@@ -56,6 +57,7 @@ pub(crate) fn on_threads<T: Send>(
 
 fn run(config: &TrainConfig, console: &Console) -> Result<Finished, Error> {
     run_folder::check_folder(config.out.as_deref().unwrap_or(Path::new(RUNS)))?;
+    checkpoints::prepare(config)?;
     config.events.check_outputs(None)?;
     let loaded = source::load(config, console)?;
     let Trained { outcome, files, .. } = train_on(config, &loaded, Parts::cut, console)?;
@@ -158,6 +160,7 @@ pub(crate) fn train_on(
         source: loaded.source.clone(),
         label: set.label_values().to_string(),
         columns,
+        features: set.schema().features().to_vec(),
         split,
         chosen: fitted.chosen,
         candidates: outcomes,

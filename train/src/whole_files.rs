@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
+/// How the folders begin in which files grow.
+pub(crate) const PARTIAL: &str = ".partial-";
+
 /// Refuses a file that cannot be written, before any work is done.
 ///
 /// # Errors
@@ -44,7 +47,7 @@ pub(crate) fn write_together(folder: &Path, files: &[(PathBuf, &[u8])]) -> Resul
         return Err(Error::FileIsFolder { path: path.clone() });
     }
     // A folder for them and not a temporary file for each: those would be readable by their owner only.
-    let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(folder);
+    let partial = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(folder);
     let partial = partial.map_err(|source| fail(folder, without_temporary_name(source)))?;
     let partial_path = |number: usize| partial.path().join(number.to_string());
     for (number, (path, bytes)) in files.iter().enumerate() {

@@ -115,7 +115,7 @@ fn a_row_or_byte_that_does_not_belong_is_found_by_line() {
 fn a_stray_word_among_numbers_is_found_by_row_and_column() {
     assert_eq!(
         refused(numbers_and("twelve,1"), "--label churn"),
-        "\"t.csv\", line 62, column \"x\": found \"twelve\" among numbers (1 of 61 values are none); \
+        "\"t.csv\", line 62, column \"x\": \"twelve\" is not a number, as the others are (1 of 61 values are none); \
          blank the cell or treat the column as text with --category \"x\""
     );
     let desk = Desk::new().with("t.csv", numbers_and("twelve,1"));
@@ -326,7 +326,7 @@ fn hyperparameters_that_cannot_be_read_end_with_code_2_and_name_their_file() {
     for (json, said) in [
         (r#"{"n_tree": 5}"#, r#"no hyperparameter is called "n_tree"; see train --help"#),
         (r#"{"hyperparameters": "other.json"}"#, r#"no hyperparameter is called "hyperparameters"; see train --help"#),
-        (r#"{"n_trees": "many"}"#, "invalid value 'many' for '--n-trees <N_TREES>': invalid digit found in string"),
+        (r#"{"n_trees": "many"}"#, "invalid value 'many' for '--n-trees <N_TREES>': expected a whole number"),
         (r#"{"n_trees": null}"#, "n_trees must be a string, a number, a boolean or a list"),
         (r#"{"drop": [["x"]]}"#, "drop must be a string, a number, a boolean or a list"),
         (r#"{"no_header": "maybe"}"#, "unexpected value 'maybe' for '--no-header' found; no more were expected"),

@@ -182,10 +182,31 @@ fn files_of_subfolders_count_and_those_of_tools_do_not() {
 }
 
 #[test]
+fn where_the_first_column_is_no_label_it_is_said_that_it_was_taken_as_one() {
+    let table: String = (0..30).map(|row| format!("c{row},{},{}\n", row % 7, row % 2)).collect();
+    let job = || Job::of_two_rows().with("input/data/train/a.csv", format!("Company,Jobs,Churn\n{table}"));
+    let reason = job().with_hyperparameters(r#"{"header": "present"}"#).failed();
+    assert!(reason.contains("first column was taken as the label; if it is none, name the column"), "{reason}");
+    assert!(reason.contains("column \"Company\": a label has 2 values, found 30"), "{reason}");
+    let reason = job().with_hyperparameters(r#"{"label": "Company"}"#).failed();
+    assert!(reason.contains("found 30") && !reason.contains("was taken"), "{reason}");
+}
+
+#[test]
+fn without_a_channel_to_train_on_the_folder_is_named() {
+    let job = Job::empty().with("input/data/.keep", "");
+    let reason = job.failed();
+    assert!(reason.contains(&format!("nor any other in {:?}", job.path("input/data"))), "{reason}");
+}
+
+#[test]
 fn a_header_is_refused_unless_it_is_declared() {
     let header = "Churn,a,b,c,d,e,f,g,h,i,j,k,l,m,n\n".to_owned() + TWO_ROWS;
     let reason = Job::of_two_rows().with("input/data/train/a.csv", &header).failed();
-    assert!(reason.contains("header=present"), "{reason}");
+    assert!(
+        reason.contains(r#"(it is declared by the channel's ContentType "text/csv; header=present", or"#),
+        "{reason}"
+    );
     let job = Job::of_two_rows().with("input/data/train/a.csv", &header);
     job.with_channels(r#"{"train": {"ContentType": "text/csv; header=present"}}"#).done();
     let job = Job::of_two_rows().with("input/data/train/a.csv", &header).with_hyperparameters(r#"{"label": "Churn"}"#);
@@ -325,9 +346,41 @@ fn events_are_observed_as_the_plan_says() {
 }
 
 #[test]
-fn a_reason_that_stands_there_is_kept() {
-    let job = Job::of_two_rows().with("output/failure", "the first reason").with_hyperparameters(r#"{"a": "b"}"#);
-    assert_eq!(job.failed(), "the first reason");
+fn the_reason_of_an_earlier_run_is_forgotten() {
+    let earlier = |job: Job| job.with("output/failure", "the earlier reason");
+    earlier(Job::of_two_rows()).done();
+    let reason = earlier(Job::of_two_rows().with_hyperparameters(r#"{"a": "b"}"#)).failed();
+    assert!(reason.contains("no hyperparameter a"), "{reason}");
+}
+
+#[test]
+fn labels_of_minus_and_plus_one_need_no_setting() {
+    let job = |text: &str, content_type: &str| {
+        let job = Job::empty().with("input/data/train/a", text).with_hyperparameters(r#"{"n_trees": "10"}"#);
+        job.with_channels(&format!(r#"{{"train": {{"ContentType": "{content_type}"}}}}"#))
+    };
+    let label = |number: usize| if number.is_multiple_of(3) { "+1" } else { "-1" };
+    let libsvm: String = (0..60).map(|i| format!("{} 1:{} 2:{}\n", label(i), i % 7, i)).collect();
+    let csv: String = (0..60).map(|i| format!("{},{},{}\n", label(i), i % 7, i)).collect();
+    for job in [job(&libsvm, "text/libsvm"), job(&csv, "text/csv")] {
+        job.done();
+        let label = job.model().card().label.clone();
+        assert!(label.contains("1 = churn, -1 = stayed"), "{label}");
+    }
+    let reason = job(&libsvm.replace("+1 ", "2 "), "text/libsvm").failed();
+    assert!(reason.contains("means churn; say which"), "{reason}");
+}
+
+#[test]
+fn folders_that_are_linked_in_a_circle_are_read_once() {
+    let job = Job::of_two_rows();
+    let folder = job.path("input/data/train");
+    fs::create_dir(folder.join("sub")).unwrap();
+    for link in ["again", "sub/up"] {
+        std::os::unix::fs::symlink(&folder, folder.join(link)).unwrap();
+    }
+    let out = job.done();
+    assert!(out.contains("train rows=2\n"), "{out}");
 }
 
 #[test]
@@ -362,6 +415,49 @@ fn sigterm_ends_it_and_leaves_no_part_of_a_model() {
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!((job.files("model").len(), job.files("output/data").len()), (0, 0));
     assert!(!job.path("output/failure").exists());
+}
+
+#[test]
+fn a_job_that_was_stopped_goes_on_with_the_learners_it_has_fitted() {
+    let job = |settings: &str| {
+        let job = Job::empty().with("input/data/train/a.csv", rows(400, 1)).with_hyperparameters(settings);
+        fs::create_dir_all(job.path("checkpoints")).unwrap();
+        job
+    };
+    let (whole, stopped) = (job(r#"{"n_trees": "30"}"#), job(r#"{"n_trees": "30"}"#));
+    let expected = whole.run();
+    assert_eq!(expected.code, Some(0), "{}", expected.err);
+    assert_eq!(whole.files("checkpoints").len(), 3);
+
+    let mut child = stopped.command().stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!({ lines }.any(|line| line == "fitting the linear-learner"), "it ended before it began");
+    assert!(Command::new("kill").args(["-KILL", &child.id().to_string()]).status().unwrap().success());
+    child.wait().unwrap();
+    assert!(stopped.files("checkpoints").len() >= 2, "{:?}", stopped.files("checkpoints"));
+
+    let run = stopped.run();
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    for learner in ["random-forest", "decision-tree"] {
+        assert!(run.out.contains(&format!("the {learner} is taken from")), "{}", run.out);
+    }
+    let model = |job: &Job| fs::read(job.path("model/model.safetensors")).unwrap();
+    assert!(model(&whole) == model(&stopped));
+
+    // Other settings are another fit, other rows as well, and a damaged file is none.
+    let other = job(r#"{"n_trees": "31", "algorithm": "random-forest"}"#);
+    for file in stopped.files("checkpoints") {
+        fs::copy(stopped.path("checkpoints").join(&file), other.path("checkpoints").join(&file)).unwrap();
+        fs::write(stopped.path("checkpoints").join(&file), "{").unwrap();
+    }
+    fs::create_dir(stopped.path("checkpoints/.partial-x1y2")).unwrap();
+    assert!(!other.run().out.contains("is taken from"));
+    let run = stopped.run();
+    assert!(run.out.contains(".json is damaged and is fitted anew: EOF"), "{}", run.out);
+    assert!(stopped.files("checkpoints").iter().all(|name| !name.starts_with(".partial")));
+    assert!(model(&whole) == model(&stopped));
+    let moved = stopped.with("input/data/train/a.csv", rows(400, 2));
+    assert!(!moved.run().out.contains("is taken from"));
 }
 
 /// The log of a small world, as lines, and the day it ends on.

@@ -254,7 +254,7 @@ pub enum Error {
     },
     /// A few words in a column of numbers.
     #[error(
-        "{place}: found {found:?} among numbers ({n_words} of {n_values} values are \
+        "{place}: {found:?} is not a number, as the others are ({n_words} of {n_values} values are \
          none); blank the cell or treat the column as text with --category {:?}",
         .place.column
     )]

@@ -119,8 +119,8 @@ impl LabelValues {
                 let (first, second) = (first.text.clone(), second.text.clone());
                 Err(Error::NoSuchLabel { path, column, positive: positive.to_owned(), first, second })
             }
-            None if first.meaning.is_in(&CHURNED) && second.meaning.is_in(&STAYED) => Ok(texts(first, second)),
-            None if first.meaning.is_in(&STAYED) && second.meaning.is_in(&CHURNED) => Ok(texts(second, first)),
+            None if are_usual(&first.meaning, &second.meaning) => Ok(texts(first, second)),
+            None if are_usual(&second.meaning, &first.meaning) => Ok(texts(second, first)),
             None => {
                 let (first, second) = (first.text.clone(), second.text.clone());
                 Err(Error::WhichLabel { path, column, first, second })
@@ -135,6 +135,13 @@ impl fmt::Display for LabelValues {
         let meaning = self.meaning.as_deref().unwrap_or("churn");
         write!(f, "{}: {} = {meaning}, {} = stayed", self.column, self.churned, self.stayed)
     }
+}
+
+/// Whether these say churned and stayed without being told. -1 says stayed where the other label is +1, as LIBSVM's files
+/// have it, and nothing beside any other.
+fn are_usual(churned: &Meaning, stayed: &Meaning) -> bool {
+    let are_signs = *churned == Meaning::of("1") && *stayed == Meaning::of("-1");
+    are_signs || (churned.is_in(&CHURNED) && stayed.is_in(&STAYED))
 }
 
 struct Value {
@@ -219,6 +226,17 @@ mod tests {
         assert_eq!(infer(&[("Yes", 3), ("No", 2), ("yes", 1)], None), ok("Yes = churn, No = stayed"));
         assert_eq!(infer(&[("False.", 3), ("True.", 2)], None), ok("True. = churn, False. = stayed"));
         assert_eq!(infer(&[("Stayed", 3), ("Churned", 2)], None), ok("Churned = churn, Stayed = stayed"));
+        assert_eq!(infer(&[("-1", 3), ("+1", 2), ("1", 1)], None), ok("+1 = churn, -1 = stayed"));
+        assert_eq!(infer(&[("1.0", 3), ("-1.0", 2)], None), ok("1.0 = churn, -1.0 = stayed"));
+    }
+
+    #[test]
+    fn minus_one_says_nothing_beside_another_label() {
+        for other in ["2", "yes", "0"] {
+            let error = infer(&[("-1", 3), (other, 2)], None).unwrap_err();
+            assert!(error.contains("means churn; say which"), "{error}");
+        }
+        assert!(infer(&[("-1", 3), ("1", 2), ("0", 2)], None).unwrap_err().contains("found 3"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use churn_features::{IndexBase, RecordValues};
+use churn_features::{FeatureRecord, IndexBase};
 
 use crate::Error;
 use crate::column::MOST_NUMBER_TEXTS;
@@ -142,39 +142,31 @@ struct Layout {
 impl Layout {
     /// Looks through the files in sparse formats.
     fn of(files: &[TableFile]) -> Result<Self, Error> {
-        let mut layout = Self { width: 0, base: IndexBase::One };
-        let mut last_key: Option<u64> = None;
-        let mut record_io_width = 0;
+        let (mut record_io_width, mut libsvm_width, mut base) = (0, 0, IndexBase::One);
         for file in files {
-            if file.format == TableFormat::RecordIo {
-                for record in record_io_records(&file.path)? {
-                    let record = record?;
-                    layout.widen(&file.path, record.place, record.width())?;
-                    record_io_width = record_io_width.max(record.width() as usize);
+            match file.format {
+                TableFormat::Csv | TableFormat::Parquet => {}
+                TableFormat::RecordIo => {
+                    for record in record_io_records(&file.path)? {
+                        record_io_width = record_io_width.max(width(&file.path, &record?)?);
+                    }
                 }
-            } else if file.format == TableFormat::Libsvm {
-                for record in libsvm_records(&file.path)? {
-                    layout.widen(&file.path, record.place, record.width())?;
-                    if let RecordValues::Sparse { keys, .. } = &record.values {
-                        layout.base = if keys.contains(&0) { IndexBase::Zero } else { layout.base };
-                        last_key = last_key.max(keys.iter().max().copied());
+                TableFormat::Libsvm => {
+                    let records = libsvm_records(&file.path)?;
+                    for record in &records {
+                        libsvm_width = libsvm_width.max(width(&file.path, record)?);
+                    }
+                    if IndexBase::of(&records) == IndexBase::Zero {
+                        base = IndexBase::Zero;
                     }
                 }
             }
         }
-        if let (Some(last), IndexBase::One) = (last_key, layout.base) {
-            layout.width = record_io_width.max(last as usize); // counted from 1
+        if base == IndexBase::One {
+            // The widths are those of keys that count from 0.
+            libsvm_width = libsvm_width.saturating_sub(1);
         }
-        Ok(layout)
-    }
-
-    fn widen(&mut self, path: &Path, place: churn_features::RecordPlace, found: u64) -> Result<(), Error> {
-        let most = MOST_SPARSE_FEATURES;
-        match usize::try_from(found) {
-            Ok(width) if found <= most => self.width = self.width.max(width),
-            _ => return Err(Error::TooWide { path: path.to_owned(), place, found, most }),
-        }
-        Ok(())
+        Ok(Self { width: record_io_width.max(libsvm_width), base })
     }
 
     fn open(&self, file: &TableFile, header: bool) -> Result<Box<dyn RowSource>, Error> {
@@ -193,4 +185,11 @@ impl Layout {
             }
         })
     }
+}
+
+/// Features that a record needs.
+fn width(path: &Path, record: &FeatureRecord) -> Result<usize, Error> {
+    let (place, found, most) = (record.place, record.width(), MOST_SPARSE_FEATURES);
+    let width = usize::try_from(found).ok().filter(|_| found <= most);
+    width.ok_or_else(|| Error::TooWide { path: path.to_owned(), place, found, most })
 }

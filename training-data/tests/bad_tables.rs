@@ -182,7 +182,7 @@ fn a_number_that_no_float_holds() {
 fn a_word_among_numbers() {
     let message = |line: usize, n_values: usize| {
         format!(
-            "t.csv, line {line}, column \"x\": found \"abc\" among numbers (1 of {n_values} values are none); \
+            "t.csv, line {line}, column \"x\": \"abc\" is not a number, as the others are (1 of {n_values} values are none); \
              blank the cell or treat the column as text with --category \"x\""
         )
     };

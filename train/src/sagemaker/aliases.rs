@@ -83,8 +83,9 @@ pub(crate) const ALIASES: [(&str, Alias); 49] = [
 ];
 
 /// Options that SageMaker's folders and channels decide about.
-pub(crate) const NOT_OURS_TO_SET: [&str; 11] = [
+pub(crate) const NOT_OURS_TO_SET: [&str; 12] = [
     "out",
+    "checkpoints",
     "table",
     "no-header",
     "events",

@@ -55,6 +55,11 @@ impl Base {
         self.0.join("output/failure")
     }
 
+    /// Where checkpoints go, unless a job says otherwise.
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.0.join("checkpoints")
+    }
+
     /// A path as messages name it.
     pub(crate) fn short<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.0).unwrap_or(path)

@@ -1,6 +1,7 @@
 //! The channels of a job: which there are, what they are for, and their files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use super::base::Base;
@@ -47,7 +48,7 @@ impl Channels {
             (None, None) if base.data().join("train_0").exists() => {
                 return Err(JobError::PipeMode { channel: "train".to_owned() });
             }
-            (None, None) => return Err(JobError::NoTrainChannel { found }),
+            (None, None) => return Err(JobError::NoTrainChannel { found, folder: base.data() }),
         };
         let (validation, test) = (take("validation").transpose()?, take("test").transpose()?);
         for name in configs.keys() {
@@ -77,7 +78,8 @@ impl Channel {
             });
         }
         let mut files = Vec::new();
-        add_files(&path, &mut files).map_err(|(path, source)| Error::ReadFile { path, source })?;
+        add_files(&path, &mut BTreeSet::new(), &mut files)
+            .map_err(|(path, source)| Error::ReadFile { path, source })?;
         files.sort();
         let Some(first) = files.first() else {
             return Err(JobError::NoFiles { channel, path: base.short(&path).to_owned() });
@@ -106,16 +108,26 @@ fn folders(data: &Path) -> Result<BTreeMap<String, ChannelConfig>, JobError> {
 }
 
 /// Adds the files of a folder and of those in it. A name that begins with a dot or an underscore belongs to a tool.
-fn add_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), (PathBuf, std::io::Error)> {
+///
+/// A folder is `visited` once, by the first path to it, because links may lead in a circle.
+fn add_files(
+    folder: &Path,
+    visited: &mut BTreeSet<PathBuf>,
+    files: &mut Vec<PathBuf>,
+) -> Result<(), (PathBuf, std::io::Error)> {
     let fail = |source| (folder.to_owned(), source);
-    for entry in folder.read_dir().map_err(fail)? {
-        let entry = entry.map_err(fail)?;
+    if !visited.insert(folder.canonicalize().map_err(fail)?) {
+        return Ok(());
+    }
+    let mut entries = folder.read_dir().and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(fail)?;
+    entries.sort_by_key(DirEntry::file_name);
+    for entry in entries {
         let (path, name) = (entry.path(), entry.file_name());
         if name.as_encoded_bytes().starts_with(b".") || name.as_encoded_bytes().starts_with(b"_") {
             continue;
         }
         if path.is_dir() {
-            add_files(&path, files)?;
+            add_files(&path, visited, files)?;
         } else if path.is_file() {
             files.push(path);
         }
@@ -136,7 +148,7 @@ mod tests {
             std::fs::write(path, "1,2\n").unwrap();
         }
         let mut files = Vec::new();
-        add_files(folder.path(), &mut files).unwrap();
+        add_files(folder.path(), &mut BTreeSet::new(), &mut files).unwrap();
         files.sort();
         assert_eq!(files, ["a/c.csv", "b.csv"].map(|name| folder.path().join(name)));
     }

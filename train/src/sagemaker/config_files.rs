@@ -1,7 +1,7 @@
 //! The JSON files that SageMaker describes a job in. Any may be absent, and every key but the first host's.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -37,6 +37,18 @@ pub(crate) fn channels(base: &Base) -> Result<Option<BTreeMap<String, ChannelCon
 /// Hyperparameters as they stand there; values should be texts, and other values are taken as such.
 pub(crate) fn hyperparameters(base: &Base) -> Result<BTreeMap<String, serde_json::Value>, JobError> {
     Ok(read(&base.config("hyperparameters.json"))?.unwrap_or_default())
+}
+
+/// The folder of a job's checkpoints, which SageMaker makes and restores; `None` where the job asks for none.
+pub(crate) fn checkpoints(base: &Base) -> Result<Option<PathBuf>, JobError> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "PascalCase", default)]
+    struct CheckpointConfig {
+        local_path: Option<PathBuf>,
+    }
+    let config: CheckpointConfig = read(&base.config("checkpointconfig.json"))?.unwrap_or_default();
+    let folder = config.local_path.unwrap_or_else(|| base.checkpoints());
+    Ok(Some(folder).filter(|folder| folder.is_dir()))
 }
 
 /// The machines of a job.

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use churn_features::RowFormat;
 use churn_training_data::TableFormat;
 use flate2::read::MultiGzDecoder;
 
@@ -30,7 +31,7 @@ impl Content {
     pub(crate) fn of_type(channel: &str, text: &str) -> Result<Self, JobError> {
         let unknown = || JobError::ContentType { channel: channel.to_owned(), found: text.to_owned() };
         let mut words = text.split(';').map(str::trim);
-        let name = words.next().unwrap_or_default().to_ascii_lowercase();
+        let name = words.next().unwrap_or_default();
         let mut header = None;
         for word in words {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
@@ -47,13 +48,13 @@ impl Content {
                 _ => {}
             }
         }
-        match name.as_str() {
-            "text/csv" | "csv" => Ok(Self::Table { format: TableFormat::Csv, header }),
-            "text/libsvm" | "text/x-libsvm" | "libsvm" => Ok(Self::table(TableFormat::Libsvm)),
-            "application/x-recordio-protobuf" => Ok(Self::table(TableFormat::RecordIo)),
-            "application/x-parquet" | "application/vnd.apache.parquet" => Ok(Self::table(TableFormat::Parquet)),
-            "application/jsonlines" | "application/x-ndjson" | "application/x-jsonlines" => Ok(Self::Events),
-            _ => Err(unknown()),
+        match RowFormat::of_media_type(name) {
+            Some(RowFormat::Csv) => Ok(Self::Table { format: TableFormat::Csv, header }),
+            Some(RowFormat::Libsvm) => Ok(Self::table(TableFormat::Libsvm)),
+            Some(RowFormat::RecordIo) => Ok(Self::table(TableFormat::RecordIo)),
+            Some(RowFormat::Parquet) => Ok(Self::table(TableFormat::Parquet)),
+            Some(RowFormat::JsonLines) => Ok(Self::Events),
+            Some(RowFormat::Json) | None => Err(unknown()),
         }
     }
 
@@ -94,11 +95,14 @@ mod tests {
         assert_eq!(content("text/csv; header=present"), csv(Some(true)));
         assert_eq!(content("text/csv;header=\"absent\""), csv(Some(false)));
         assert_eq!(content("text/x-libsvm"), Ok(Content::table(TableFormat::Libsvm)));
-        assert_eq!(content("application/jsonlines"), Ok(Content::Events));
+        for text in ["application/jsonlines", "application/jsonl"] {
+            assert_eq!(content(text), Ok(Content::Events), "{text}");
+        }
     }
 
     #[test]
     fn what_cannot_be_trained_on_is_refused_by_name() {
+        assert!(content("application/json").is_err());
         assert!(content("image/png").unwrap_err().contains("\"image/png\"; expected text/csv"));
         for text in ["text/csv;label_size=0", "text/csv; label_size=2"] {
             assert!(content(text).unwrap_err().contains("expected label_size=1"), "{text}");

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::ops::Range;
 
-use churn_training_data::{TableFile, TableFormat, TrainingSet, column_names, read_tables, stratified_split};
+use churn_training_data::{
+    Error as DataError, TableFile, TableFormat, TrainingSet, column_names, read_tables, stratified_split,
+};
 
 use super::channels::{Channel, Channels};
 use super::content_type::Content;
@@ -78,7 +80,8 @@ impl Data {
         let mut config = hyperparameters.config(&[flag])?;
         let header = header.or(hyperparameters.header).unwrap_or(config.label.is_some());
         let files = table_files(channels, header)?;
-        if config.label.is_none() && has_names(&files[0], header) {
+        let is_label_first = config.label.is_none() && has_names(&files[0], header);
+        if is_label_first {
             // As in files without names, the label is the first column.
             config.label = column_names(&files, header).map_err(Error::Data)?.into_iter().next();
         }
@@ -94,7 +97,14 @@ impl Data {
                 console.line(format!("{} rows={}", channel.name, rows.len()));
             }
         }
-        let set = TrainingSet::from_table(table).map_err(Error::Data)?;
+        let set = TrainingSet::from_table(table).map_err(|error| match error {
+            DataError::ManyLabels { .. } | DataError::OneLabel { .. } | DataError::WhichLabel { .. }
+                if is_label_first =>
+            {
+                JobError::FirstColumnIsNoLabel { source: error }
+            }
+            error => Error::Data(error).into(),
+        })?;
         let source = match (channels.train.files.as_slice(), channels.all().count()) {
             ([only], 1) => format!("{}/{}", channels.train.name, only.file_name().unwrap_or_default().display()),
             (files, 1) => format!("{} ({} files)", channels.train.name, files.len()),

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::aliases::NOT_OURS_TO_SET;
 use crate::Error;
@@ -17,9 +17,13 @@ pub(crate) enum JobError {
     #[error("hyperparameters {first} and {second} say the same; give one of them")]
     TwiceSaid { first: String, second: String },
     #[error(
-        "there is no channel \"train\" (or \"training\"); its channels are {found:?}: give the job one of that name"
+        "there is no channel \"train\" (or \"training\"), {}: give the job one of that name", channels(.found, .folder)
     )]
-    NoTrainChannel { found: Vec<String> },
+    NoTrainChannel { found: Vec<String>, folder: PathBuf },
+    #[error(
+        "the first column was taken as the label; if it is none, name the column that is by the hyperparameter label"
+    )]
+    FirstColumnIsNoLabel { source: churn_training_data::Error },
     #[error("channel {channel:?}: there is no folder {path:?}; give the job data for that channel")]
     NoFolder { channel: String, path: PathBuf },
     #[error(
@@ -54,6 +58,13 @@ pub(crate) enum ConfigError {
     Json(#[from] serde_json::Error),
 }
 
+fn channels(found: &[String], folder: &Path) -> String {
+    match found {
+        [] => format!("nor any other in {folder:?}"),
+        found => format!("its channels are {found:?}"),
+    }
+}
+
 fn did_you_mean(nearest: &Option<String>) -> String {
     match nearest {
         Some(name) => format!("; did you mean {name}? docs/sagemaker-training.md lists all"),
@@ -72,8 +83,8 @@ impl JobError {
         };
         if let Self::Train(Error::Data(DataError::UndeclaredHeader { .. })) = self {
             line.push_str(
-                "; declare it by the channel's ContentType text/csv; header=present, or by the hyperparameter \
-                 header=present (with label=COLUMN, if the label is not the first column)",
+                " (it is declared by the channel's ContentType \"text/csv; header=present\", or by the hyperparameter \
+                 header=present, with label=COLUMN if the label is not the first column)",
             );
         }
         as_hyperparameters(&line)

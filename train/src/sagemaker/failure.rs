@@ -8,6 +8,12 @@ use super::base::Base;
 /// SageMaker shows so many characters; as bytes they are at most as many.
 const MOST_BYTES: usize = 1024;
 
+/// Takes away what an earlier run has left: beside a model it would say that this run failed, too.
+pub(crate) fn forget(base: &Base) {
+    // Mostly there is none. One that cannot be taken away is no reason to end.
+    let _ = fs::remove_file(base.failure());
+}
+
 /// Writes the reason, unless one stands there already. Nobody can be told where that fails.
 pub(crate) fn write(base: &Base, reason: &str) {
     let path = base.failure();

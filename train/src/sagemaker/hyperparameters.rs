@@ -22,12 +22,20 @@ const DEFAULT_TARGET: f64 = 0.8;
 /// Hyperparameters as far as they can be checked without the data.
 #[derive(Debug)]
 pub(crate) struct Hyperparameters {
-    /// What each of them becomes on the command line.
-    flags: Vec<(String, String, Vec<OsString>)>,
+    settings: Vec<Setting>,
     /// Whether CSV has a header, where that is said.
     pub(crate) header: Option<bool>,
     /// How much more recall counts than precision in the F-score that is printed.
     pub(crate) beta: f64,
+}
+
+/// What a hyperparameter becomes on the command line.
+#[derive(Debug)]
+struct Setting {
+    key: String,
+    value: String,
+    /// None where a switch is off.
+    flags: Vec<OsString>,
 }
 
 impl Hyperparameters {
@@ -46,7 +54,7 @@ impl Hyperparameters {
             .map(|(key, value)| (key, without_quotes(value)))
             .collect();
         let mut combined = Combined::default();
-        let mut flags = Vec::new();
+        let mut settings = Vec::new();
         let mut idle = Vec::new();
         for (key, value) in &entries {
             let shown = text(value);
@@ -68,17 +76,17 @@ impl Hyperparameters {
                 }
                 None => key.replace('_', "-"),
             };
-            flags.push((key.clone(), shown, flag(key, &name, value)?));
+            settings.push(Setting { key: key.clone(), value: shown, flags: flags(key, &name, value)? });
         }
-        flags.extend(combined.flags());
-        refuse_doubles(&flags)?;
+        settings.extend(combined.settings());
+        refuse_doubles(&settings)?;
         if !idle.is_empty() {
             console.line(format!(
                 "no effect here, where learners are solved to their end and scale their inputs themselves: {}",
                 idle.join(", ")
             ));
         }
-        Ok(Self { flags, header: combined.header, beta: combined.beta.unwrap_or(1.0) })
+        Ok(Self { settings, header: combined.header, beta: combined.beta.unwrap_or(1.0) })
     }
 
     /// The configuration, for data that these arguments name.
@@ -89,14 +97,14 @@ impl Hyperparameters {
         let program = OsString::from("train");
         let parsed = |flags: &[OsString]| parse::<TrainConfig>(&[std::slice::from_ref(&program), data, flags].concat());
         // One by one first, because only then is it known which one is wrong.
-        for (key, value, flags) in &self.flags {
+        for Setting { key, value, flags } in &self.settings {
             parsed(flags).map_err(|error| JobError::Hyperparameter {
                 key: key.clone(),
                 value: value.clone(),
                 problem: problem(&error),
             })?;
         }
-        let all: Vec<OsString> = self.flags.iter().flat_map(|(.., flags)| flags.clone()).collect();
+        let all: Vec<OsString> = self.settings.iter().flat_map(|setting| setting.flags.clone()).collect();
         Ok(parsed(&all)?)
     }
 }
@@ -143,18 +151,18 @@ impl Combined {
         Ok(())
     }
 
-    fn flags(&self) -> Vec<(String, String, Vec<OsString>)> {
-        let mut flags = Vec::new();
-        let mut add = |key: &str, value: f64, name: &str, text: String| {
-            flags.push((key.to_owned(), value.to_string(), vec![format!("--{name}={text}").into()]));
+    fn settings(&self) -> Vec<Setting> {
+        let mut settings = Vec::new();
+        let mut add = |key: &str, value: String, name: &str, text: String| {
+            settings.push(Setting { key: key.to_owned(), value, flags: vec![format!("--{name}={text}").into()] });
         };
         // A penalty of 0 has no share of anything, and the data choose better than nothing.
         let (wd, l1) = (self.wd.unwrap_or(0.0), self.l1.unwrap_or(0.0));
         if wd + l1 > 0.0 {
             let (key, value) = if wd > 0.0 { ("wd", wd) } else { ("l1", l1) };
-            add(key, value, "penalty", (wd + l1).to_string());
+            add(key, value.to_string(), "penalty", (wd + l1).to_string());
             if l1 > 0.0 {
-                add("l1", l1, "l1-ratio", (l1 / (wd + l1)).to_string());
+                add("l1", l1.to_string(), "l1-ratio", (l1 / (wd + l1)).to_string());
             }
         }
         let target = |target: Option<f64>| target.unwrap_or(DEFAULT_TARGET);
@@ -166,14 +174,14 @@ impl Combined {
             _ => None,
         };
         if let (Some(threshold), Some(criterion)) = (threshold, &self.criterion) {
-            flags.push((CRITERION.to_owned(), criterion.clone(), vec![format!("--threshold={threshold}").into()]));
+            add(CRITERION, criterion.clone(), "threshold", threshold);
         }
-        flags
+        settings
     }
 }
 
 /// The option of that name with this value; none where a switch is off.
-fn flag(key: &str, name: &str, value: &Value) -> Result<Vec<OsString>, JobError> {
+fn flags(key: &str, name: &str, value: &Value) -> Result<Vec<OsString>, JobError> {
     let command = command::<TrainConfig>();
     let is_named = |arg: &&Arg| arg.get_long() == Some(name) && !NOT_OURS_TO_SET.contains(&name);
     let Some(arg) = command.get_arguments().find(is_named) else {
@@ -192,9 +200,9 @@ fn flag(key: &str, name: &str, value: &Value) -> Result<Vec<OsString>, JobError>
 }
 
 /// Refuses two hyperparameters that set one option.
-fn refuse_doubles(flags: &[(String, String, Vec<OsString>)]) -> Result<(), JobError> {
+fn refuse_doubles(settings: &[Setting]) -> Result<(), JobError> {
     let mut key_of: BTreeMap<String, &str> = BTreeMap::new();
-    for (key, _, flags) in flags {
+    for Setting { key, flags, .. } in settings {
         let Some(flag) = flags.first().map(|flag| flag.to_string_lossy()) else { continue };
         let name = flag.split('=').next().unwrap_or_default().to_owned();
         if let Some(first) = key_of.insert(name, key) {
@@ -278,10 +286,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_with_its_key() {
         let error = |json: &str| config(json).unwrap_err();
-        assert_eq!(
-            error(r#"{"max_depth": "five"}"#),
-            "hyperparameter max_depth is \"five\": invalid digit found in string"
-        );
+        assert_eq!(error(r#"{"max_depth": "five"}"#), "hyperparameter max_depth is \"five\": expected a whole number");
         assert!(error(r#"{"n_estimators": "many"}"#).starts_with("hyperparameter n_estimators is \"many\": "));
         assert!(error(r#"{"predictor_type": "regressor"}"#).contains("expected binary_classifier"));
         assert!(error(r#"{"wd": "-1"}"#).contains("hyperparameter wd is \"-1\": expected a number of at least 0"));

@@ -96,11 +96,10 @@ impl Lines<'_> {
         self.loss(part, scored)?;
         let Scored { scores, labels } = scored;
         let confusion = Confusion::at(self.threshold.score, scores, labels).map_err(|source| failed(part, source))?;
-        let accuracy = (confusion.true_positives + confusion.true_negatives) as f64 / confusion.n() as f64;
         // Where nobody is called churn, or nobody churned, nothing was right about it.
-        let (precision, recall) = (confusion.precision().unwrap_or(0.0), confusion.recall().unwrap_or(0.0));
-        let weighed = self.beta * self.beta * precision + recall;
-        let f_beta = if weighed > 0.0 { (1.0 + self.beta * self.beta) * precision * recall / weighed } else { 0.0 };
+        let [accuracy, precision, recall, f_beta] =
+            [confusion.accuracy(), confusion.precision(), confusion.recall(), confusion.f_beta(self.beta)]
+                .map(|share| share.unwrap_or(0.0));
         self.add(part, "binary_classification_accuracy", accuracy);
         self.add_quality(part, "binary_classification_accuracy", "score", accuracy);
         self.add(part, "recall", recall);

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 pub(crate) use base::Base;
 
+use crate::checkpoints;
 use crate::console::Console;
 use crate::parts::Parts;
 use crate::pipeline::{MODEL_FILE, on_threads, train_on};
@@ -36,6 +37,7 @@ const MODEL_FILES: [&str; 3] = [MODEL_FILE, "model-card.md", "report.html"];
 
 /// Does the job, and leaves a reason behind where it fails.
 pub(crate) fn run(base: &Base) -> ExitCode {
+    failure::forget(base);
     let Err(reason) = reasoned(|| job(base, &Console::plain())) else { return ExitCode::SUCCESS };
     Console::on_standard_error().line(format!("error: {reason}"));
     failure::write(base, &reason);
@@ -61,7 +63,9 @@ fn job(base: &Base, console: &Console) -> Result<(), JobError> {
     }
     let hyperparameters = Hyperparameters::read(base, console)?;
     let channels = Channels::find(base, console)?;
-    let Data { config, mut loaded, rows } = Data::read(&channels, &hyperparameters, console)?;
+    let Data { mut config, mut loaded, rows } = Data::read(&channels, &hyperparameters, console)?;
+    config.checkpoints = config_files::checkpoints(base)?;
+    checkpoints::prepare(&config)?;
     if hosts.len() > 1 && channels.all().any(|channel| channel.is_sharded) {
         let caveat = format!(
             "fitted on one of {} shards: the channels are ShardedByS3Key, and one host fits alone; use FullyReplicated",

@@ -16,7 +16,7 @@ const STOPPED: i32 = 128 + SIGTERM;
 ///
 /// Ending at once needs no help of whatever the job is doing, be it reading, fitting or evaluating. Nothing has been
 /// written before [`while_writing`](Self::while_writing), and everything has after it, so that a model folder holds a
-/// whole model or none. A job starts anew where it is run again: it takes less time than keeping up checkpoints.
+/// whole model or none. Learners that were fitted by then are in the folder of checkpoints, each a whole file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stop(Arc<Mutex<()>>);
 

@@ -7,6 +7,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
+use churn_features::Feature;
 use churn_model::evaluate::{
     Binning, Confusion, Importance, MeanChange, Metrics, calibration_table, choose_threshold, gains_curve,
     precision_recall_curve, profit_curve, roc_curve,
@@ -115,6 +116,7 @@ pub(crate) fn telco(n_test: usize) -> Outcome {
         source: "telco.csv".into(),
         label: "Churn: Yes = churn, No = stayed".into(),
         columns: columns(split.n_fit + split.n_test),
+        features: features(),
         split,
         chosen: 0,
         candidates: vec![
@@ -241,6 +243,16 @@ fn segments(n_test: usize) -> Vec<Segment> {
         part("InternetService", "Fiber optic", 0.44, 0.42, 0.41, Some(0.78)),
         part("InternetService", "DSL", 0.34, 0.19, 0.19, Some(0.82)),
         part("InternetService", "missing", 0.004, 0.0, 0.11, None),
+    ]
+}
+
+fn features() -> Vec<Feature> {
+    let contracts = ["Month-to-month", "One year", "Two year"].map(str::to_owned).to_vec();
+    vec![
+        Feature::category("Contract", contracts),
+        Feature::numeric("tenure").with_unit("months"),
+        Feature::category("Postcode", (1..=23).map(|number| format!("D{number}")).collect()),
+        Feature::boolean("#paperless | billing"),
     ]
 }
 
