@@ -20,6 +20,9 @@ use body::{Body, Field};
 /// Features named in one message.
 const SHOWN_FEATURES: usize = 4;
 
+/// Fields named as unknown, at most: more say nothing that these do not.
+const MOST_UNKNOWN: usize = 100;
+
 /// How a company JSON fills the feature vector of a model.
 ///
 /// # Missing
@@ -40,7 +43,7 @@ pub struct CompanyRow {
     pub missing: Vec<&'static str>,
     /// Number of features that no fact fills and the body does not give by name.
     pub unfilled: usize,
-    /// What the body tells and the model does not know.
+    /// What the body tells and the model does not know, or the first hundred fields of it.
     pub unknown: Vec<Unknown>,
 }
 
@@ -119,7 +122,7 @@ impl CompanyMapping {
         }
         row.unknown.extend(self.industry_without_flag(&body));
         let others = body.others.values().filter(|field| !self.slots.iter().any(|slot| slot.is_given_by(field.name)));
-        row.unknown.extend(others.map(|field| field.unknown()));
+        row.unknown.extend(others.take(MOST_UNKNOWN).map(|field| field.unknown()));
         Ok(row)
     }
 

@@ -5,9 +5,6 @@ use serde::Serialize;
 use crate::company::{CompanyRow, Unknown};
 use crate::served_model::ServedModel;
 
-/// Companies answered at once; their answers stay far below what a Lambda function may return.
-pub const MOST_COMPANIES: usize = 1000;
-
 /// Reasons in one answer.
 const REASONS: usize = 3;
 

@@ -1,11 +1,10 @@
 //! One request for scores, without HTTP: headers and body in, answer out.
 
 use churn_model::Reason;
-use serde_json::Value;
 
 use crate::body::{Body, read_body};
-use crate::company::{CompanyMapping, CompanyRow};
-use crate::company_answer::{CompanyAnswer, MOST_COMPANIES};
+use crate::companies::Companies;
+use crate::company_answer::CompanyAnswer;
 use crate::media_type::{AnswerFormat, BodyFormat, Wanted};
 use crate::output::{OutputKey, Prediction, write_predictions};
 use crate::problem::Problem;
@@ -58,6 +57,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Scores given, for the record of how they are spread.
     pub scores: Vec<f64>,
+    /// Rows that were answered by a placeholder.
+    pub n_refused: usize,
 }
 
 impl Invocation<'_> {
@@ -79,12 +80,12 @@ impl Invocation<'_> {
         let format = BodyFormat::of(self.content_type, settings.csv_header)?;
         let wanted = Wanted::of(self.accept, settings.default_format)?;
         let n_reasons = self.n_reasons(&wanted, settings)?;
-        match read_body(self.body, format, model.rows(), settings.bad_rows)? {
+        match read_body(self.body, format, model, settings.bad_rows)? {
             Body::Rows(rows) if n_reasons > 0 && rows.n_rows > MOST_ROWS_WITH_REASONS => {
                 Err(Problem::TooManyReasons { n_rows: rows.n_rows, most: MOST_ROWS_WITH_REASONS })
             }
             Body::Rows(rows) => Ok(Asked::Rows { rows, format: wanted.format, n_reasons }),
-            Body::Other(value) => companies(model, &value),
+            Body::Companies(companies) => Ok(Asked::Companies(companies)),
         }
     }
 
@@ -117,12 +118,7 @@ pub(crate) enum Asked {
         n_reasons: usize,
     },
     /// Answers about companies.
-    Companies {
-        /// Their rows.
-        rows: Vec<CompanyRow>,
-        /// Whether the answer is a list.
-        is_list: bool,
-    },
+    Companies(Companies),
 }
 
 impl Asked {
@@ -131,7 +127,7 @@ impl Asked {
     pub(crate) fn is_explained(&self) -> bool {
         match self {
             Self::Rows { n_reasons, .. } => *n_reasons > 0,
-            Self::Companies { .. } => true,
+            Self::Companies(_) => true,
         }
     }
 
@@ -142,7 +138,7 @@ impl Asked {
     pub(crate) fn answer(self, model: &ServedModel, settings: &AnswerSettings) -> Result<Answer, Problem> {
         match self {
             Self::Rows { rows, format, n_reasons } => score(model, &rows, format, n_reasons, settings),
-            Self::Companies { rows, is_list } => Ok(score_companies(model, rows, is_list)),
+            Self::Companies(companies) => Ok(score_companies(model, companies)),
         }
     }
 }
@@ -183,48 +179,23 @@ fn score(
     let body = write_predictions(predictions, &keys, format, settings.open_end)?;
     if rows.bad.is_empty() {
         model.observe(&rows.values);
-        return Ok(Answer { content_type: format.media_type(), body, scores });
+        return Ok(Answer { content_type: format.media_type(), body, scores, n_refused: 0 });
     }
     let is_bad = |row: &usize| rows.bad.binary_search_by_key(row, |(at, _)| *at).is_ok();
     let good: Vec<usize> = (0..rows.n_rows).filter(|row| !is_bad(row)).collect();
     good.iter().for_each(|row| model.observe(&rows.values[row * width..][..width]));
     let scores = good.into_iter().map(|row| scores[row]).collect();
-    Ok(Answer { content_type: format.media_type(), body, scores })
-}
-
-/// Reads a company, or a list of them.
-fn companies(model: &ServedModel, value: &Value) -> Result<Asked, Problem> {
-    let row = |value: &Value| {
-        let company = value.as_object().filter(|object| CompanyMapping::is_company(object));
-        let company = company.ok_or(Problem::NoRows { company: None })?;
-        let mapping = model.companies().map_err(|why| Problem::NoRows { company: Some(why.to_string()) })?;
-        Ok(mapping.row(company)?)
-    };
-    let Value::Array(list) = value else {
-        return Ok(Asked::Companies { rows: vec![row(value)?], is_list: false });
-    };
-    let n_companies = list.len();
-    if n_companies > MOST_COMPANIES {
-        return Err(Problem::TooManyReasons { n_rows: n_companies, most: MOST_COMPANIES });
-    }
-    let of_list = |(i, value)| {
-        row(value).map_err(|problem: Problem| Problem::CompanyOfList {
-            position: i + 1,
-            n_companies,
-            source: Box::new(problem),
-        })
-    };
-    Ok(Asked::Companies { rows: list.iter().enumerate().map(of_list).collect::<Result<_, _>>()?, is_list: true })
+    Ok(Answer { content_type: format.media_type(), body, scores, n_refused: rows.bad.len() })
 }
 
 /// The answer about companies is JSON, whatever else is asked for.
-fn score_companies(model: &ServedModel, rows: Vec<CompanyRow>, is_list: bool) -> Answer {
+fn score_companies(model: &ServedModel, Companies { rows, is_list }: Companies) -> Answer {
     rows.iter().for_each(|row| model.observe(&row.values));
     let answers: Vec<CompanyAnswer> = rows.into_iter().map(|row| CompanyAnswer::new(row, model)).collect();
     let body = if is_list { serde_json::to_vec(&answers) } else { serde_json::to_vec(&answers[0]) };
     let body = body.expect("this cannot fail because every key is a string");
     let scores = answers.iter().map(|answer| answer.probability).collect();
-    Answer { content_type: AnswerFormat::Json.media_type(), body, scores }
+    Answer { content_type: AnswerFormat::Json.media_type(), body, scores, n_refused: 0 }
 }
 
 /// The linear learner's values, or those selected; reasons come along when a request asks for them.

@@ -6,20 +6,26 @@
 
 mod body;
 mod chain;
+mod companies;
 mod company;
 mod company_answer;
 #[cfg(feature = "http")]
 mod http;
 mod invocation;
+mod json_value;
 mod media_type;
 mod output;
 mod problem;
 mod row;
 mod served_model;
+#[cfg(all(test, feature = "http"))]
+#[path = "../tests/served/mod.rs"]
+mod test_models;
 
 pub use chain::chain;
+pub use companies::Companies;
 pub use company::{CompanyError, CompanyMapping, CompanyRow, NoMapping, Unknown};
-pub use company_answer::{CompanyAnswer, MOST_COMPANIES};
+pub use company_answer::CompanyAnswer;
 #[cfg(feature = "http")]
 pub use http::main;
 pub use invocation::{Answer, AnswerSettings, Invocation};

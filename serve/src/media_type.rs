@@ -1,5 +1,6 @@
 //! `Content-Type` and `Accept`: what a body is and what an answer may be.
 
+use churn_features::RowFormat;
 use mediatype::{MediaType, MediaTypeList, ReadParams};
 
 use crate::problem::Problem;
@@ -35,15 +36,13 @@ impl BodyFormat {
         };
         let unknown = || Problem::ContentType { found: text.to_owned() };
         let media_type = MediaType::parse(text.trim_end_matches(';')).map_err(|_| unknown())?;
-        let format = match essence(&media_type).as_str() {
-            "text/csv" | "application/csv" => Self::Csv { header: csv_header, label: false },
-            "application/json" => Self::Json,
-            "application/jsonlines" | "application/x-jsonlines" | "application/jsonl" | "application/x-ndjson" => {
-                Self::JsonLines
-            }
-            "application/x-recordio-protobuf" => Self::RecordIo,
-            "text/libsvm" | "text/x-libsvm" => Self::LibSvm,
-            _ => return Err(unknown()),
+        let format = match RowFormat::of_media_type(&essence(&media_type)) {
+            Some(RowFormat::Csv) => Self::Csv { header: csv_header, label: false },
+            Some(RowFormat::Json) => Self::Json,
+            Some(RowFormat::JsonLines) => Self::JsonLines,
+            Some(RowFormat::RecordIo) => Self::RecordIo,
+            Some(RowFormat::Libsvm) => Self::LibSvm,
+            Some(RowFormat::Parquet) | None => return Err(unknown()),
         };
         format.with_parameters(&media_type)
     }
@@ -106,15 +105,13 @@ impl AnswerFormat {
     }
 
     fn of_essence(essence: &str) -> Option<Self> {
-        Some(match essence {
-            "application/json" => Self::Json,
-            "application/jsonlines" | "application/x-jsonlines" | "application/jsonl" | "application/x-ndjson" => {
-                Self::JsonLines
-            }
-            "text/csv" | "application/csv" => Self::Csv,
-            "application/x-recordio-protobuf" => Self::RecordIo,
-            _ => return None,
-        })
+        match RowFormat::of_media_type(essence)? {
+            RowFormat::Json => Some(Self::Json),
+            RowFormat::JsonLines => Some(Self::JsonLines),
+            RowFormat::Csv => Some(Self::Csv),
+            RowFormat::RecordIo => Some(Self::RecordIo),
+            RowFormat::Libsvm | RowFormat::Parquet => None,
+        }
     }
 }
 
@@ -185,11 +182,13 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused_by_name() {
         let problem = |text: &str| BodyFormat::of(Some(text), false).unwrap_err();
-        assert_eq!(problem("text/plain").status(), 415);
-        assert_eq!(problem("nonsense").status(), 415);
-        assert_eq!(problem("text/csv; charset=utf-16").status(), 415);
+        assert_eq!(["text/plain", "nonsense"].map(|text| problem(text).kind()), ["UnsupportedContentType"; 2]);
+        assert!(problem("text/csv; charset=utf-16").to_string().contains("charset=\"utf-16\" is not understood"));
         let label_size = problem("text/csv; label_size=5");
-        assert!(label_size.status() == 400 && label_size.to_string().contains("label_size"), "{label_size}");
+        assert!(
+            label_size.kind() == "ContentTypeParameter" && label_size.to_string().contains("label_size"),
+            "{label_size}"
+        );
     }
 
     #[test]
@@ -198,8 +197,8 @@ mod tests {
         assert_eq!(format("text/html, text/csv;q=0.5, application/jsonlines"), AnswerFormat::JsonLines);
         assert_eq!(format("*/*"), AnswerFormat::Json);
         assert_eq!(format("application/json;verbose=True"), AnswerFormat::Json);
-        assert_eq!(Wanted::of(Some("text/html"), AnswerFormat::Json).unwrap_err().status(), 406);
-        assert_eq!(Wanted::of(Some("application/json;q=0"), AnswerFormat::Json).unwrap_err().status(), 406);
+        assert_eq!(Wanted::of(Some("text/html"), AnswerFormat::Json).unwrap_err().kind(), "NotAcceptable");
+        assert_eq!(Wanted::of(Some("application/json;q=0"), AnswerFormat::Json).unwrap_err().kind(), "NotAcceptable");
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Serialize for Selected<'_> {
 }
 
 /// Reasons in the shape of SageMaker Clarify's attributions, each with its sentence.
-pub(crate) struct WrittenReasons<'a>(pub(crate) &'a [Reason]);
+struct WrittenReasons<'a>(&'a [Reason]);
 
 impl Serialize for WrittenReasons<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,21 +1,35 @@
 //! Rows of feature values, read one by one, and what can be wrong with one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
+use churn_events::beginning;
 use churn_features::{Feature, FeatureKind, FeatureSchema, IndexBase, ValueReader};
 use serde_json::Value;
 
 use crate::problem::Problem;
 
-/// Characters of a value that an error shows.
-const MOST_SHOWN: usize = 40;
+/// Values of one request, at most, unless its body has more bytes: a sparse row of two bytes takes as much room as any.
+const MOST_VALUES: usize = 1 << 24;
+
+/// A row counts as so many values, if it has fewer: its answer takes as much.
+const LEAST_WIDTH: usize = 16;
+
+/// Rows of a request that a placeholder may answer: what is wrong with each is kept.
+const MOST_BAD_ROWS: usize = 100_000;
+
+/// Features named in one message.
+const MOST_NAMES: usize = 20;
 
 /// What is wrong with one row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowProblem {
     /// Too few or too many values.
-    #[error("{found} columns where the model takes {expected}{hint}")]
+    #[error(
+        "{found} column{} where the model takes {expected}{hint}; the model's features in order: {names}",
+        if *found == 1 { "" } else { "s" }
+    )]
     Width {
         /// Values in the row.
         found: usize,
@@ -23,6 +37,8 @@ pub enum RowProblem {
         expected: usize,
         /// What may be the reason.
         hint: &'static str,
+        /// The names of the features, or of the first of them.
+        names: Arc<str>,
     },
     /// A value that is not what its feature takes.
     #[error("column {column} ({name:?}): found {found}, expected {expected}")]
@@ -51,17 +67,11 @@ pub enum RowProblem {
         /// Its number.
         key: u64,
     },
-    /// A record that cannot be read.
-    #[error("{line}")]
-    Record {
-        /// Where and why.
-        line: String,
-    },
-    /// A line that is not JSON.
-    #[error("is not JSON: {line}")]
-    NotJson {
-        /// Where and why.
-        line: String,
+    /// A record or a JSON value that cannot be read.
+    #[error("{why}")]
+    Unreadable {
+        /// Why.
+        why: String,
     },
     /// Text that is not UTF-8.
     #[error("column {column}: is not UTF-8")]
@@ -82,12 +92,14 @@ pub enum RowProblem {
 #[non_exhaustive]
 pub enum MatchProblem {
     /// Features that are not named.
-    #[error("the {what} lacks {}; a value that is not known is left blank, or null", names.join(", "))]
+    #[error("the {what} lacks {names}; a value that is not known is left blank, or null{hint}")]
     Lacks {
         /// What names them: the header, the row.
         what: &'static str,
-        /// The features.
-        names: Vec<String>,
+        /// The features, with commas between them.
+        names: String,
+        /// What else may be the reason.
+        hint: &'static str,
     },
     /// A feature that is named twice.
     #[error("the {what} names {name:?} twice, or in two spellings; name it once")]
@@ -106,6 +118,8 @@ pub(crate) struct RowSchema {
     readers: Vec<ValueReader>,
     positions: HashMap<String, usize>,
     numbering: Numbering,
+    /// The names of the features in order, or of the first of them, for messages.
+    names: Arc<str>,
 }
 
 /// How features are numbered where a row is sparse: as the training's columns were, which only names tell.
@@ -146,7 +160,7 @@ impl RowSchema {
             positions.extend(position_of.iter().map(|(key, &position)| (format!("f{key}"), position)));
         }
         let readers = schema.features().iter().map(ValueReader::new).collect();
-        Self { schema: schema.clone(), readers, positions, numbering }
+        Self { schema: schema.clone(), readers, positions, numbering, names: shown_names(schema).into() }
     }
 
     /// What is wrong with a row of so many values.
@@ -161,11 +175,11 @@ impl RowSchema {
             }
             _ => "",
         };
-        RowProblem::Width { found, expected, hint }
+        RowProblem::Width { found, expected, hint, names: self.names.clone() }
     }
 
     /// Whether a sparse row of this width has the features of the model; the training may have had more of them.
-    pub(crate) fn fits_shape(&self, shape: u64) -> bool {
+    fn fits_shape(&self, shape: u64) -> bool {
         let width = self.width() as u64;
         match &self.numbering {
             Numbering::Names { position_of, .. } => position_of.keys().all(|&key| key < shape),
@@ -181,9 +195,10 @@ impl RowSchema {
         }
     }
 
-    /// The feature vector of a sparse row, whose keys count from 0: what it does not name is 0.
+    /// The feature vector of a sparse row of this shape, whose keys count from 0: what it does not name is 0.
     pub(crate) fn sparse_row<'a, V>(
         &self,
+        shape: Option<u64>,
         entries: impl Iterator<Item = (u64, &'a V)>,
         value: impl Fn(usize, &V) -> Result<f32, RowProblem>,
         values: &mut Vec<f32>,
@@ -191,12 +206,18 @@ impl RowSchema {
     where
         V: 'a,
     {
+        if let Some(shape) = shape.filter(|&shape| !self.fits_shape(shape)) {
+            return Err(self.wrong_width(usize::try_from(shape).unwrap_or(usize::MAX)));
+        }
         let start = values.len();
         for position in 0..self.width() {
             values.push(self.float_value(position, 0.0, position + 1)?);
         }
-        let mut is_given = vec![false; self.width()];
+        let mut keys = HashSet::new();
         for (key, given) in entries {
+            if !keys.insert(key) {
+                return Err(RowProblem::KeyTwice { key });
+            }
             let position = match &self.numbering {
                 Numbering::Order => usize::try_from(key).ok().filter(|&key| key < self.width()),
                 Numbering::Names { position_of, .. } => position_of.get(&key).copied(),
@@ -208,9 +229,6 @@ impl RowSchema {
                     _ => return Err(RowProblem::Key { key }),
                 }
             };
-            if std::mem::replace(&mut is_given[position], true) {
-                return Err(RowProblem::KeyTwice { key });
-            }
             values[start + position] = value(position, given)?;
         }
         Ok(())
@@ -228,7 +246,7 @@ impl RowSchema {
 
     /// The value that text says; `column` is the number of its column, from 1.
     pub(crate) fn text_value(&self, position: usize, text: &str, column: usize) -> Result<f32, RowProblem> {
-        let wrong = |expected| self.wrong_value(position, column, format!("{:?}", shown(text)), expected);
+        let wrong = |expected| self.wrong_value(position, column, format!("{:?}", beginning(text)), expected);
         let value = self.readers[position].read(text.trim()).map_err(|error| wrong(error.expected))?;
         Ok(value.or_nan())
     }
@@ -252,7 +270,7 @@ impl RowSchema {
             Value::Bool(yes) => Ok(f32::from(u8::from(*yes))),
             Value::Array(_) | Value::Object(_) => {
                 let expected = "a number, a text, true, false or null";
-                Err(self.wrong_value(position, column, shown(&value.to_string()), expected))
+                Err(self.wrong_value(position, column, beginning(&value.to_string()), expected))
             }
         }
     }
@@ -280,14 +298,14 @@ impl RowSchema {
             if let Some(position) = self.position(name)
                 && columns[position].replace(column).is_some()
             {
-                return Err(MatchProblem::Twice { what, name: shown(name) });
+                return Err(MatchProblem::Twice { what, name: beginning(name) });
             }
         }
         let missing = (0..self.width()).filter(|&position| columns[position].is_none());
-        let names: Vec<String> = missing.map(|at| self.schema.features()[at].name().to_owned()).collect();
+        let names: Vec<&str> = missing.map(|at| self.schema.features()[at].name()).collect();
         match names.is_empty() {
             true => Ok(columns.into_iter().flatten().collect()),
-            false => Err(MatchProblem::Lacks { what, names }),
+            false => Err(MatchProblem::Lacks { what, names: names.join(", "), hint: "" }),
         }
     }
 
@@ -301,12 +319,13 @@ impl RowSchema {
     }
 }
 
-/// The beginning of a text that may be long.
-pub(crate) fn shown(text: &str) -> String {
-    match text.char_indices().nth(MOST_SHOWN) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
+fn shown_names(schema: &FeatureSchema) -> String {
+    let features = schema.features();
+    let mut names: Vec<String> = features.iter().take(MOST_NAMES).map(|feature| beginning(feature.name())).collect();
+    if features.len() > MOST_NAMES {
+        names.push(format!("and {} more", features.len() - MOST_NAMES));
     }
+    names.join(", ")
 }
 
 /// What becomes of a row that cannot be read.
@@ -337,12 +356,14 @@ pub(crate) struct RowCollector {
     rows: Rows,
     width: usize,
     bad_rows: BadRows,
+    most_rows: usize,
 }
 
 impl RowCollector {
-    /// No rows yet.
-    pub(crate) fn new(width: usize, bad_rows: BadRows) -> Self {
-        Self { rows: Rows::default(), width, bad_rows }
+    /// No rows yet of a body of so many bytes.
+    pub(crate) fn new(width: usize, bad_rows: BadRows, n_bytes: usize) -> Self {
+        let most_rows = MOST_VALUES.max(n_bytes) / width.max(LEAST_WIDTH);
+        Self { rows: Rows::default(), width, bad_rows, most_rows }
     }
 
     /// Number of the next row, from 1.
@@ -353,11 +374,14 @@ impl RowCollector {
     /// Adds the row that `fill` pushes, one value per feature.
     ///
     /// # Errors
-    /// With what is wrong with the row, unless bad rows are answered by a placeholder.
+    /// With what is wrong with the row, unless bad rows are answered by a placeholder; and when there are too many.
     pub(crate) fn push(&mut self, fill: impl FnOnce(&mut Vec<f32>) -> Result<(), RowProblem>) -> Result<(), Problem> {
+        if self.rows.n_rows == self.most_rows {
+            return Err(Problem::TooManyRows { most: self.most_rows });
+        }
         let (start, end) = (self.rows.values.len(), self.rows.values.len() + self.width);
         if let Err(problem) = fill(&mut self.rows.values) {
-            if self.bad_rows == BadRows::Refuse {
+            if self.bad_rows == BadRows::Refuse || self.rows.bad.len() == MOST_BAD_ROWS {
                 return Err(Problem::Row { row: self.next_number(), problem });
             }
             self.rows.values.truncate(start);
@@ -367,6 +391,18 @@ impl RowCollector {
         debug_assert_eq!(self.rows.values.len(), end, "a row has one value per feature");
         self.rows.n_rows += 1;
         Ok(())
+    }
+
+    /// Counts a blank line: where bad rows are answered in their place, it is one, or the answers behind it would move
+    /// up; elsewhere it is nothing.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub(crate) fn blank_line(&mut self) -> Result<(), Problem> {
+        match self.bad_rows {
+            BadRows::Refuse => Ok(()),
+            BadRows::Placeholder => self.push(|_| Err(RowProblem::Form { expected: "a row, found a blank line" })),
+        }
     }
 
     /// All rows.
@@ -428,12 +464,22 @@ mod tests {
         let row = |entries: &[(u64, f32)]| {
             let mut values = Vec::new();
             let entries = entries.iter().map(|(key, value)| (*key, value));
-            schema.sparse_row(entries, |_, value| Ok(*value), &mut values).map(|()| values)
+            schema.sparse_row(None, entries, |_, value| Ok(*value), &mut values).map(|()| values)
         };
         assert_eq!(row(&[(2, 5.0), (1, 7.0)]), Ok(vec![0.0, 5.0])); // the second column was dropped
         assert_eq!(row(&[(3, 5.0)]), Err(RowProblem::Key { key: 3 }));
-        assert_eq!(row(&[(0, 5.0), (0, 6.0)]), Err(RowProblem::KeyTwice { key: 0 }));
+        for key in [0, 1] {
+            assert_eq!(row(&[(key, 5.0), (key, 6.0)]), Err(RowProblem::KeyTwice { key }));
+        }
         assert!(schema.wrong_width(3).to_string().contains("dropped") && schema.position("f2") == Some(1));
+    }
+
+    #[test]
+    fn a_message_names_no_more_features_than_can_be_read() {
+        let features = (0..25).map(|i| Feature::numeric(format!("x{i}"))).collect();
+        let message = RowSchema::new(&FeatureSchema::new(features).unwrap()).wrong_width(1).to_string();
+        assert!(message.starts_with("1 column where the model takes 25; the model's features in order: x0, x1,"));
+        assert!(message.ends_with("x19, and 5 more"), "{message}");
     }
 
     #[test]
@@ -447,7 +493,7 @@ mod tests {
 
     #[test]
     fn a_bad_row_keeps_its_place() {
-        let mut rows = RowCollector::new(2, BadRows::Placeholder);
+        let mut rows = RowCollector::new(2, BadRows::Placeholder, 0);
         rows.push(|row| {
             row.extend([1.0, 2.0]);
             Ok(())
@@ -455,10 +501,30 @@ mod tests {
         .unwrap();
         rows.push(|row| {
             row.push(1.0);
-            Err(RowProblem::Width { found: 1, expected: 2, hint: "" })
+            Err(RowProblem::Form { expected: "two columns" })
         })
         .unwrap();
         let rows = rows.finish().unwrap();
         assert!(rows.n_rows == 2 && rows.values.len() == 4 && rows.values[2].is_nan() && rows.bad[0].0 == 1);
+    }
+
+    #[test]
+    fn a_request_has_so_many_rows_that_their_values_fit_and_no_more_than_its_bytes() {
+        let most_rows = |width, n_bytes| RowCollector::new(width, BadRows::Refuse, n_bytes).most_rows;
+        assert_eq!([most_rows(48, 100), most_rows(7, 100)], [349_525, 1 << 20]);
+        assert_eq!(most_rows(48, 48 << 20), 1 << 20);
+        let mut rows = RowCollector::new(MOST_VALUES / 2, BadRows::Placeholder, 0);
+        let mut push = || rows.push(|_| Err(RowProblem::Form { expected: "nothing" }));
+        assert!(push().is_ok() && push().is_ok());
+        let problem = push().unwrap_err();
+        assert_eq!((problem.status(), problem.kind()), (413, "TooManyRows"));
+    }
+
+    #[test]
+    fn placeholders_end_where_too_many_rows_are_bad() {
+        let mut rows = RowCollector::new(1, BadRows::Placeholder, 0);
+        let mut push = || rows.push(|_| Err(RowProblem::Form { expected: "a row" }));
+        assert!((0..MOST_BAD_ROWS).all(|_| push().is_ok()));
+        assert_eq!(push().unwrap_err().to_string(), "row 100001: expected a row");
     }
 }

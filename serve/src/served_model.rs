@@ -60,7 +60,7 @@ pub struct ServedModel {
     id: String,
     model: Model,
     scorer: Scorer,
-    /// Made when reasons are first asked for: it takes several times the memory of the model.
+    /// Made when reasons are first asked for: it takes nearly twice the memory of model and scorer.
     explainer: OnceLock<Explainer>,
     rows: RowSchema,
     companies: Result<CompanyMapping, NoMapping>,

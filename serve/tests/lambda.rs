@@ -104,7 +104,12 @@ fn bodies_that_are_no_company_are_refused_and_the_next_one_is_answered() {
     refused(json!({"body": {"employees": 1}}), "no body");
     refused(json!([1, 2]), "no body");
     refused(json!("x"), "no body");
-    refused(json!({"body": format!("{}1", "[".repeat(100_000))}), "recursion limit");
+    refused(json!({"body": "[]"}), "the list is empty");
+    refused(json!({"body": r#"{"employees":1,"employees":2}"#}), "names \"employees\" twice");
+    let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
+    refused(json!({"body": format!("{open}1")}), "the body is not JSON");
+    refused(json!({"body": format!("{{\"employees\":{open}{close}}}")}), "recursion limit");
+    refused(json!({"body": format!("{{\"employees\":{:?}}}", "9".repeat(1 << 20))}), "1 MB");
     assert_eq!(lambda.post(&company()).0, 200);
 }
 
@@ -151,6 +156,19 @@ fn a_model_beside_the_function_is_found() {
     let (folder, _) = model();
     let lambda = Lambda::start(&[("LAMBDA_TASK_ROOT", text(folder.path()))]);
     assert_eq!(lambda.post(&company()).0, 200);
+}
+
+#[test]
+fn where_no_model_is_found_the_paths_that_were_tried_are_told() {
+    let (folder, path) = model();
+    std::fs::remove_file(path).expect("is there");
+    let beside = folder.path().join("model.safetensors");
+    for (variable, value) in [("LAMBDA_TASK_ROOT", text(folder.path())), ("CHURN_MODEL", text(&beside))] {
+        let Told::InitError(error) = Lambda::start(&[(variable, value)]).told() else { panic!("it starts") };
+        let message = error["errorMessage"].as_str().expect("is a sentence");
+        assert!(message.contains(text(&beside)) && !message.contains("--model"), "{message}");
+        assert_eq!(message.contains("/opt/ml/model/model.safetensors"), variable == "LAMBDA_TASK_ROOT", "{message}");
+    }
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! CSV bodies: one row per line, by position or, under a header, by name.
 
+use std::io::{self, Read};
+
+use churn_events::beginning;
 use csv::{ByteRecord, Reader, ReaderBuilder, Trim};
 
+use crate::json_value::MOST_HELD;
 use crate::problem::Problem;
-use crate::row::{RowCollector, RowProblem, RowSchema, Rows, shown};
+use crate::row::{RowCollector, RowProblem, RowSchema, Rows};
 
 /// Where the values of a row stand in a record.
 enum Columns {
@@ -26,26 +30,93 @@ pub(super) fn read(
     label: bool,
     mut rows: RowCollector,
 ) -> Result<Rows, Problem> {
-    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(body);
+    let mut records = Records::of(body);
     let mut record = ByteRecord::new();
     let columns = match header {
         false => Columns::ByPosition { n_before: usize::from(label) },
-        true if next(&mut reader, &mut record)? => by_name(&record, schema)?,
+        true if records.next(&mut record)? => by_name(&record, schema)?,
         true => return Err(Problem::EmptyBody),
     };
-    while next(&mut reader, &mut record)? {
+    loop {
+        let start = records.position().min(body.len());
+        let is_record = records.next(&mut record)?;
+        (0..n_blank_lines(body, start)).try_for_each(|_| rows.blank_line())?;
+        if !is_record {
+            return rows.finish().map_err(|problem| if header { Problem::HeaderOnly } else { problem });
+        }
         if rows.next_number() == 1 && is_header(&record, schema) {
             return Err(Problem::Header {
-                line: shown(&String::from_utf8_lossy(body.split(|&b| b == b'\n').next().unwrap_or_default())),
+                line: beginning(&String::from_utf8_lossy(body.split(|&b| b == b'\n').next().unwrap_or_default())),
             });
         }
         rows.push(|values| columns.read(&record, schema, values))?;
     }
-    rows.finish()
 }
 
-fn next(reader: &mut Reader<&[u8]>, record: &mut ByteRecord) -> Result<bool, Problem> {
-    reader.read_byte_record(record).map_err(|error| Problem::Form { path: error.to_string(), expected: "lines of CSV" })
+/// Blank lines from there on to the next record, which the reader passes over.
+fn n_blank_lines(body: &[u8], start: usize) -> usize {
+    let (before, mut rest) = body.split_at(start);
+    if before.ends_with(b"\r") {
+        rest = rest.strip_prefix(b"\n").unwrap_or(rest); // the end of the line before
+    }
+    let mut n_lines = 0;
+    while let Some(behind) = [&b"\r\n"[..], b"\n", b"\r"].into_iter().find_map(|end| rest.strip_prefix(end)) {
+        rest = behind;
+        n_lines += 1;
+    }
+    n_lines
+}
+
+/// Reads record by record. The reader inside holds a record at many bytes per field, so it never gets more of the body than
+/// one record may have.
+struct Records<'a>(Reader<Portion<'a>>);
+
+/// The beginning of a body.
+struct Portion<'a> {
+    body: &'a [u8],
+    n_read: usize,
+    n_allowed: usize,
+}
+
+impl<'a> Records<'a> {
+    fn of(body: &'a [u8]) -> Self {
+        let portion = Portion { body, n_read: 0, n_allowed: 0 };
+        Self(ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(portion))
+    }
+
+    /// Where the next record begins, or blank lines before it.
+    fn position(&self) -> usize {
+        usize::try_from(self.0.position().byte()).unwrap_or(usize::MAX)
+    }
+
+    /// Reads the next record; `false` at the end.
+    fn next(&mut self, record: &mut ByteRecord) -> Result<bool, Problem> {
+        let position = self.position();
+        let portion = self.0.get_mut();
+        let start = position + n_blank(&portion.body[position.min(portion.body.len())..]);
+        // What the reader has taken in before may reach farther.
+        portion.n_allowed = (start + MOST_HELD).max(portion.n_read);
+        let read = self.0.read_byte_record(record);
+        read.map_err(|error| Problem::Form { path: error.to_string(), expected: "lines of CSV of up to 1 MB" })
+    }
+}
+
+impl Read for Portion<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let end = self.n_allowed.min(self.body.len());
+        let mut rest = self.body.get(self.n_read..end).unwrap_or_default();
+        if rest.is_empty() && end < self.body.len() {
+            return Err(io::Error::other("a row has more than 1 MB"));
+        }
+        let n = rest.read(buffer)?;
+        self.n_read += n;
+        Ok(n)
+    }
+}
+
+/// Bytes of line ends at the beginning.
+fn n_blank(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
 }
 
 fn by_name(header: &ByteRecord, schema: &RowSchema) -> Result<Columns, Problem> {

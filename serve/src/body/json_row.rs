@@ -5,15 +5,23 @@ use serde_json::{Map, Value};
 
 use crate::company::CompanyMapping;
 use crate::problem::Problem;
-use crate::row::{RowCollector, RowProblem, RowSchema};
+use crate::row::{MatchProblem, RowCollector, RowProblem, RowSchema};
 
 /// A JSON object.
 type Object = Map<String, Value>;
 
 /// Whether an object says which company it is about; rows that only name features do not.
 pub(super) fn names_company(value: &Value) -> bool {
-    let is_id = |name: &String| CompanyField::spelt(name) == Some(CompanyField::Id);
-    value.as_object().is_some_and(|object| object.keys().any(is_id))
+    value.as_object().is_some_and(has_id)
+}
+
+fn has_id(object: &Object) -> bool {
+    object.keys().any(|name| CompanyField::spelt(name) == Some(CompanyField::Id))
+}
+
+/// Whether an object names exactly the features of the model, though they may be spelt as facts of a company are.
+fn has_all_names(object: &Object, schema: &RowSchema) -> bool {
+    object.len() == schema.width() && object.keys().all(|name| schema.position(name).is_some()) && !has_id(object)
 }
 
 /// Whether an object is one row: a record of the linear learner, or values by the names of features. A company is none.
@@ -21,6 +29,7 @@ pub(super) fn is_row(object: &Object, schema: &RowSchema) -> bool {
     matches!(object.get("features"), Some(Value::Array(_) | Value::Object(_)))
         || matches!(object.get("data"), Some(Value::Object(_)))
         || (!CompanyMapping::is_company(object) && object.keys().any(|name| schema.position(name).is_some()))
+        || has_all_names(object, schema)
 }
 
 /// One row: values by position, values by name, or a record of the linear learner with either of them.
@@ -52,12 +61,18 @@ fn by_position(items: &[Value], schema: &RowSchema, values: &mut Vec<f32>) -> Re
 /// Values by name; what the model does not know is passed over.
 fn by_name(object: &Object, schema: &RowSchema, values: &mut Vec<f32>) -> Result<(), RowProblem> {
     let given: Vec<(&String, &Value)> = object.iter().collect();
-    let columns = schema.columns("row", given.iter().map(|(name, _)| name.as_str()))?;
+    let mut columns = schema.columns("row", given.iter().map(|(name, _)| name.as_str()));
+    if let Err(MatchProblem::Lacks { hint, .. }) = &mut columns
+        && CompanyMapping::is_company(object)
+    {
+        *hint = "; companies in a list are known by their companyID";
+    }
+    let columns = columns?;
     push(columns.iter().map(|&column| given[column].1), schema, values)
 }
 
 /// Adds one value per feature.
-pub(super) fn push<'a>(
+pub(crate) fn push<'a>(
     given: impl Iterator<Item = &'a Value>,
     schema: &RowSchema,
     values: &mut Vec<f32>,
@@ -73,18 +88,32 @@ fn tensor(tensor: &Object, schema: &RowSchema, values: &mut Vec<f32>) -> Result<
     let Some(Value::Array(given)) = tensor.get("values") else {
         return Err(RowProblem::Form { expected: "a list of values" });
     };
+    let shape = shape(tensor)?;
     let keys: Option<Vec<u64>> = match tensor.get("keys") {
+        None | Some(Value::Null) if shape.is_some_and(|shape| shape != given.len() as u64) => {
+            return Err(RowProblem::Form { expected: "as many values as the shape says" });
+        }
         None | Some(Value::Null) => return by_position(given, schema, values),
         Some(Value::Array(keys)) if keys.len() == given.len() => keys.iter().map(Value::as_u64).collect(),
         Some(_) => None,
     };
     let keys = keys.ok_or(RowProblem::Form { expected: "keys, one whole number per value" })?;
-    let shape = tensor.get("shape").and_then(Value::as_array).and_then(|shape| shape.last()?.as_u64());
-    if let Some(shape) = shape.filter(|&shape| !schema.fits_shape(shape)) {
-        return Err(schema.wrong_width(usize::try_from(shape).unwrap_or(usize::MAX)));
-    }
     let value = |position, value: &Value| schema.json_value(position, value, position + 1);
-    schema.sparse_row(keys.into_iter().zip(given), value, values)
+    schema.sparse_row(shape, keys.into_iter().zip(given), value, values)
+}
+
+/// The number of features that a record says it has: its sides multiplied, as RecordIO has them.
+fn shape(tensor: &Object) -> Result<Option<u64>, RowProblem> {
+    let sides: &[Value] = match tensor.get("shape") {
+        None | Some(Value::Null) => &[],
+        Some(Value::Array(sides)) => sides.as_slice(),
+        Some(side) => std::slice::from_ref(side),
+    };
+    let sides = sides.iter().map(Value::as_u64);
+    sides
+        .reduce(|product, side| product?.checked_mul(side?))
+        .map(|shape| shape.ok_or(RowProblem::Form { expected: "a shape of whole numbers" }))
+        .transpose()
 }
 
 /// Adds the rows of one named list of values per feature.

@@ -1,7 +1,8 @@
 //! Bodies of records with a label each: RecordIO-protobuf and LIBSVM.
 
-use churn_features::{FeatureRecord, RecordReader, RecordValues, read_libsvm};
+use churn_features::{FeatureRecord, RecordReader, RecordValues, read_libsvm_line};
 
+use super::lines;
 use crate::chain::chain;
 use crate::problem::Problem;
 use crate::row::{RowCollector, RowProblem, RowSchema, Rows};
@@ -23,14 +24,16 @@ pub(super) fn read_record_io(body: &[u8], schema: &RowSchema, mut rows: RowColle
 /// # Errors
 /// When a line is none, or is no row.
 pub(super) fn read_lines(body: &[u8], schema: &RowSchema, mut rows: RowCollector) -> Result<Rows, Problem> {
-    let lines = body.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    for line in lines {
+    for (number, line) in (1..).zip(lines(body)) {
+        if line.is_empty() {
+            rows.blank_line()?;
+            continue;
+        }
         rows.push(|values| {
-            let records = read_libsvm(line, Some(schema.index_base()));
-            let records = records.map_err(|error| RowProblem::Record { line: chain(&error) })?;
+            let record = read_libsvm_line(line, number, schema.index_base());
+            let record = record.map_err(|error| RowProblem::Unreadable { why: chain(&error) })?;
             // A line of nothing but a comment holds no record.
-            let record = records.first().ok_or(RowProblem::Form { expected: "label index:value ..." })?;
-            row(record, schema, values)
+            row(&record.ok_or(RowProblem::Form { expected: "label index:value ..." })?, schema, values)
         })?;
     }
     rows.finish()
@@ -46,8 +49,8 @@ fn row(record: &FeatureRecord, schema: &RowSchema, values: &mut Vec<f32>) -> Res
             }
             Ok(())
         }
-        RecordValues::Sparse { keys, values: given, .. } => {
-            schema.sparse_row(keys.iter().copied().zip(given), value, values)
+        RecordValues::Sparse { keys, values: given, shape } => {
+            schema.sparse_row(*shape, keys.iter().copied().zip(given), value, values)
         }
     }
 }

@@ -75,9 +75,6 @@ impl Endpoint {
 
     /// One answer per row.
     pub(crate) async fn answers(&self, model: &Model, rows: Vec<CompanyRow>) -> Result<Vec<CompanyAnswer>, Refusal> {
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
         let predictions = self
             .ask(model.schema(), &rows)
             .await

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
-use churn_serve::{CompanyAnswer, CompanyMapping, CompanyRow, MOST_COMPANIES, NoMapping, ServedModel, chain};
-use serde_json::{Map, Value};
+use churn_serve::{Companies, CompanyAnswer, CompanyMapping, CompanyRow, NoMapping, ServedModel, chain};
+use serde_json::Value;
 
 #[cfg(feature = "sagemaker-endpoint")]
 use crate::endpoint::Endpoint;
@@ -55,25 +55,11 @@ impl Facade {
     }
 
     async fn respond(&self, event: &Value) -> Result<String, Refusal> {
-        let body: Value = serde_json::from_slice(&body(event)?).map_err(|source| Refusal::NotJson { source })?;
-        let answer = match &body {
-            Value::Array(companies) => serde_json::to_string(&self.score(self.rows(companies)?).await?),
-            company => serde_json::to_string(&self.score(vec![self.row(company)?]).await?[0]),
-        };
+        let companies = Companies::read(&body(event)?, &self.mapping)?;
+        let answers = self.score(companies.rows).await?;
+        let answer =
+            if companies.is_list { serde_json::to_string(&answers) } else { serde_json::to_string(&answers[0]) };
         Ok(answer.expect("this cannot fail because answers are numbers and texts"))
-    }
-
-    fn row(&self, company: &Value) -> Result<CompanyRow, Refusal> {
-        Ok(self.mapping.row(object(company)?)?)
-    }
-
-    fn rows(&self, companies: &[Value]) -> Result<Vec<CompanyRow>, Refusal> {
-        let n_companies = companies.len();
-        if n_companies > MOST_COMPANIES {
-            return Err(Refusal::TooMany { found: n_companies, most: MOST_COMPANIES });
-        }
-        let in_list = |i: usize, refusal| Refusal::InList { position: i + 1, n_companies, source: Box::new(refusal) };
-        companies.iter().enumerate().map(|(i, company)| self.row(company).map_err(|error| in_list(i, error))).collect()
     }
 
     /// One answer per row.
@@ -84,16 +70,6 @@ impl Facade {
         }
         Ok(rows.into_iter().map(|row| CompanyAnswer::new(row, &self.model)).collect())
     }
-}
-
-fn object(value: &Value) -> Result<&Map<String, Value>, Refusal> {
-    let found = match value {
-        Value::Object(object) => return Ok(object),
-        Value::Array(_) => "a list",
-        Value::Null => "null",
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => "a single value",
-    };
-    Err(Refusal::NotACompany { found })
 }
 
 impl fmt::Display for Facade {

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 
+use error::StartError;
 use facade::Facade;
 
 fn main() -> ExitCode {
@@ -40,7 +41,8 @@ fn main() -> ExitCode {
 
 async fn run() -> ExitCode {
     let endpoint = std::env::var("ENDPOINT_NAME").ok().filter(|name| !name.is_empty());
-    let facade = match Facade::new(&model_path(), endpoint).await {
+    let facade = async { Facade::new(&model_path()?, endpoint).await };
+    let facade = match facade.await {
         Ok(facade) => facade,
         Err(error) => {
             init_error::report(&error).await;
@@ -60,13 +62,18 @@ async fn run() -> ExitCode {
     }
 }
 
-fn model_path() -> PathBuf {
-    if let Some(path) = std::env::var_os("CHURN_MODEL").filter(|path| !path.is_empty()) {
-        return path.into();
-    }
-    let usual = Path::new("/opt/ml/model/model.safetensors"); // where layers and containers put it
-    match std::env::var_os("LAMBDA_TASK_ROOT") {
-        Some(root) if !usual.exists() => Path::new(&root).join("model.safetensors"),
-        _ => usual.to_owned(),
+/// The model that is named, or the first of where it may be.
+fn model_path() -> Result<PathBuf, StartError> {
+    let tried = match std::env::var_os("CHURN_MODEL").filter(|path| !path.is_empty()) {
+        Some(path) => vec![path.into()],
+        None => {
+            let usual = PathBuf::from("/opt/ml/model/model.safetensors"); // where layers and containers put it
+            let beside = std::env::var_os("LAMBDA_TASK_ROOT").map(|root| Path::new(&root).join("model.safetensors"));
+            [Some(usual), beside].into_iter().flatten().collect()
+        }
+    };
+    match tried.iter().find(|path| path.exists()) {
+        Some(path) => Ok(path.clone()),
+        None => Err(StartError::NoModel { tried }),
     }
 }

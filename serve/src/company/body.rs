@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use churn_events::CompanyField;
+use churn_events::{CompanyField, beginning};
 use churn_features::Cell;
 use serde_json::{Map, Value};
 
 use super::Unknown;
 
-/// Characters of a value quoted in one message.
-const SHOWN_CHARACTERS: usize = 40;
-
-/// Why a company cannot be scored.
+/// Why companies cannot be scored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompanyError {
@@ -33,6 +30,37 @@ pub enum CompanyError {
         /// The earlier one.
         first: String,
     },
+    /// What is no JSON object that names every field once.
+    #[error("{why}")]
+    Json {
+        /// Why.
+        why: String,
+    },
+    /// Another JSON value.
+    #[error("the body is {found}; send a company as JSON object, or a list of companies")]
+    NotACompany {
+        /// What it is.
+        found: &'static str,
+    },
+    /// An empty list.
+    #[error("the list is empty; send at least one company")]
+    NoCompany,
+    /// A list longer than is answered at once.
+    #[error("the body holds more than {most} companies, which is as many as are answered at once; send it in parts")]
+    TooMany {
+        /// The most companies.
+        most: usize,
+    },
+    /// One of a list cannot be scored.
+    #[error("company {position} of {n_companies}")]
+    OfList {
+        /// Its number, from 1.
+        position: usize,
+        /// How many there are.
+        n_companies: usize,
+        /// Why.
+        source: Box<CompanyError>,
+    },
     /// There is nothing to score.
     #[error("nothing that the model reads is known of the company; send at least one of {facts}")]
     NothingKnown {
@@ -50,24 +78,16 @@ pub(super) struct Field<'a> {
 
 impl Field<'_> {
     pub(super) fn wrong(self, expected: &'static str) -> CompanyError {
-        CompanyError::WrongValue { field: self.name.to_owned(), found: shortened(&self.value.to_string()), expected }
+        CompanyError::WrongValue { field: self.name.to_owned(), found: beginning(&self.value.to_string()), expected }
     }
 
     pub(super) fn unknown(self) -> Unknown {
-        Unknown { field: shortened(self.name), level: None }
+        Unknown { field: beginning(self.name), level: None }
     }
 
     pub(super) fn unknown_level(self) -> Unknown {
         let level = self.value.as_str().map_or_else(|| self.value.to_string(), str::to_owned);
-        Unknown { field: self.name.to_owned(), level: Some(shortened(level.trim())) }
-    }
-}
-
-/// As much of a text as a reader needs to find it.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        Unknown { field: self.name.to_owned(), level: Some(beginning(level.trim())) }
     }
 }
 

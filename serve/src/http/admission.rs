@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::problem::Problem;
+use crate::http::refusal::Refusal;
 
 /// Bodies up to this size are not counted: the number of requests bounds them.
 const SMALL_BYTES: usize = 64 << 10;
@@ -31,7 +31,7 @@ const REFUSED_READ_ON: Duration = Duration::from_secs(10);
 pub(crate) struct Admission {
     requests: Arc<Semaphore>,
     units: Arc<Semaphore>,
-    scoring: Semaphore,
+    scoring: Arc<Semaphore>,
     most_bytes: usize,
     body_timeout: Duration,
 }
@@ -50,7 +50,7 @@ impl Admission {
         Self {
             requests: Arc::new(Semaphore::new(max_requests)),
             units: Arc::new(Semaphore::new(n_units)),
-            scoring: Semaphore::new(n_cores),
+            scoring: Arc::new(Semaphore::new(n_cores)),
             most_bytes,
             body_timeout,
         }
@@ -59,32 +59,32 @@ impl Admission {
     /// Lets a request in, which is at work until the permit is dropped.
     ///
     /// # Errors
-    /// [`Problem::Overloaded`].
-    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        self.requests.clone().try_acquire_owned().map_err(|_| Problem::Overloaded)
+    /// [`Refusal::Overloaded`].
+    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.requests.clone().try_acquire_owned().map_err(|_| Refusal::Overloaded)
     }
 
-    /// Waits for a core to score on.
-    pub(crate) async fn core(&self) -> tokio::sync::SemaphorePermit<'_> {
-        self.scoring.acquire().await.expect("this cannot fail because the semaphore is never closed")
+    /// Waits for a core to score on, which is taken until the permit is dropped.
+    pub(crate) async fn core(&self) -> OwnedSemaphorePermit {
+        self.scoring.clone().acquire_owned().await.expect("this cannot fail because the semaphore is never closed")
     }
 
     /// Reads a body to its end.
     ///
     /// # Errors
     /// When it is too large, too slow, breaks off, or there is no room for it.
-    pub(crate) async fn read(&self, mut body: Body) -> Result<Admitted, Problem> {
+    pub(crate) async fn read(&self, mut body: Body) -> Result<Admitted, Refusal> {
         let deadline = Instant::now() + self.body_timeout;
-        let too_slow = || Problem::TooSlow { seconds: self.body_timeout.as_secs() };
+        let too_slow = || Refusal::TooSlow { seconds: self.body_timeout.as_secs() };
         let mut parts: Vec<Bytes> = Vec::new();
         let mut n_bytes = 0;
         let mut units: Option<OwnedSemaphorePermit> = None;
         while let Some(frame) = timeout_at(deadline, body.frame()).await.map_err(|_| too_slow())? {
-            let Ok(part) = frame.map_err(|_| Problem::BrokeOff)?.into_data() else { continue };
+            let Ok(part) = frame.map_err(|_| Refusal::BrokeOff)?.into_data() else { continue };
             n_bytes += part.len();
             if n_bytes > self.most_bytes {
                 drop((parts, units));
-                return Err(self.read_on(body, Problem::TooLarge { most_bytes: self.most_bytes }).await);
+                return Err(self.read_on(body, Refusal::TooLarge { most_bytes: self.most_bytes }).await);
             }
             let n_units = n_bytes.saturating_sub(SMALL_BYTES).div_ceil(UNIT);
             let n_more = n_units - units.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
@@ -92,7 +92,7 @@ impl Admission {
                 let n_more = u32::try_from(n_more).unwrap_or(u32::MAX);
                 let Ok(more) = self.units.clone().try_acquire_many_owned(n_more) else {
                     drop((parts, units));
-                    return Err(self.read_on(body, Problem::Overloaded).await);
+                    return Err(self.read_on(body, Refusal::Overloaded).await);
                 };
                 match &mut units {
                     Some(units) => units.merge(more),
@@ -106,10 +106,52 @@ impl Admission {
     }
 
     /// Reads what a client still sends and forgets it.
-    async fn read_on(&self, mut body: Body, problem: Problem) -> Problem {
+    async fn read_on(&self, mut body: Body, refusal: Refusal) -> Refusal {
         let rest = async { while let Some(Ok(_)) = body.frame().await {} };
         // A client that takes longer finds its connection closed.
         let _ = timeout(REFUSED_READ_ON, rest).await;
-        problem
+        refusal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: usize = 1 << 20;
+
+    fn admission(max_requests: usize, most_bytes: usize) -> Admission {
+        Admission::new(max_requests, most_bytes, 1, Duration::from_secs(10))
+    }
+
+    #[test]
+    fn one_request_too_many_is_refused_until_another_ends() {
+        let admission = admission(2, MB);
+        let (first, _second) = (admission.admit().unwrap(), admission.admit().unwrap());
+        assert!(matches!(admission.admit(), Err(Refusal::Overloaded)));
+        drop(first);
+        assert!(admission.admit().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_body_has_as_many_bytes_as_are_taken() {
+        let admission = admission(1, 10);
+        assert_eq!(admission.read(Body::from("ten  bytes")).await.unwrap().bytes, "ten  bytes");
+        let refused = admission.read(Body::from("eleven bytes")).await.unwrap_err();
+        assert!(matches!(refused, Refusal::TooLarge { most_bytes: 10 }), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn there_is_room_for_four_of_the_largest_bodies_and_any_number_of_small_ones() {
+        let admission = admission(1, MB);
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(admission.read(Body::from(vec![b'1'; MB])).await.unwrap());
+        }
+        // What is not counted of each leaves a rest, which is less than one more.
+        assert!(matches!(admission.read(Body::from(vec![b'1'; MB])).await, Err(Refusal::Overloaded)));
+        assert!(admission.read(Body::from(vec![b'1'; SMALL_BYTES])).await.is_ok());
+        held.pop();
+        assert!(admission.read(Body::from(vec![b'1'; MB])).await.is_ok());
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct ServeConfig {
     /// Port to listen on
     #[arg(long, env = "SAGEMAKER_BIND_TO_PORT", default_value_t = 8080)]
     pub(crate) port: u16,
-    /// Serve many models, loaded and unloaded by requests, and none at the start
+    /// Serve many models, loaded and unloaded by requests, and none at the start; yes, on and 1 say true, too
     #[arg(long, env = "SAGEMAKER_MULTI_MODEL", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, default_value_t = false, default_missing_value = "true")]
     pub(crate) multi_model: bool,
     /// What is answered where Accept leaves it open
@@ -183,6 +183,27 @@ mod tests {
         for (value, expected) in [("True", true), ("true", true), ("1", true), ("False", false), ("0", false)] {
             assert_eq!(spelt(value), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_setting() {
+        for (flag, value) in [
+            ("--multi-model", "perhaps"),
+            ("--accept", "text/html"),
+            ("--csv-header", "maybe"),
+            ("--bad-rows", "drop"),
+            ("--max-payload-mb", "-1"),
+            ("--max-requests", "0"),
+            ("--client-timeout", "0"),
+            ("--port", "65536"),
+            ("--host", "here"),
+        ] {
+            let error = ServeConfig::try_parse_from(["serve".to_owned(), format!("{flag}={value}")]).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(&format!("'{value}'")) && text.contains(&format!("'{flag} ")), "{text}");
+        }
+        let error = ServeConfig::try_parse_from(["serve", "--accept=text/html"]).unwrap_err().to_string();
+        assert!(error.contains("expected application/json, application/jsonlines, text/csv"), "{error}");
     }
 
     #[test]

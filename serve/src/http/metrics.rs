@@ -67,6 +67,7 @@ pub(crate) struct Metrics {
     requests: Family<Request, Counter>,
     latencies: Family<Route, Histogram>,
     rows: Counter,
+    rows_refused: Counter,
     scores: Histogram,
     bytes: Counter,
     connections: Number,
@@ -79,6 +80,7 @@ impl Metrics {
             requests: Family::default(),
             latencies: Family::new_with_constructor(|| Histogram::new(LATENCY_BOUNDS)),
             rows: Counter::default(),
+            rows_refused: Counter::default(),
             scores: Histogram::new((1..20).map(|i| f64::from(i) / 20.0)),
             bytes: Counter::default(),
             connections: Gauge::default(),
@@ -97,6 +99,11 @@ impl Metrics {
         self.bytes.inc_by(n_bytes as u64);
         self.rows.inc_by(scores.len() as u64);
         scores.iter().for_each(|&score| self.scores.observe(score));
+    }
+
+    /// Counts rows that were answered by a placeholder.
+    pub(crate) fn refused(&self, n_rows: usize) {
+        self.rows_refused.inc_by(n_rows as u64);
     }
 
     /// Counts a connection that is open.
@@ -120,6 +127,8 @@ impl Metrics {
         registry.register("requests", "Requests answered, by route and status", self.requests.clone());
         registry.register("request_duration_seconds", "Time from head to answer", self.latencies.clone());
         registry.register("rows", "Rows scored", self.rows.clone());
+        let about = "Rows that could not be read and were answered by a placeholder";
+        registry.register("rows_refused", about, self.rows_refused.clone());
         registry.register("scores", "Churn probabilities given", self.scores.clone());
         registry.register("scored_bytes", "Bytes of bodies scored", self.bytes.clone());
         registry.register("connections", "Connections open", self.connections.clone());

@@ -6,6 +6,7 @@ mod inference_protocol;
 mod metrics;
 mod models;
 mod program;
+mod refusal;
 mod routes;
 mod server;
 

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+use crate::http::refusal::Refusal;
 use crate::problem::Problem;
 use crate::served_model::{LoadError, ServedModel, model_file};
 
-/// What a model takes in memory for each byte of its file: the model itself, the scorer, the explainer.
-const MEMORY_PER_FILE_BYTE: u64 = 4;
+/// What a model takes in memory for each byte of its file. Of a forest of 1,500 trees and 99 MB it is 3.0 while it is
+/// read, then 1.6 for model and scorer, and 4.4 once reasons have been asked for.
+const MEMORY_PER_FILE_BYTE: u64 = 5;
 
 /// A model with the place it was loaded from.
 #[derive(Debug, Clone)]
@@ -38,40 +40,40 @@ impl Registry {
     ///
     /// # Errors
     /// When the name is taken, there is no such folder or no model in it, or no memory for it.
-    pub(crate) fn load(&self, name: &str, url: &str) -> Result<(), Problem> {
+    pub(crate) fn load(&self, name: &str, url: &str) -> Result<Arc<ServedModel>, Refusal> {
         if name.is_empty() {
-            return Err(Problem::Form { path: "model_name".to_owned(), expected: "a name" });
+            return Err(Problem::Form { path: "model_name".to_owned(), expected: "a name" }.into());
         }
         let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         if self.read().contains_key(name) {
-            return Err(Problem::ModelRegistered { name: name.to_owned() });
+            return Err(Refusal::ModelRegistered { name: name.to_owned() });
         }
         let folder = self.folder(name, url)?;
-        let bad = |source: LoadError| Problem::ModelFile { name: name.to_owned(), source };
+        let bad = |source: LoadError| Refusal::ModelFile { name: name.to_owned(), source };
         let file = if folder.is_dir() { model_file(&folder).map_err(bad)? } else { folder };
         let n_bytes = file.metadata().map_or(0, |metadata| metadata.len()).saturating_mul(MEMORY_PER_FILE_BYTE);
         self.check_memory(name, n_bytes)?;
         let model = Arc::new(ServedModel::read(&file).map_err(bad)?);
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        entries.insert(name.to_owned(), Entry { url: url.to_owned(), model, n_bytes });
-        Ok(())
+        entries.insert(name.to_owned(), Entry { url: url.to_owned(), model: model.clone(), n_bytes });
+        Ok(model)
     }
 
     /// Forgets a model, and gives it back so that the caller can wait until nobody uses it.
     ///
     /// # Errors
     /// When there is none of that name.
-    pub(crate) fn unload(&self, name: &str) -> Result<Arc<ServedModel>, Problem> {
+    pub(crate) fn unload(&self, name: &str) -> Result<Arc<ServedModel>, Refusal> {
         let entry = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-        entry.map(|entry| entry.model).ok_or_else(|| Problem::ModelNotFound { name: name.to_owned() })
+        entry.map(|entry| entry.model).ok_or_else(|| Refusal::ModelNotFound { name: name.to_owned() })
     }
 
     /// The model of that name.
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) fn get(&self, name: &str) -> Result<Entry, Problem> {
-        self.read().get(name).cloned().ok_or_else(|| Problem::ModelNotFound { name: name.to_owned() })
+    pub(crate) fn get(&self, name: &str) -> Result<Entry, Refusal> {
+        self.read().get(name).cloned().ok_or_else(|| Refusal::ModelNotFound { name: name.to_owned() })
     }
 
     /// All models, by name.
@@ -84,8 +86,8 @@ impl Registry {
     }
 
     /// The folder that the platform names, which must lie below `/opt/ml`.
-    fn folder(&self, name: &str, url: &str) -> Result<PathBuf, Problem> {
-        let fail = |text: String| Problem::ModelUrl { name: name.to_owned(), text };
+    fn folder(&self, name: &str, url: &str) -> Result<PathBuf, Refusal> {
+        let fail = |text: String| Refusal::ModelUrl { name: name.to_owned(), text };
         let url = Path::new(url.strip_prefix("file://").unwrap_or(url));
         let path = match url.strip_prefix("/opt/ml") {
             Ok(rest) => self.base.join(rest),
@@ -100,12 +102,12 @@ impl Registry {
         }
     }
 
-    fn check_memory(&self, name: &str, n_bytes: u64) -> Result<(), Problem> {
+    fn check_memory(&self, name: &str, n_bytes: u64) -> Result<(), Refusal> {
         let taken: u64 = self.read().values().map(|entry| entry.n_bytes).sum();
         let free = self.most_bytes.saturating_sub(taken);
         if n_bytes > free {
             let (needed_mb, free_mb) = (n_bytes.div_ceil(1 << 20), free >> 20);
-            return Err(Problem::NoMemory { name: name.to_owned(), needed_mb, free_mb });
+            return Err(Refusal::NoMemory { name: name.to_owned(), needed_mb, free_mb });
         }
         Ok(())
     }
@@ -122,18 +124,18 @@ pub(crate) enum Models {
 
 impl Models {
     /// The model that `/invocations` asks.
-    pub(crate) fn only(&self) -> Result<Arc<ServedModel>, Problem> {
+    pub(crate) fn only(&self) -> Result<Arc<ServedModel>, Refusal> {
         match self {
-            Self::One(_, model) => model.get().cloned().ok_or(Problem::NotReady),
-            Self::Many(_) => Err(Problem::ManyModels),
+            Self::One(_, model) => model.get().cloned().ok_or(Refusal::NotReady),
+            Self::Many(_) => Err(Refusal::ManyModels),
         }
     }
 
     /// The model of that name.
-    pub(crate) fn named(&self, name: &str) -> Result<Arc<ServedModel>, Problem> {
+    pub(crate) fn named(&self, name: &str) -> Result<Arc<ServedModel>, Refusal> {
         match self {
-            Self::One(only, model) if only == name => model.get().cloned().ok_or(Problem::NotReady),
-            Self::One(..) => Err(Problem::ModelNotFound { name: name.to_owned() }),
+            Self::One(only, model) if only == name => model.get().cloned().ok_or(Refusal::NotReady),
+            Self::One(..) => Err(Refusal::ModelNotFound { name: name.to_owned() }),
             Self::Many(registry) => registry.get(name).map(|entry| entry.model),
         }
     }
@@ -172,4 +174,82 @@ pub(crate) fn memory_for_models() -> u64 {
         of_process,
     ];
     limits.into_iter().flatten().min().map_or(u64::MAX, |limit| limit.saturating_sub(FOR_REQUESTS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_models;
+
+    /// A registry whose base has a model in `models/a` and a file that is none in `models/b`.
+    fn registry(most_bytes: u64) -> (tempfile::TempDir, Registry) {
+        let base = tempfile::tempdir().unwrap();
+        for folder in ["a", "b"] {
+            std::fs::create_dir_all(base.path().join("models").join(folder)).unwrap();
+        }
+        test_models::model().write(&base.path().join("models/a").join("model.safetensors")).unwrap();
+        std::fs::write(base.path().join("models/b/model.safetensors"), "nothing").unwrap();
+        let registry = Registry::new(base.path().to_owned(), most_bytes);
+        (base, registry)
+    }
+
+    fn status<T>(result: Result<T, Refusal>) -> u16 {
+        result.map_or_else(|refusal| refusal.status().as_u16(), |_| 200)
+    }
+
+    #[test]
+    fn a_model_is_loaded_under_a_name_once_and_can_go_again() {
+        let (_base, registry) = registry(u64::MAX);
+        assert_eq!(status(registry.get("m")), 404);
+        assert_eq!(status(registry.load("m", "/opt/ml/models/a")), 200);
+        assert_eq!(status(registry.load("m", "/opt/ml/models/a")), 409);
+        assert_eq!(status(registry.load("n", "file:///opt/ml/models/a")), 200);
+        assert_eq!(registry.list().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["m", "n"]);
+        assert_eq!(registry.get("m").unwrap().url, "/opt/ml/models/a");
+        assert_eq!([(); 2].map(|()| status(registry.unload("m"))), [200, 404]);
+        assert_eq!(status(registry.load("m", "/opt/ml/models/a")), 200);
+    }
+
+    #[test]
+    fn what_is_no_model_is_not_loaded() {
+        let (base, registry) = registry(u64::MAX);
+        let elsewhere = tempfile::tempdir().unwrap();
+        test_models::model().write(&elsewhere.path().join("model.safetensors")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), base.path().join("out")).unwrap();
+        for (name, url, expected) in [
+            ("", "/opt/ml/models/a", 400),
+            ("m", "/opt/ml/models/b", 400),
+            ("m", "/opt/ml/models", 400),
+            ("m", "/opt/ml/models/c", 404),
+            ("m", "/opt/ml/models/../..", 404),
+            ("m", "/opt/ml/out", 404),
+            ("m", "/tmp", 404),
+        ] {
+            assert_eq!(status(registry.load(name, url)), expected, "{url}");
+        }
+        assert!(registry.list().is_empty());
+    }
+
+    #[test]
+    fn a_model_needs_memory_that_unloading_another_gives_back() {
+        let n_bytes = {
+            let (base, _) = registry(0);
+            std::fs::metadata(base.path().join("models/a/model.safetensors")).unwrap().len()
+        };
+        let (_base, registry) = registry(MEMORY_PER_FILE_BYTE * n_bytes);
+        assert_eq!(status(registry.load("m", "/opt/ml/models/a")), 200);
+        assert_eq!(status(registry.load("n", "/opt/ml/models/a")), 507);
+        registry.unload("m").unwrap();
+        assert_eq!(status(registry.load("n", "/opt/ml/models/a")), 200);
+    }
+
+    #[test]
+    fn only_one_of_many_is_asked_by_name() {
+        let one = Models::One("churn".to_owned(), OnceLock::new());
+        assert_eq!([status(one.only()), status(one.named("churn")), status(one.named("other"))], [503, 503, 404]);
+        assert!(!one.are_ready());
+        let many = Models::Many(registry(0).1);
+        assert_eq!([status(many.only()), status(many.named("churn"))], [404, 404]);
+        assert!(many.are_ready());
+    }
 }

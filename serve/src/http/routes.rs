@@ -9,17 +9,19 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::{get, post};
+use churn_events::beginning;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::chain::chain;
 use crate::http::admission::{Admission, Admitted};
 use crate::http::inference_protocol;
 use crate::http::metrics::Metrics;
 use crate::http::models::{Models, Registry};
+use crate::http::refusal::Refusal;
 use crate::invocation::{Answer, AnswerSettings, Invocation};
 use crate::problem::Problem;
 use crate::served_model::ServedModel;
@@ -29,6 +31,7 @@ use crate::served_model::ServedModel;
 const SCORED_IN_PLACE: usize = 16 << 10;
 
 const CUSTOM_ATTRIBUTES: &str = "x-amzn-sagemaker-custom-attributes";
+const TARGET_MODEL: &str = "x-amzn-sagemaker-target-model";
 
 /// How long an unloaded model's last requests are waited for.
 const UNLOAD_WAIT: Duration = Duration::from_secs(5);
@@ -55,6 +58,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/health", get(ping))
         .route("/version", get(version))
         .route("/invocations", post(invocations))
+        .route("/endpoints/{name}/invocations", post(invoke_endpoint))
         .route("/execution-parameters", get(execution_parameters))
         .route("/metrics", get(metrics))
         .route("/models", get(list_models).post(load_model))
@@ -94,36 +98,57 @@ impl App {
         self.respond(StatusCode::OK, "application/json", value.to_string().into_bytes())
     }
 
-    fn refuse(&self, route: &str, problem: &Problem) -> Response {
+    fn refuse(&self, route: &str, refusal: &Refusal) -> Response {
         // The Open Inference Protocol has an error format of its own.
         let body = match route.starts_with("/v2") {
-            true => json!({ "error": chain(problem) }).to_string().into_bytes(),
-            false => problem.body(),
+            true => json!({ "error": refusal.message() }).to_string().into_bytes(),
+            false => refusal.body(),
         };
-        self.respond(problem_status(problem), "application/json", body)
+        self.respond(refusal.status(), "application/json", body)
     }
 
     /// Counts and logs a request, without anything that stands in its rows.
-    fn finish(&self, route: &'static str, started: Instant, result: Result<Response, Problem>) -> Response {
+    fn finish(&self, route: &'static str, started: Instant, result: Result<Response, Refusal>) -> Response {
+        self.finish_of(route, None, started, result)
+    }
+
+    /// The same of a request that names a model.
+    fn finish_of(
+        &self,
+        route: &'static str,
+        model: Option<&str>,
+        started: Instant,
+        result: Result<Response, Refusal>,
+    ) -> Response {
         let (response, kind) = match result {
             Ok(response) => (response, "ok"),
-            Err(problem) => (self.refuse(route, &problem), problem.kind()),
+            Err(refusal) => (self.refuse(route, &refusal), refusal.kind()),
         };
         let (status, took) = (response.status().as_u16(), started.elapsed());
         self.metrics.answered(route, status, took);
         let microseconds = took.as_micros() as u64;
         match status {
-            ..400 => tracing::debug!(route, status, microseconds, "answered"),
-            400..500 => tracing::info!(route, status, kind, microseconds, "refused"),
-            _ => tracing::warn!(route, status, kind, microseconds, "not answered"),
+            ..400 => tracing::debug!(route, model, status, microseconds, "answered"),
+            400..500 => tracing::info!(route, model, status, kind, microseconds, "refused"),
+            _ => tracing::warn!(route, model, status, kind, microseconds, "not answered"),
         }
         response
     }
 
-    /// Scores a request's body by this model.
-    async fn invoke(self: &Arc<Self>, model: Arc<ServedModel>, request: Request) -> Result<Response, Problem> {
+    /// Reads a request to its end, and refuses a body that would have to be decoded.
+    async fn read(&self, request: Request) -> Result<(Parts, Admitted), Refusal> {
         let (head, body) = request.into_parts();
         let body = self.admission.read(body).await?;
+        let encoding = text(&head.headers, "content-encoding").unwrap_or_default().trim();
+        match encoding.is_empty() || encoding.eq_ignore_ascii_case("identity") {
+            true => Ok((head, body)),
+            false => Err(Refusal::ContentEncoding { found: beginning(encoding) }),
+        }
+    }
+
+    /// Scores a request's body by this model.
+    async fn invoke(self: &Arc<Self>, model: Arc<ServedModel>, request: Request) -> Result<Response, Refusal> {
+        let (head, body) = self.read(request).await?;
         let attributes = head.headers.get(CUSTOM_ATTRIBUTES).cloned();
         let n_bytes = body.bytes.len();
         let (app, asked_of) = (self.clone(), model.clone());
@@ -140,9 +165,13 @@ impl App {
         let asked = self.work(is_long, read).await?;
         let app = self.clone();
         let is_long = is_long || asked.is_explained();
-        let Answer { content_type, body, scores } =
+        let Answer { content_type, body, scores, n_refused } =
             self.work(is_long, move || asked.answer(&model, &app.answers)).await?;
         self.metrics.scored(n_bytes, &scores);
+        if n_refused > 0 {
+            self.metrics.refused(n_refused);
+            tracing::info!(rows = scores.len(), rows_refused = n_refused, "rows answered by a placeholder");
+        }
         let mut response = self.respond(StatusCode::OK, content_type, body);
         if let Some(attributes) = attributes {
             response.headers_mut().insert(CUSTOM_ATTRIBUTES, attributes);
@@ -151,34 +180,35 @@ impl App {
     }
 
     /// Does something here, or, where it takes long, on a thread for it when a core is free.
-    async fn work<T: Send + 'static>(
+    async fn work<T: Send + 'static, E: Into<Refusal>>(
         &self,
         is_long: bool,
-        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Refusal> {
         let caught = move || {
-            catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            catch_unwind(AssertUnwindSafe(|| work().map_err(E::into))).unwrap_or_else(|_| {
                 tracing::error!("a request could not be answered because of a mistake in this program");
-                Err(Problem::Internal)
+                Err(Refusal::Internal)
             })
         };
         if !is_long {
             return caught();
         }
-        let _core = self.admission.core().await;
-        tokio::task::spawn_blocking(caught).await.unwrap_or(Err(Problem::Internal))
+        let core = self.admission.core().await;
+        // A client that goes away drops this future and not the work, which keeps its core until it ends.
+        let on_core = move || {
+            let _core = core;
+            caught()
+        };
+        tokio::task::spawn_blocking(on_core).await.unwrap_or(Err(Refusal::Internal))
     }
 
-    fn registry(&self, path: &str) -> Result<&Registry, Problem> {
+    fn registry(&self, path: &str) -> Result<&Registry, Refusal> {
         match &self.models {
             Models::Many(registry) => Ok(registry),
-            Models::One(..) => Err(Problem::NoPath { path: path.to_owned() }),
+            Models::One(..) => Err(Refusal::OneModel { path: path.to_owned() }),
         }
     }
-}
-
-fn problem_status(problem: &Problem) -> StatusCode {
-    StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -189,7 +219,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 async fn ping(State(app): Shared) -> Response {
     match app.models.are_ready() {
         true => app.respond(StatusCode::OK, "text/plain", Vec::new()),
-        false => app.refuse("/ping", &Problem::NotReady),
+        false => app.refuse("/ping", &Refusal::NotReady),
     }
 }
 
@@ -198,7 +228,7 @@ async fn live(State(app): Shared) -> Response {
 }
 
 async fn version(State(app): Shared) -> Response {
-    app.respond(StatusCode::OK, "text/plain", env!("CARGO_PKG_VERSION").into())
+    app.respond(StatusCode::OK, "text/plain", concat!(env!("CARGO_PKG_VERSION"), "\n").into())
 }
 
 async fn metrics(State(app): Shared) -> Response {
@@ -210,7 +240,7 @@ async fn metrics(State(app): Shared) -> Response {
 async fn execution_parameters(State(app): Shared) -> Response {
     app.json(&json!({
         "MaxConcurrentTransforms": app.max_concurrent_transforms,
-        "BatchStrategy": "MULTI_RECORD",
+        "BatchStrategy": if app.answers.open_end { "SINGLE_RECORD" } else { "MULTI_RECORD" },
         "MaxPayloadInMB": app.batch_payload_mb,
     }))
 }
@@ -221,8 +251,16 @@ async fn invocations(State(app): Shared, request: Request) -> Response {
     app.finish("/invocations", started, result)
 }
 
+/// What SageMaker's clients ask when this server is their endpoint; its name there means nothing here.
+async fn invoke_endpoint(state: Shared, request: Request) -> Response {
+    match text(request.headers(), TARGET_MODEL).map(str::to_owned) {
+        Some(name) => invoke_model(state, Path(name), request).await,
+        None => invocations(state, request).await,
+    }
+}
+
 /// Does something as one of the requests that may be at work at once.
-async fn at_work(app: &App, work: impl Future<Output = Result<Response, Problem>>) -> Result<Response, Problem> {
+async fn at_work(app: &App, work: impl Future<Output = Result<Response, Refusal>>) -> Result<Response, Refusal> {
     let _permit = app.admission.admit()?;
     let _counted = app.metrics.request_at_work();
     work.await
@@ -234,14 +272,14 @@ async fn invoke_model(State(app): Shared, Path(name): Path<String>, request: Req
         let model = app.registry("/models")?.get(&name)?.model;
         app.invoke(model, request).await
     });
-    app.finish("/models/{name}/invoke", started, result.await)
+    app.finish_of("/models/{name}/invoke", Some(&name), started, result.await)
 }
 
 async fn predict_v1(State(app): Shared, Path(call): Path<String>, request: Request) -> Response {
     let started = Instant::now();
     let result = at_work(&app, async {
         let name =
-            call.strip_suffix(":predict").ok_or_else(|| Problem::NoPath { path: format!("/v1/models/{call}") })?;
+            call.strip_suffix(":predict").ok_or_else(|| Refusal::NoPath { path: format!("/v1/models/{call}") })?;
         app.invoke(app.models.named(name)?, request).await
     });
     app.finish("/v1/models/{name}:predict", started, result.await)
@@ -257,13 +295,16 @@ async fn load_model(State(app): Shared, request: Request) -> Response {
     let started = Instant::now();
     let result = at_work(&app, async {
         app.registry("/models")?;
-        let Admitted { bytes, .. } = app.admission.read(request.into_body()).await?;
+        let (_, Admitted { bytes, .. }) = app.read(request).await?;
         let LoadRequest { model_name, url } =
             serde_json::from_slice(&bytes).map_err(|source| Problem::Json { source })?;
         let (loader, name) = (app.clone(), model_name.clone());
         let load = move || loader.registry("/models")?.load(&model_name, &url);
-        app.work(true, load).await?;
-        tracing::info!(model = name, "loaded");
+        let loaded = app.work(true, load).await;
+        let model = loaded.inspect_err(|refusal| {
+            tracing::warn!(model = beginning(&name), reason = refusal.message(), "not loaded");
+        })?;
+        tracing::info!(model = name, id = model.id(), features = model.rows().width(), "loaded");
         Ok(app.json(&json!({ "status": format!("Model {name:?} loaded") })))
     });
     app.finish("/models", started, result.await)
@@ -351,7 +392,7 @@ async fn infer(State(app): Shared, Path(name): Path<String>, request: Request) -
     let started = Instant::now();
     let result = at_work(&app, async {
         let model = app.models.named(&name)?;
-        let body = app.admission.read(request.into_body()).await?;
+        let (_, body) = app.read(request).await?;
         let is_long = body.bytes.len() > SCORED_IN_PLACE;
         let (n_bytes, asked) = (body.bytes.len(), name.clone());
         let work = move || inference_protocol::infer(&asked, &model, &body.bytes);
@@ -367,10 +408,62 @@ async fn infer_version(state: Shared, Path((name, _)): Path<(String, String)>, r
 }
 
 async fn no_path(State(app): Shared, uri: Uri) -> Response {
-    app.finish("other", Instant::now(), Err(Problem::NoPath { path: uri.path().to_owned() }))
+    app.finish("other", Instant::now(), Err(Refusal::NoPath { path: uri.path().to_owned() }))
 }
 
 async fn no_method(State(app): Shared, method: Method, uri: Uri) -> Response {
-    let problem = Problem::Method { method: method.to_string(), path: uri.path().to_owned() };
-    app.finish("other", Instant::now(), Err(problem))
+    let refusal = Refusal::Method { method: method.to_string(), path: uri.path().to_owned() };
+    app.finish("other", Instant::now(), Err(refusal))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::media_type::AnswerFormat;
+    use crate::row::BadRows;
+
+    fn app(n_cores: usize) -> App {
+        let body_timeout = Duration::from_secs(10);
+        App {
+            models: Models::Many(Registry::new("/nowhere".into(), 0)),
+            answers: AnswerSettings {
+                default_format: AnswerFormat::Json,
+                keys: None,
+                csv_header: false,
+                open_end: false,
+                bad_rows: BadRows::Refuse,
+            },
+            admission: Admission::new(1, 1 << 10, n_cores, body_timeout),
+            metrics: Metrics::new(),
+            batch_payload_mb: 6,
+            max_concurrent_transforms: 1,
+            is_closing: AtomicBool::new(false),
+        }
+    }
+
+    #[tokio::test]
+    async fn work_keeps_its_core_when_the_client_has_gone() {
+        let app = app(1);
+        let (begin, has_begun) = oneshot::channel();
+        let (end, is_over) = mpsc::channel::<()>();
+        let work = app.work(true, move || {
+            let _ = begin.send(());
+            // Ends when the other side is dropped.
+            let _ = is_over.recv();
+            Ok::<(), Refusal>(())
+        });
+        tokio::select! {
+            _ = work => panic!("the work has ended"),
+            begun = has_begun => begun.expect("the work begins"),
+        }
+        let is_free = async || timeout(Duration::ZERO, app.admission.core()).await.is_ok();
+        assert!(!is_free().await, "a second task would run beside the first");
+        drop(end);
+        drop(timeout(Duration::from_secs(10), app.admission.core()).await.expect("the core is free again"));
+    }
 }
