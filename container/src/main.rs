@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Some(TRAIN) => churn_train::main(args),
         Some(SERVE) => churn_serve::main(args),
         Some("--help" | "-h" | "help") => help(),
+        Some("--version" | "-V") => version(),
         other => usage(other),
     }
 }
@@ -33,6 +34,12 @@ fn help() -> ExitCode {
          churn train OPTIONS   is the command line of `churn train --help`\n\
          churn serve           answers on port 8080; see `churn serve --help`"
     );
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stdout, reason = "this is a binary's main function")]
+fn version() -> ExitCode {
+    println!("churn {}", env!("CARGO_PKG_VERSION"));
     ExitCode::SUCCESS
 }
 

@@ -23,6 +23,13 @@ fn its_help_names_both_words() {
 }
 
 #[test]
+fn it_says_which_version_it_is() {
+    let output = churn(&["--version"]);
+    assert!(output.status.success());
+    assert_eq!(output.stdout, format!("churn {}\n", env!("CARGO_PKG_VERSION")).into_bytes());
+}
+
+#[test]
 fn train_without_a_job_fails_and_simulates_nothing() {
     let folder = tempfile::tempdir().expect("is made");
     let train =

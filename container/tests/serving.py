@@ -1,13 +1,14 @@
 """The program as a process: started on a folder laid out like /opt/ml, asked over HTTP, stopped."""
 
 import http.client
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,9 +55,17 @@ def run(command: list[str | Path], env: dict[str, str]) -> subprocess.CompletedP
     return subprocess.run(command, check=False, env=env, text=True, capture_output=True)
 
 
-def train_sample(base: Path) -> Path:
-    """Trains on a copy of the sample data in `base`, and returns the model's folder."""
+def train_sample(base: Path, names: Sequence[str] = ()) -> Path:
+    """Trains on a copy of the sample data in `base`, under a header of `names` if there are any.
+
+    Returns the model's folder.
+    """
     shutil.copytree(SAMPLE, base, dirs_exist_ok=True)
+    if names:
+        for table in (base / "input/data").glob("*/*.csv"):
+            table.write_text(",".join(("churn", *names)) + "\n" + table.read_text())
+        settings = base / "input/config/hyperparameters.json"
+        settings.write_text(json.dumps({**json.loads(settings.read_text()), "header": "present"}))
     job = train(base)
     assert job.returncode == 0, job.stdout + job.stderr
     return base / "model"
@@ -179,7 +188,9 @@ def ask(
     try:
         connection.request(method, path, body, headers or {}, encode_chunked=in_chunks)
     except (BrokenPipeError, ConnectionResetError):
-        pass  # a server may answer before it has read all
+        if connection.sock is None:
+            raise  # it was never connected
+        # A server may answer before it has read all.
     response = connection.getresponse()
     content = response.read()
     kept = {name.lower(): value for name, value in response.getheaders()}

@@ -83,3 +83,21 @@ def test_a_multi_model_endpoint_is_asked_by_target_model(lay_out: Callable[[], P
         with pytest.raises(ClientError) as raised:
             client.invoke_endpoint(**asked, TargetModel="tenants/b.tar.gz")
         assert raised.value.response["OriginalStatusCode"] == 404
+
+
+def test_boto3_may_ask_the_server_itself(server: Server, lay_out: Callable[[], Path]) -> None:
+    asked = {"EndpointName": "any", "ContentType": "text/csv"}
+    client = boto3.client("sagemaker-runtime", endpoint_url=server.url)
+    answer = client.invoke_endpoint(**asked, Body=ORIGINAL_ROWS[0], CustomAttributes="reasons=2")
+    [prediction] = json.loads(answer["Body"].read())["predictions"]
+    assert len(prediction["reasons"]) == 2
+    with pytest.raises(ClientError) as raised:
+        client.invoke_endpoint(**asked, Body="1,2")
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert "2 columns where the model takes 14" in str(raised.value)
+    with Server(lay_out(), SAGEMAKER_MULTI_MODEL="true") as many:
+        loading = json.dumps({"model_name": "tenants/a.tar.gz", "url": "/opt/ml/model"}).encode()
+        assert many.request("POST", "/models", {"Content-Type": "application/json"}, loading).status == 200
+        client = boto3.client("sagemaker-runtime", endpoint_url=many.url)
+        answer = client.invoke_endpoint(**asked, Body=ORIGINAL_ROWS[0], TargetModel="tenants/a.tar.gz")
+        assert len(json.loads(answer["Body"].read())["predictions"]) == 1
