@@ -4,49 +4,57 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check test test-python test-deployment test-endpoint test-features test-spark test-flink test-wheels wheels notebooks docs bench peers \
-	peers-score peers-features peers-python one-row-python real-logs golden schemas fuzz image \
-	test-container test-sagemaker peers-serving
+.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker \
+	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
+	peers-python peers-serving one-row-python real-logs golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
 	cargo fmt --all --check
 	cd fuzz && cargo fmt --check
-	cargo clippy --workspace --all-targets $(IMPORTS) -- -D warnings
-	cargo clippy -p churn-model --no-default-features -- -D warnings
+	cargo clippy --workspace --all-targets $(IMPORTS),churn-benches/rust-peers -- -D warnings
+	cargo clippy -p churn-model -p churn-events -p churn-features -p churn-simulator -p churn-training-data \
+		--no-default-features -- -D warnings
+	cargo clippy -p churn-serve --no-default-features --features lambda -- -D warnings
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	$(MAKE) docs
 
+# All programs, tests and the Python extension together: built one by one, each would have other features of what they
+# share, and compile it anew.
+BUILD = --workspace $(IMPORTS)
+build:
+	cargo build $(BUILD) --lib --bins --tests --examples
+
 # Everything that is tested.
-test: $(VENV)/cloudevents
-	cargo test --workspace $(IMPORTS)
+test: build $(VENV)/cloudevents
+	cargo test $(BUILD)
+	cargo test -p churn-model --no-default-features
 	$(VENV)/bin/python events/tests/cloudevents_check.py
 	$(MAKE) test-python test-container test-deployment
 
 # The container's program as a process, asked by the conformance cases, boto3, awscli and careless clients. It is built
 # with what the tests above have built.
 test-container: $(VENV)/container/installed
-	cargo test --workspace $(IMPORTS) --test program
+	cargo test $(BUILD) --test program
 	$(VENV)/container/bin/python -m pytest -q container/tests --ignore container/tests/sagemaker
 
 # Both SageMaker SDKs, and the image in an engine of its own, which needs root and apt-get install docker.io
 # docker-compose; where none can start, pytest says so and skips that part.
 test-sagemaker: image $(VENV)/sagemaker2/installed $(VENV)/sagemaker3/installed
-	cargo test --workspace $(IMPORTS) --test program
+	cargo test $(BUILD) --test program
 	$(VENV)/sagemaker2/bin/python -m pytest -q -rs container/tests/sagemaker --ignore container/tests/sagemaker/test_v3.py
 	$(VENV)/sagemaker3/bin/python -m pytest -q -rs container/tests/sagemaker/test_v3.py
 
-# The Python package, with the newest libraries and the estimators with the oldest.
-test-python: $(VENV)/newest/installed $(VENV)/oldest/installed
-	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
-	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m "not spark and not flink"
-	cd python && PYTHONPATH=py_src ../$(VENV)/oldest/bin/python -m pytest -q tests/test_estimators.py tests/test_from_sklearn.py
+# The Python extension, beside the modules that import it.
+NATIVE = python/py_src/churn_model/_native
+native: build
+	rm -f $(NATIVE).so $(NATIVE).*.so
+	cp $${CARGO_TARGET_DIR:-target}/debug/lib_native.so $(NATIVE).so
 
-# Crates without their default features: apart, because each set of features compiles their dependencies anew.
-test-features:
-	cargo test -p churn-model --no-default-features
-	cargo clippy -p churn-serve --no-default-features --features lambda -- -D warnings
-	cargo check -p churn-events -p churn-features -p churn-simulator -p churn-training-data --no-default-features
+# The Python package, with the newest libraries and the estimators with the oldest.
+test-python: native $(VENV)/newest/installed $(VENV)/oldest/installed
+	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -n 2 -m "not spark and not flink"
+	cd python && PYTHONPATH=py_src ../$(VENV)/oldest/bin/python -m pytest -q -n 2 tests/test_estimators.py tests/test_from_sklearn.py
 
 # The Lambda function that asks an endpoint; apart from the others, because the AWS SDK takes minutes to build.
 test-endpoint:
@@ -58,14 +66,12 @@ test-deployment: $(VENV)/deployment/installed
 	$(VENV)/deployment/bin/python -m pytest -q examples/sagemaker
 
 # Spark, on this machine; needs Java 17.
-test-spark: $(VENV)/newest/installed
+test-spark: native $(VENV)/newest/installed
 	$(VENV)/newest/bin/pip install --quiet pyspark==4.3.0
-	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
 	cd python && PYTHONPATH=py_src ../$(VENV)/newest/bin/python -m pytest -q -m spark
 
 # Flink, on this machine; needs Java 17, and brings its own older libraries.
-test-flink: $(VENV)/newest/installed $(VENV)/flink/installed
-	cd python && VIRTUAL_ENV=$(abspath $(VENV)/newest) ../$(VENV)/newest/bin/maturin develop --profile dev --skip-install
+test-flink: native $(VENV)/newest/installed $(VENV)/flink/installed
 	cd python && PYTHONPATH=py_src ../$(VENV)/flink/bin/python -m pytest -q -m flink tests/test_flink.py
 
 # Wheels for the Python at hand and for every CPython from 3.10 on, in target/wheels.
@@ -136,12 +142,15 @@ golden:
 schemas:
 	cargo run -p churn-events --example make_schemas -- docs/schemas
 
-# Feeds readers with damaged model files, scorer files, events and states; needs a nightly compiler and cargo-fuzz.
+# Feeds readers with damaged model files, scorer files, events, states, request bodies and records; needs a nightly
+# compiler and cargo-fuzz.
 fuzz:
 	cargo +nightly fuzz run read_model -- -max_total_time=180
 	cargo +nightly fuzz run read_scorer -- -max_total_time=180
 	cargo +nightly fuzz run decode_event -- -max_total_time=180
 	cargo +nightly fuzz run read_state -- -max_total_time=180
+	cargo +nightly fuzz run read_body -- -max_total_time=180
+	cargo +nightly fuzz run read_records -- -max_total_time=180
 
 # What the events are checked against.
 $(VENV)/cloudevents:
