@@ -25,6 +25,7 @@ mod label;
 mod label_values;
 mod log_end;
 mod observer;
+mod parquet_panics;
 mod plan;
 mod records;
 mod report;

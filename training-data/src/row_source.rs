@@ -11,6 +11,7 @@ use parquet::record::Field;
 use parquet::record::reader::RowIter;
 
 use crate::Error;
+use crate::parquet_panics::without_panic;
 use crate::records::{Records, open};
 
 /// Rows that are handed out one after the other.
@@ -91,7 +92,7 @@ impl ParquetRows {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let broken = |source| Error::Parquet { path: path.to_owned(), source };
         let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let reader = SerializedFileReader::new(file).map_err(broken)?;
+        let reader = without_panic(|| SerializedFileReader::new(file)).map_err(broken)?;
         let fields = reader.metadata().file_metadata().schema().get_fields();
         if let Some(nested) = fields.iter().find(|field| !field.is_primitive()) {
             return Err(Error::NestedColumn { path: path.to_owned(), column: nested.name().to_owned() });
@@ -108,8 +109,9 @@ impl RowSource for ParquetRows {
     }
 
     fn next_row(&mut self) -> Result<Option<(&StringRecord, u64)>, Error> {
-        let Some(row) = self.rows.next() else { return Ok(None) };
+        let row = without_panic(|| self.rows.next().transpose());
         let row = row.map_err(|source| Error::Parquet { path: self.path.clone(), source })?;
+        let Some(row) = row else { return Ok(None) };
         self.row.clear();
         for (_, field) in row.get_column_iter() {
             match field {
@@ -184,5 +186,5 @@ pub(crate) fn record_io_records(
 /// The rows of a LIBSVM file, their keys as they stand there.
 pub(crate) fn libsvm_records(path: &Path) -> Result<Vec<FeatureRecord>, Error> {
     let input = BufReader::new(open(path)?.0);
-    read_libsvm(input, Some(IndexBase::Zero)).map_err(|source| Error::Record { path: path.to_owned(), source })
+    read_libsvm(input, IndexBase::Zero).map_err(|source| Error::Record { path: path.to_owned(), source })
 }

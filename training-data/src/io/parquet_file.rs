@@ -18,6 +18,7 @@ use parquet::schema::types::{Type, TypePtr};
 use super::atomic::{Partial, failed, not_read};
 use super::description::{DESCRIPTION_KEY, Description};
 use super::rows::{Read, Rows, columns};
+use crate::parquet_panics::without_panic;
 use crate::{Assembled, AssemblyError, Error};
 
 /// Rows of a row group: what is held in memory twice while a file is written.
@@ -125,7 +126,7 @@ pub(super) fn read(path: &Path) -> Result<Assembled, Error> {
         return Err(Error::Directory { path: path.to_owned() });
     }
     let broken = |source| AssemblyError::Parquet { path: path.to_owned(), source };
-    let reader = SerializedFileReader::new(file).map_err(broken)?;
+    let reader = without_panic(|| SerializedFileReader::new(file)).map_err(broken)?;
     let metadata = reader.metadata().file_metadata();
     let pairs = metadata.key_value_metadata().into_iter().flatten();
     let description = pairs.filter(|pair| pair.key == DESCRIPTION_KEY).find_map(|pair| pair.value.as_deref());
@@ -136,7 +137,7 @@ pub(super) fn read(path: &Path) -> Result<Assembled, Error> {
 
     let mut read = Read::default();
     for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(broken)?;
+        let group = without_panic(|| reader.get_row_group(group)).map_err(broken)?;
         read_group(path, group.as_ref(), &description, &mut read)?;
     }
     read.assemble(path, description)
@@ -217,12 +218,14 @@ fn cells<T: DataType>(path: &Path, group: &dyn RowGroupReader, column: usize) ->
     let broken = |source| AssemblyError::Parquet { path: path.to_owned(), source };
     let n_rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
     let is_optional = group.metadata().column(column).column_descr().max_def_level() > 0;
-    let mut reader = get_typed_column_reader::<T>(group.get_column_reader(column).map_err(broken)?);
+    let reader = without_panic(|| group.get_column_reader(column)).map_err(broken)?;
+    let mut reader = get_typed_column_reader::<T>(reader);
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     let mut n_read = 0;
     while n_read < n_rows {
         let levels = is_optional.then_some(&mut levels);
-        let (n, ..) = reader.read_records(n_rows - n_read, levels, None, &mut values).map_err(broken)?;
+        let read = without_panic(|| reader.read_records(n_rows - n_read, levels, None, &mut values));
+        let (n, ..) = read.map_err(broken)?;
         if n == 0 {
             return Err(
                 AssemblyError::ShortColumn { path: path.to_owned(), column, found: n_read, expected: n_rows }.into()
