@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use churn_events::WholeFile;
 use sha2::{Digest, Sha256};
 
-use crate::store::{EventCounts, FeatureStore, StoreOptions, state_numbers};
+use crate::store::{EventCounts, FeatureStore, StoreOptions, Tenant, state_numbers};
 use crate::{Error, Kept, StateOptions, TenantState};
 
 const MAGIC: [u8; 8] = *b"CHURNFS\n";
@@ -121,22 +121,34 @@ impl FeatureStore {
     /// When the file cannot be written. The one that was there before is then still there.
     pub fn write_snapshot(&self, path: impl AsRef<Path>) -> Result<(), SnapshotError> {
         let path = path.as_ref();
-        self.replace_file(path).map_err(|source| SnapshotError::Write { path: path.to_owned(), source })
+        self.write_tenants(path, &self.sorted())
     }
 
-    fn replace_file(&self, path: &Path) -> std::io::Result<()> {
+    /// Writes the tenants that may have changed since [`forget_changes`](Self::forget_changes), and the counts of all, to a
+    /// file that is read as any snapshot, and brought to the rest by [`update`](Self::update).
+    ///
+    /// # Errors
+    /// As [`write_snapshot`](Self::write_snapshot).
+    pub fn write_changes(&self, path: impl AsRef<Path>) -> Result<(), SnapshotError> {
+        self.write_tenants(path.as_ref(), &self.sorted_where(|tenant| tenant.has_changed))
+    }
+
+    fn write_tenants(&self, path: &Path, tenants: &[&Tenant]) -> Result<(), SnapshotError> {
+        self.replace_file(path, tenants).map_err(|source| SnapshotError::Write { path: path.to_owned(), source })
+    }
+
+    fn replace_file(&self, path: &Path, tenants: &[&Tenant]) -> std::io::Result<()> {
         let mut out = BufWriter::with_capacity(1 << 16, WholeFile::create(path)?);
-        self.write_to(&mut out)?;
+        self.write_to(&mut out, tenants)?;
         out.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()
     }
 
-    fn write_to(&self, out: &mut impl Write) -> std::io::Result<()> {
+    fn write_to(&self, out: &mut impl Write, tenants: &[&Tenant]) -> std::io::Result<()> {
         let mut checksum = Sha256::new();
         let mut put = |bytes: &[u8]| {
             checksum.update(bytes);
             out.write_all(bytes)
         };
-        let tenants = self.sorted();
         let mut header = MAGIC.to_vec();
         header.extend(FORMAT_VERSION.to_le_bytes());
         let options = state_numbers(&self.options().state).map(|(_, number)| number as u64);

@@ -178,6 +178,11 @@ impl TenantState {
         Ok(())
     }
 
+    /// The first date that [`features_at`](Self::features_at) answers for: the one after which nothing has been received.
+    pub fn first_date(&self) -> ObservationDate {
+        ObservationDate::from_days(first_date(self.clock_ms))
+    }
+
     /// What the state keeps: what all options had in common under which events came to it.
     pub fn kept(&self) -> Kept {
         self.kept

@@ -158,6 +158,14 @@ pub(crate) struct Tenant {
     hash: u64,
     pub(crate) id: Box<str>,
     pub(crate) state: TenantState,
+    /// Whether the state may have changed since the changes were last forgotten.
+    pub(crate) has_changed: bool,
+}
+
+impl Tenant {
+    fn new(hash: u64, id: &str) -> Self {
+        Self { hash, id: id.into(), state: TenantState::new(), has_changed: true }
+    }
 }
 
 impl FeatureStore {
@@ -194,6 +202,14 @@ impl FeatureStore {
     /// [`Error::TooManyTenants`] when it is the first of a tenant for which there is no room; it is then counted as
     /// refused.
     pub fn apply(&mut self, event: &Event<'_>) -> Result<Applied, Error> {
+        self.apply_and_get(event).map(|(applied, _)| applied)
+    }
+
+    /// Takes in an event, and hands out the state that its tenant has then.
+    ///
+    /// # Errors
+    /// As [`FeatureStore::apply`].
+    pub fn apply_and_get(&mut self, event: &Event<'_>) -> Result<(Applied, &TenantState), Error> {
         self.apply_hashed(hash_of(&event.tenant), event)
     }
 
@@ -238,7 +254,7 @@ impl FeatureStore {
         self.hashes = hashes;
     }
 
-    fn apply_hashed(&mut self, hash: u64, event: &Event<'_>) -> Result<Applied, Error> {
+    fn apply_hashed(&mut self, hash: u64, event: &Event<'_>) -> Result<(Applied, &TenantState), Error> {
         let n_shards = self.shards.len();
         let shard = &mut self.shards[shard_of(hash, n_shards)];
         if shard.find_mut(hash, &event.tenant).is_none() {
@@ -256,7 +272,10 @@ impl FeatureStore {
     pub fn advance_to(&mut self, date: ObservationDate) {
         let options = &self.options.state;
         parallel::each_mut(&mut self.shards, |shard| {
-            shard.tenants.iter_mut().for_each(|tenant| tenant.state.advance_to(date, options));
+            shard.tenants.iter_mut().for_each(|tenant| {
+                tenant.state.advance_to(date, options);
+                tenant.has_changed = true;
+            });
         });
     }
 
@@ -292,6 +311,23 @@ impl FeatureStore {
     /// When the two treat events differently, or together have more tenants than there is room for; nothing has changed
     /// then.
     pub fn merge(&mut self, other: Self) -> Result<(), Error> {
+        self.n_tenants += self.check_mergeable(&other)?;
+        self.other_counts.add(&other.counts());
+        let n_shards = self.shards.len();
+        let mut dealt: Vec<Vec<Box<Tenant>>> = vec![Vec::new(); n_shards];
+        for tenant in other.shards.into_iter().flat_map(|shard| shard.tenants) {
+            dealt[shard_of(tenant.hash, n_shards)].push(tenant);
+        }
+        let options = &self.options.state;
+        let mut pairs: Vec<_> = self.shards.iter_mut().zip(dealt).collect();
+        parallel::each_mut(&mut pairs, |(shard, dealt)| {
+            dealt.drain(..).for_each(|tenant| shard.merge(tenant, options))
+        });
+        Ok(())
+    }
+
+    /// The number of tenants that only the other store has, when the two treat events alike and there is room.
+    fn check_mergeable(&self, other: &Self) -> Result<usize, Error> {
         let (found, expected) = (other.options.state.kept, self.options.state.kept);
         if found != expected {
             return Err(Error::DifferentKept { found, expected });
@@ -309,19 +345,7 @@ impl FeatureStore {
             let first = new.iter().map(|tenant| &*tenant.id).min().unwrap_or_default();
             return Err(Error::TooManyTenants { tenant: first.to_owned(), max_tenants });
         }
-        self.n_tenants += new.len();
-        self.other_counts.add(&other.counts());
-        let n_shards = self.shards.len();
-        let mut dealt: Vec<Vec<Box<Tenant>>> = vec![Vec::new(); n_shards];
-        for tenant in other.shards.into_iter().flat_map(|shard| shard.tenants) {
-            dealt[shard_of(tenant.hash, n_shards)].push(tenant);
-        }
-        let options = &self.options.state;
-        let mut pairs: Vec<_> = self.shards.iter_mut().zip(dealt).collect();
-        parallel::each_mut(&mut pairs, |(shard, dealt)| {
-            dealt.drain(..).for_each(|tenant| shard.merge(tenant, options))
-        });
-        Ok(())
+        Ok(new.len())
     }
 
     /// Takes in the state of a tenant's other events, made under the same [`StateOptions`], as [`merge`](Self::merge) does
@@ -339,8 +363,37 @@ impl FeatureStore {
             }
             self.n_tenants += 1;
         }
-        shard.merge(Box::new(Tenant { hash, id: tenant.into(), state }), &options.state);
+        shard.merge(Box::new(Tenant { hash, id: tenant.into(), state, has_changed: true }), &options.state);
         Ok(())
+    }
+
+    /// Puts the tenants of a store of changes in the place of those that are here, and its counts in the place of these:
+    /// a store that [`write_changes`](Self::write_changes) wrote is brought to a store read from what was written before.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge).
+    pub fn update(&mut self, changes: Self) -> Result<(), Error> {
+        self.check_mergeable(&changes)?;
+        let counts = changes.counts();
+        self.shards.iter_mut().for_each(|shard| shard.counts = EventCounts::default());
+        self.other_counts = counts;
+        let n_shards = self.shards.len();
+        for tenant in changes.shards.into_iter().flat_map(|shard| shard.tenants) {
+            let shard = &mut self.shards[shard_of(tenant.hash, n_shards)];
+            match shard.find_mut(tenant.hash, &tenant.id) {
+                Some(known) => *known = *tenant,
+                None => drop(shard.insert(tenant)),
+            }
+        }
+        self.n_tenants = self.shards.iter().map(|shard| shard.tenants.len()).sum();
+        Ok(())
+    }
+
+    /// Takes what was written as done: [`write_changes`](Self::write_changes) leaves out what does not change from now on.
+    pub fn forget_changes(&mut self) {
+        parallel::each_mut(&mut self.shards, |shard| {
+            shard.tenants.iter_mut().for_each(|tenant| tenant.has_changed = false);
+        });
     }
 
     /// What became of all events so far, with those of stores merged into this one.
@@ -369,7 +422,12 @@ impl FeatureStore {
 
     /// Tenants by ascending id.
     pub(crate) fn sorted(&self) -> Vec<&Tenant> {
-        let mut tenants: Vec<&Tenant> = self.tenants().collect();
+        self.sorted_where(|_| true)
+    }
+
+    /// Some tenants, by ascending id.
+    pub(crate) fn sorted_where(&self, is_wanted: impl Fn(&Tenant) -> bool) -> Vec<&Tenant> {
+        let mut tenants: Vec<&Tenant> = self.tenants().filter(|tenant| is_wanted(tenant)).collect();
         parallel::sort_by(&mut tenants, |a, b| a.id.cmp(&b.id));
         tenants
     }
@@ -386,7 +444,7 @@ impl FeatureStore {
         store.n_tenants = tenants.len();
         for (id, state) in tenants {
             let hash = hash_of(&id);
-            store.shards[shard_of(hash, n_shards)].insert(Box::new(Tenant { hash, id, state }));
+            store.shards[shard_of(hash, n_shards)].insert(Box::new(Tenant { hash, id, state, has_changed: false }));
         }
         store
     }
@@ -412,13 +470,13 @@ impl Shard {
         self.tenants.insert_unique(tenant.hash, tenant, |known| known.hash).into_mut()
     }
 
-    fn apply(&mut self, hash: u64, event: &Event<'_>, options: &StateOptions) -> Applied {
+    fn apply(&mut self, hash: u64, event: &Event<'_>, options: &StateOptions) -> (Applied, &TenantState) {
         let known = self.tenants.entry(hash, |known| *known.id == *event.tenant, |known| known.hash);
-        let mut known = known
-            .or_insert_with(|| Box::new(Tenant { hash, id: event.tenant.as_ref().into(), state: TenantState::new() }));
-        let applied = known.get_mut().state.apply(event, options);
+        let known = known.or_insert_with(|| Box::new(Tenant::new(hash, &event.tenant))).into_mut();
+        let applied = known.state.apply(event, options);
+        known.has_changed = true;
         self.counts.note(applied);
-        applied
+        (applied, &known.state)
     }
 
     /// Brings the states of some events into the processor's cache: none of these reads waits for another, where applying
@@ -450,8 +508,11 @@ impl Shard {
 
     fn merge(&mut self, tenant: Box<Tenant>, options: &StateOptions) {
         match self.find_mut(tenant.hash, &tenant.id) {
-            Some(known) => known.state.merge(&tenant.state, options),
-            None => drop(self.insert(tenant)),
+            Some(known) => {
+                known.state.merge(&tenant.state, options);
+                known.has_changed = true;
+            }
+            None => self.insert(tenant).has_changed = true,
         }
     }
 }

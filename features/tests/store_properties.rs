@@ -240,3 +240,42 @@ fn a_snapshot_that_cannot_be_written_leaves_the_old_one() {
     let entries: Vec<_> = fs::read_dir(folder.path()).expect("there").map(|e| e.expect("there").file_name()).collect();
     assert_eq!(entries, ["taken"], "no temporary file stays behind");
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whatever was written when: the whole and the changes since then are the store.
+    #[test]
+    fn a_store_and_its_changes_are_the_store_that_came_of_them(log in activity_log(200), cuts in vec(any::<Index>(), 3)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(log.len() + 1)).collect();
+        cuts.sort_unstable();
+        cuts.push(log.len());
+        let mut store = FeatureStore::new(options(7, 9));
+        let mut restored: Option<FeatureStore> = None;
+        let mut begin = 0;
+        for (number, end) in cuts.into_iter().enumerate() {
+            let changed: std::collections::BTreeSet<&str> =
+                log[begin..end].iter().map(|event| &*event.tenant).filter(|tenant| {
+                    store.state(tenant).is_some() || store.len() < 9
+                }).collect();
+            log[begin..end].iter().for_each(|event| drop(store.apply(event)));
+            begin = end;
+            let path = folder.path().join(number.to_string());
+            match &mut restored {
+                None => {
+                    store.write_snapshot(&path).expect("is written");
+                    restored = Some(FeatureStore::read_snapshot(&path).expect("is read"));
+                }
+                Some(restored) => {
+                    store.write_changes(&path).expect("is written");
+                    let changes = FeatureStore::read_snapshot(&path).expect("is read");
+                    prop_assert!(changes.states().all(|(tenant, _)| changed.contains(tenant)), "nothing else is written");
+                    restored.update(changes).expect("fit together");
+                }
+            }
+            store.forget_changes();
+            prop_assert!(restored.as_ref() == Some(&store));
+        }
+    }
+}
