@@ -1,0 +1,95 @@
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+/// The most bytes of a record that a dead letter carries; of a longer one, it carries the beginning.
+///
+/// Less than what a stream takes in a record, base64 and the rest of the letter included.
+const MOST_BYTES: usize = 512 << 10;
+
+/// A record that is no event, with why, so that nothing is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// The shard that it came from.
+    pub source: String,
+    /// Where it stands there.
+    pub position: String,
+    /// The field that is wrong; `line` when it is all of it.
+    pub field: Cow<'static, str>,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The record, where it is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The record's bytes otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_base64: Option<String>,
+    /// How many bytes the record has, where these are only its beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record_bytes: Option<usize>,
+}
+
+impl DeadLetter {
+    /// A letter about a record.
+    pub fn new(
+        source: impl Into<String>,
+        position: impl ToString,
+        field: impl Into<Cow<'static, str>>,
+        reason: impl ToString,
+        data: &[u8],
+    ) -> Self {
+        let beginning = &data[..data.len().min(MOST_BYTES)];
+        let text = match std::str::from_utf8(beginning) {
+            Ok(text) => Some(text),
+            // A character that was cut in two is no fault of the record's.
+            Err(error) if error.error_len().is_none() && data.len() > MOST_BYTES => {
+                std::str::from_utf8(&beginning[..error.valid_up_to()]).ok()
+            }
+            Err(_) => None,
+        };
+        Self {
+            source: source.into(),
+            position: position.to_string(),
+            field: field.into(),
+            reason: reason.to_string(),
+            text_base64: text.is_none().then(|| STANDARD.encode(beginning)),
+            text: text.map(str::to_owned),
+            record_bytes: (data.len() > MOST_BYTES).then_some(data.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(data: &[u8]) -> serde_json::Value {
+        let letter = DeadLetter::new("shard-1", 7, "line", "is not JSON", data);
+        serde_json::to_value(&letter).expect("is written")
+    }
+
+    #[test]
+    fn a_letter_carries_text_as_text_and_bytes_as_base64() {
+        let expected = serde_json::json!({
+            "source": "shard-1", "position": "7", "field": "line", "reason": "is not JSON", "text": "{"
+        });
+        assert_eq!(json(b"{"), expected);
+        assert_eq!(json(&[0xff, 0])["textBase64"], "/wA=");
+        assert!(json(&[0xff, 0]).get("text").is_none());
+    }
+
+    #[test]
+    fn a_long_record_is_cut_and_says_so() {
+        let long = "ü".repeat(MOST_BYTES);
+        let shifted = format!("x{long}");
+        for text in [&long, &shifted] {
+            let letter = json(text.as_bytes());
+            assert_eq!(letter["recordBytes"], text.len());
+            let kept = letter["text"].as_str().expect("is text");
+            assert!(text.starts_with(kept) && kept.len() > MOST_BYTES - 2);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Where score records and dead letters go.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DeadLetter, ScoreRecord};
+
+/// Takes score records, or dead letters, and keeps them.
+///
+/// A sink may hold back what it is given until it is asked to keep it.
+pub trait Sink {
+    /// Takes score records.
+    ///
+    /// # Errors
+    /// When they cannot be written and trying again is no use.
+    fn score(&mut self, records: &[ScoreRecord]) -> Result<(), SinkError>;
+
+    /// Takes dead letters.
+    ///
+    /// # Errors
+    /// As [`Sink::score`].
+    fn bury(&mut self, letters: &[DeadLetter]) -> Result<(), SinkError>;
+
+    /// Returns when everything given so far is kept, with what the sink wants to know when it is restored.
+    ///
+    /// # Errors
+    /// When something cannot be kept: the positions of the stream must not move then.
+    fn keep(&mut self) -> Result<SinkPosition, SinkError>;
+
+    /// Takes back what was written after a checkpoint, where the sink can; it will be given again.
+    ///
+    /// # Errors
+    /// When what was kept then is not there any more.
+    fn restore(&mut self, position: SinkPosition) -> Result<(), SinkError>;
+}
+
+/// How far a sink had come at a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SinkPosition {
+    /// Bytes written, of a sink that can be cut back to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// Why a sink cannot keep what it was given.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to {name}")]
+pub struct SinkError {
+    /// The sink as it was named.
+    pub name: String,
+    /// Why.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl SinkError {
+    /// Something is wrong with the sink of that name.
+    pub fn new(name: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { name: name.into(), source: source.into() }
+    }
+}

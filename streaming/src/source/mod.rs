@@ -1,0 +1,53 @@
+//! Where records come from.
+
+use std::time::Duration;
+
+use crate::{Batch, Checkpointed};
+
+/// A stream, or several, that is read to its end or for ever.
+pub trait Source {
+    /// The next records of some shard.
+    ///
+    /// Shards come in any order, the records of each in its own; a shard that came of others (by a split or a merge)
+    /// gives its first record after their last.
+    ///
+    /// # Errors
+    /// When the source cannot be read and trying again is no use.
+    fn next(&mut self, wait: Duration) -> Result<Next, SourceError>;
+
+    /// Is told what was checkpointed: positions up to which nothing will be asked for again.
+    ///
+    /// # Errors
+    /// When the source keeps positions itself, and cannot.
+    fn note_checkpoint(&mut self, _checkpointed: &Checkpointed<'_>) -> Result<(), SourceError> {
+        Ok(())
+    }
+}
+
+/// What a source has to say.
+#[derive(Debug)]
+pub enum Next {
+    /// Records, or the word that a shard had none.
+    Batch(Batch),
+    /// Nothing came while waiting.
+    Idle,
+    /// There will be nothing more.
+    End,
+}
+
+/// Why a source cannot be read on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {name}")]
+pub struct SourceError {
+    /// The source as it was named, or the part of it that is at fault.
+    pub name: String,
+    /// Why.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl SourceError {
+    /// Something is wrong with the source of that name.
+    pub fn new(name: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { name: name.into(), source: source.into() }
+    }
+}
