@@ -1,16 +1,25 @@
 //! Events in, score records out.
 
 mod dead_letter;
+mod hottest;
+mod kpl;
+mod marks;
 mod position;
+mod processor;
 mod record;
 mod score_record;
+mod score_when;
+mod scoring;
 mod sink;
 mod source;
 
 pub use dead_letter::DeadLetter;
 pub use position::{NoSequenceNumber, Position, SequenceNumber};
+pub use processor::{Output, Processor, ProcessorOptions, RecordCounts};
 pub use record::{Batch, Record, Shard};
 pub use score_record::{CompanyNumbers, EventIdentity, ScoreRecord};
+pub use score_when::{NoScoreWhen, ScoreWhen};
+pub use scoring::{Scoring, ScoringError};
 pub use sink::{Sink, SinkError, SinkPosition};
 pub use source::{Next, Source, SourceError};
 
