@@ -1,6 +1,7 @@
 //! Events in, score records out.
 
 mod dead_letter;
+mod kpl;
 mod position;
 mod record;
 mod score_record;
@@ -8,6 +9,7 @@ mod sink;
 mod source;
 
 pub use dead_letter::DeadLetter;
+pub use kpl::{DamagedAggregate, UserRecord, hash_key, pack as pack_aggregate, user_records};
 pub use position::{NoSequenceNumber, Position, SequenceNumber};
 pub use record::{Batch, Record, Shard};
 pub use score_record::{CompanyNumbers, EventIdentity, ScoreRecord};
