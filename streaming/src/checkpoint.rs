@@ -152,8 +152,7 @@ impl CheckpointFolder {
             }
         }
         let manifest = read_manifest(path)?.unwrap_or_default();
-        let mut folder =
-            Self { path: path.to_owned(), manifest, whole_bytes: 0, changes_bytes: 0, _lock: lock };
+        let mut folder = Self { path: path.to_owned(), manifest, whole_bytes: 0, changes_bytes: 0, _lock: lock };
         folder.clear_away().map_err(fail(path))?;
         let sizes = folder.manifest.states.iter().map(|name| fs::metadata(path.join(name)).map(|found| found.len()));
         let sizes = sizes.collect::<io::Result<Vec<u64>>>().map_err(fail(path))?;
@@ -227,13 +226,16 @@ impl CheckpointFolder {
         let (states, marks) = (format!("states-{number:012}"), format!("marks-{number:012}.jsonl"));
         let (states_path, marks_path) = (self.path.join(&states), self.path.join(&marks));
         let store = &processor.store;
-        let written =
-            if is_whole { store.write_snapshot(&states_path) } else { store.write_changes(&states_path) };
+        let written = if is_whole { store.write_snapshot(&states_path) } else { store.write_changes(&states_path) };
         written.map_err(|source| CheckpointError::States { source })?;
         let fail = |path: PathBuf| move |source| CheckpointError::File { path, source };
         processor.marks.write(&marks_path, !is_whole).map_err(fail(marks_path.clone()))?;
         let bytes = fs::metadata(&states_path).map_err(fail(states_path))?.len();
-        let before = if is_whole { (Vec::new(), Vec::new()) } else { (self.manifest.states.clone(), self.manifest.marks.clone()) };
+        let before = if is_whole {
+            (Vec::new(), Vec::new())
+        } else {
+            (self.manifest.states.clone(), self.manifest.marks.clone())
+        };
         let manifest = Manifest {
             version: VERSION,
             number,

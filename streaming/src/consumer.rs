@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use churn_events::{ObservationDate, Timestamp};
+
 use crate::checkpoint::{CheckpointError, CheckpointFolder, SinkMark};
 use crate::{Batch, Output, Position, Processor, ProcessorOptions, Scoring, Sink, SinkError, SinkPosition};
 
@@ -62,20 +64,22 @@ impl Consumer {
         Ok(Self { processor, sinks, dead_letters, folder, output: Output::default(), n_dead_letters: 0 })
     }
 
-    /// Takes in records, and hands on what comes of them.
+    /// Takes in records, and hands on what comes of them; tells when the last of their events was received.
     ///
     /// # Errors
     /// When a sink fails.
-    pub fn apply(&mut self, batch: &Batch) -> Result<(), ConsumeError> {
+    pub fn apply(&mut self, batch: &Batch) -> Result<Option<Timestamp>, ConsumeError> {
         self.processor.apply(batch, &mut self.output);
-        self.hand_on()
+        let received_up_to = self.output.received_up_to;
+        self.hand_on()?;
+        Ok(received_up_to)
     }
 
     /// Notes that everything received before that date has been taken in; see [`Processor::advance_to`].
     ///
     /// # Errors
     /// When a sink fails.
-    pub fn advance_to(&mut self, date: churn_events::ObservationDate) -> Result<(), ConsumeError> {
+    pub fn advance_to(&mut self, date: ObservationDate) -> Result<(), ConsumeError> {
         self.processor.advance_to(date, &mut self.output);
         self.hand_on()
     }

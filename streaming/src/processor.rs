@@ -29,6 +29,8 @@ pub struct Output {
     pub scores: Vec<ScoreRecord>,
     /// Records that are no events.
     pub dead_letters: Vec<DeadLetter>,
+    /// When the event that was received last was.
+    pub received_up_to: Option<Timestamp>,
 }
 
 impl Output {
@@ -36,6 +38,7 @@ impl Output {
     pub fn clear(&mut self) {
         self.scores.clear();
         self.dead_letters.clear();
+        self.received_up_to = None;
     }
 }
 
@@ -99,14 +102,14 @@ impl Processor {
             match kpl::user_records(&record.data, shard.hash_keys.as_ref()) {
                 None => self.take(shard, record.position, record, &record.data, &mut reached, output),
                 Some(Ok(parts)) => {
-                    for (sub_sequence, data) in parts {
-                        let position = Position { sub_sequence, ..record.position };
-                        self.take(shard, position, record, data, &mut reached, output);
+                    for part in parts {
+                        let position = Position { sub_sequence: part.sub_sequence, ..record.position };
+                        self.take(shard, position, record, part.data, &mut reached, output);
                     }
                 }
                 Some(Err(error)) => {
                     if self.is_new(record.position, &mut reached) {
-                        self.bury(shard, record.position, "line", &error, &record.data, output);
+                        self.bury(shard, record.position, error.field(), &error, &record.data, output);
                     }
                 }
             }
@@ -237,6 +240,7 @@ impl Processor {
         if let Some(arrived_at) = arrived_at {
             event.received_at = event.received_at.min(arrived_at);
         }
+        output.received_up_to = output.received_up_to.max(Some(event.received_at));
         self.hottest.note(&event.tenant);
         if self.options.when == ScoreWhen::Daily && self.scoring.is_some() {
             self.observe_until(&event.tenant, event.received_at.date(), output);

@@ -47,7 +47,7 @@ pub struct NoScoreWhen {
 const UNITS: [(&str, i64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 /// Milliseconds of a duration such as `90s`, `1h` or `500ms`; at least one.
-pub(crate) fn parse_duration_ms(text: &str) -> Option<i64> {
+pub fn parse_duration_ms(text: &str) -> Option<i64> {
     let (number, unit_ms) = UNITS.iter().find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, *ms)))?;
     let ms = number.trim().parse::<u32>().ok().map(|number| i64::from(number) * unit_ms);
     ms.filter(|ms| *ms > 0)

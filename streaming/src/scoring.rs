@@ -122,7 +122,8 @@ impl Scoring {
             let reasons = explainer.reasons_of(row, &self.contributions, *n_reasons);
             reasons.iter().map(ToString::to_string).collect()
         });
-        let [revenue, employees, job30, job90, monthly_fee, total_fee] = self.company.map(|position| self.row[position]);
+        let [revenue, employees, job30, job90, monthly_fee, total_fee] =
+            self.company.map(|position| self.row[position]);
         let known = |value: f32| Some(value).filter(|value| !value.is_nan());
         ScoreRecord {
             id: ScoreRecord::id_of(&self.model_id, tenant, date, event.as_ref()),

@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -118,9 +118,4 @@ impl Sink for LineSink {
     fn restore(&mut self, position: SinkPosition) -> Result<(), SinkError> {
         self.cut(position.bytes.unwrap_or(0)).map_err(|source| SinkError::new(&self.name, source))
     }
-}
-
-/// Where a sink's file is, of a name such as `file:scores.jsonl`.
-pub(crate) fn file_path(name: &str) -> Option<PathBuf> {
-    name.strip_prefix("file:").filter(|path| !path.is_empty()).map(PathBuf::from)
 }

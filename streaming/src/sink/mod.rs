@@ -1,5 +1,8 @@
 //! Where score records and dead letters go.
 
+mod lines;
+
+pub use lines::LineSink;
 use serde::{Deserialize, Serialize};
 
 use crate::{DeadLetter, ScoreRecord};

@@ -12,6 +12,9 @@ use crate::{Batch, Position, Record, SequenceNumber, Shard};
 /// Lines that are handed out at once.
 const BATCH_LINES: usize = 512;
 
+/// How the names of logs in a folder end.
+const LOG_ENDINGS: [&str; 3] = [".jsonl", ".jsonl.gz", ".jsonl.zst"];
+
 /// Bytes read at once.
 const READ_BYTES: usize = 256 << 10;
 
@@ -39,6 +42,8 @@ struct LogFile {
     offset: u64,
     /// The next line, where it had to be looked at.
     head: Option<Head>,
+    /// Whether it was told that the file has nothing more.
+    is_told: bool,
 }
 
 struct Head {
@@ -91,6 +96,10 @@ impl FileSource {
     fn next_in_order(&mut self, wait: Duration) -> Result<Next, SourceError> {
         for file in &mut self.files {
             file.look().map_err(|error| file.error(error))?;
+            if file.head.is_none() && !std::mem::replace(&mut file.is_told, true) {
+                let shard = Arc::clone(&file.shard);
+                return Ok(Next::Batch(Batch { shard, records: Vec::new(), behind_ms: None }));
+            }
         }
         let heads = self.files.iter().map(|file| file.head.as_ref().map(|head| head.received_at));
         let mut order: Vec<(Option<Timestamp>, usize)> =
@@ -154,7 +163,7 @@ impl LogFile {
         let name = path.display().to_string();
         let stream = path.file_name().map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
         let shard = Arc::new(Shard::new(stream, name));
-        let mut file = Self { shard, path: path.to_owned(), reader, offset: 0, head: None };
+        let mut file = Self { shard, path: path.to_owned(), reader, offset: 0, head: None, is_told: false };
         if let Some(after) = after {
             // The line at the position has been taken in; what is packed can only be read over.
             while let Some(line) = file.next_line()? {
@@ -227,7 +236,7 @@ fn received_at(line: &[u8]) -> Option<Timestamp> {
     decode(line).ok().map(|event| event.received_at)
 }
 
-/// The file at a path, or those in the folder there, by name; what begins with a dot or an underscore is left out.
+/// The file at a path, or the logs in the folder there, by name.
 fn files_in(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -235,13 +244,14 @@ fn files_in(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        let is_hidden = entry.file_name().to_string_lossy().starts_with(['.', '_']);
-        if !is_hidden && entry.path().is_file() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if LOG_ENDINGS.iter().any(|ending| name.ends_with(ending)) && !name.starts_with('.') {
             files.push(entry.path());
         }
     }
     if files.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "is a folder without files"));
+        let what = format!("is a folder without logs of events; expected files named *{}", LOG_ENDINGS.join(", *"));
+        return Err(io::Error::new(io::ErrorKind::NotFound, what));
     }
     files.sort_unstable();
     Ok(files)
