@@ -4,7 +4,7 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker \
+.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming \
 	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
 	peers-python peers-serving one-row-python real-logs golden schemas fuzz
 
@@ -64,6 +64,10 @@ test-endpoint:
 # The CloudFormation template, against an AWS that is not there.
 test-deployment: $(VENV)/deployment/installed
 	$(VENV)/deployment/bin/python -m pytest -q examples/sagemaker
+
+# Emulators of AWS, and what is tested against them; needs Node.
+test-streaming: $(VENV)/streaming/installed
+	$(VENV)/streaming/bin/python -m pytest -q streaming/tests
 
 # Spark, on this machine; needs Java 17.
 test-spark: native $(VENV)/newest/installed
