@@ -61,9 +61,9 @@ test-endpoint:
 	cargo clippy -p churn-serve --features sagemaker-endpoint --all-targets -- -D warnings
 	cargo test -p churn-serve --features sagemaker-endpoint --test lambda
 
-# The CloudFormation template, against an AWS that is not there.
+# The CloudFormation templates, against an AWS that is not there, and the manifests of Kubernetes and systemd.
 test-deployment: $(VENV)/deployment/installed
-	$(VENV)/deployment/bin/python -m pytest -q examples/sagemaker
+	$(VENV)/deployment/bin/python -m pytest -q --import-mode importlib examples
 
 # Emulators of AWS, and what is tested against them; needs Node.
 test-streaming: $(VENV)/streaming/installed
@@ -172,9 +172,9 @@ $(VENV)/oldest/installed: python/requirements-oldest.txt
 	$(VENV)/oldest/bin/pip install --quiet -r python/requirements-oldest.txt
 	touch $@
 
-$(VENV)/deployment/installed: examples/sagemaker/requirements.txt
+$(VENV)/deployment/installed: examples/requirements.txt
 	python3 -m venv $(VENV)/deployment
-	$(VENV)/deployment/bin/pip install --quiet -r examples/sagemaker/requirements.txt
+	$(VENV)/deployment/bin/pip install --quiet -r $<
 	touch $@
 
 $(VENV)/flink/installed:
