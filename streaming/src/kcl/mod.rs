@@ -307,13 +307,18 @@ impl<R: BufRead, O: Write, C: Clock, W: ShardWork> Child<'_, R, O, C, W> {
             match message::record(text) {
                 Ok(record) => batch.records.push(record),
                 Err(refused) => {
-                    self.work.apply(&batch).map_err(KclError::Work)?;
-                    batch.records.clear();
+                    if !batch.records.is_empty() {
+                        self.work.apply(&batch).map_err(KclError::Work)?;
+                        batch.records.clear();
+                    }
                     self.work.refuse(&Refusal::from(&refused)).map_err(KclError::Work)?;
                 }
             }
         }
-        self.work.apply(&batch).map_err(KclError::Work)?;
+        // That there is nothing is worth knowing, too.
+        if !batch.records.is_empty() || request.records.as_ref().is_none_or(Vec::is_empty) {
+            self.work.apply(&batch).map_err(KclError::Work)?;
+        }
         if self.daemon.clock.now().saturating_sub(self.last_checkpoint) >= self.checkpoint_every {
             self.work.checkpoint().map_err(KclError::Work)?;
             let then = self.after_work(CHECKPOINT_ATTEMPTS)?;

@@ -1,5 +1,6 @@
 //! What is done for a shard: a consumer with a folder of checkpoints of its own.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ struct Held {
 /// Why a shard's work cannot be done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ShardError<E> {
+pub enum ShardError {
     /// The daemon gave the shard a name that cannot be the name of a folder.
     #[error("is given shard {found:?} where a name of letters, digits, '-', '_' and '.' is expected")]
     Name {
@@ -42,25 +43,25 @@ pub enum ShardError<E> {
     Consume(#[from] ConsumeError),
     /// There is no consumer.
     #[error(transparent)]
-    Begin(E),
+    Begin(Box<dyn Error>),
 }
 
-impl<E, F: FnMut(&str, CheckpointFolder) -> Result<Consumer, E>> KclShard<F> {
+impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Box<dyn Error>>> KclShard<F> {
     /// Checkpoints go into a folder of the shard's name in `folder`; `consumer` makes what goes on from them.
     pub fn new(folder: impl Into<PathBuf>, stream: impl Into<String>, consumer: F) -> Self {
         Self { folder: folder.into(), stream: stream.into(), consumer, held: None }
     }
 
     /// The consumer, while there is a shard.
-    pub fn consumer(&self) -> Option<&Consumer> {
-        self.held.as_ref().map(|held| &held.consumer)
+    pub fn consumer(&mut self) -> Option<&mut Consumer> {
+        self.held.as_mut().map(|held| &mut held.consumer)
     }
 }
 
-impl<E, F: FnMut(&str, CheckpointFolder) -> Result<Consumer, E>> ShardWork for KclShard<F> {
-    type Error = ShardError<E>;
+impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Box<dyn Error>>> ShardWork for KclShard<F> {
+    type Error = ShardError;
 
-    fn begin(&mut self, shard_id: &str, start: &Start, log: &mut dyn FnMut(&str)) -> Result<Arc<Shard>, ShardError<E>> {
+    fn begin(&mut self, shard_id: &str, start: &Start, log: &mut dyn FnMut(&str)) -> Result<Arc<Shard>, ShardError> {
         let is_named = shard_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
         if !is_named || shard_id.trim_matches('.').is_empty() {
             return Err(ShardError::Name { found: shard_id.to_owned() });
@@ -97,14 +98,14 @@ impl<E, F: FnMut(&str, CheckpointFolder) -> Result<Consumer, E>> ShardWork for K
         Ok(shard)
     }
 
-    fn apply(&mut self, batch: &Batch) -> Result<(), ShardError<E>> {
+    fn apply(&mut self, batch: &Batch) -> Result<(), ShardError> {
         if let Some(held) = &mut self.held {
             held.consumer.apply(batch)?;
         }
         Ok(())
     }
 
-    fn refuse(&mut self, refusal: &Refusal<'_>) -> Result<(), ShardError<E>> {
+    fn refuse(&mut self, refusal: &Refusal<'_>) -> Result<(), ShardError> {
         if let Some(held) = &mut self.held {
             let Refusal { position, field, reason, text } = refusal;
             held.consumer.refuse(&held.shard, *position, field, reason, text.as_bytes())?;
@@ -112,14 +113,14 @@ impl<E, F: FnMut(&str, CheckpointFolder) -> Result<Consumer, E>> ShardWork for K
         Ok(())
     }
 
-    fn checkpoint(&mut self) -> Result<(), ShardError<E>> {
+    fn checkpoint(&mut self) -> Result<(), ShardError> {
         if let Some(held) = &mut self.held {
             held.consumer.checkpoint()?;
         }
         Ok(())
     }
 
-    fn end_shard(&mut self) -> Result<(), ShardError<E>> {
+    fn end_shard(&mut self) -> Result<(), ShardError> {
         if let Some(held) = &mut self.held {
             held.consumer.checkpoint()?;
             if let Some(folder) = held.consumer.folder() {
