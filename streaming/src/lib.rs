@@ -25,6 +25,8 @@ mod checkpoint;
 mod consumer;
 mod dead_letter;
 mod hottest;
+mod inheritance;
+pub mod kcl;
 pub mod kpl;
 mod marks;
 mod position;

@@ -1,5 +1,6 @@
 //! The program `consume`: events in, score records out.
 
+mod child;
 mod options;
 mod run;
 mod status;

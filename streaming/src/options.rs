@@ -17,8 +17,13 @@ use clap::Parser;
 pub(crate) struct Options {
     /// Where events come from: file:PATH, a file or folder of JSON Lines, gzip or zstd or plain; several are merged by
     /// when their events were received
-    #[arg(long, required = true, value_name = "SOURCE")]
+    #[arg(long, required_unless_present = "kcl", value_name = "SOURCE")]
     pub(crate) source: Vec<SourceName>,
+
+    /// Is the child of the KCL MultiLangDaemon, which hands over one shard of a stream; --state is the folder that all
+    /// shards share, and {shard} in the names of sinks stands for the shard
+    #[arg(long, conflicts_with_all = ["source", "speed"], requires = "state")]
+    pub(crate) kcl: bool,
 
     /// The model file, or the folder of a run; without it nothing is scored, and only states are kept
     #[arg(long, value_name = "FILE")]
@@ -110,6 +115,24 @@ impl FromStr for SinkName {
     }
 }
 
+/// What stands for the shard in the name of a sink.
+const SHARD: &str = "{shard}";
+
+impl SinkName {
+    /// The sink of one shard's process, which shares its files with no other.
+    pub(crate) fn of_shard(&self, shard_id: &str) -> Result<Self, String> {
+        match self {
+            Self::Stdout => {
+                Err("stdout is the daemon's with --kcl; name a file, such as file:scores/{shard}.jsonl".to_owned())
+            }
+            Self::File(path) => match path.to_str().filter(|path| path.contains(SHARD)) {
+                Some(path) => Ok(Self::File(path.replace(SHARD, shard_id).into())),
+                None => Err(format!("each shard's process needs a file of its own: put {{shard}} into {self}")),
+            },
+        }
+    }
+}
+
 impl fmt::Display for SinkName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -141,12 +164,22 @@ mod tests {
     }
 
     #[test]
+    fn a_shard_of_a_daemon_has_sinks_of_its_own() {
+        let parsed = |name: &str| name.parse::<SinkName>().expect("is one").of_shard("shardId-7");
+        assert_eq!(parsed("file:a/{shard}.jsonl"), Ok(SinkName::File("a/shardId-7.jsonl".into())));
+        assert!(parsed("file:a.jsonl").expect_err("is shared").contains("put {shard} into file:a.jsonl"));
+        assert!(parsed("stdout").expect_err("is the daemon's").contains("file:scores/{shard}.jsonl"));
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         let error = |arguments: &[&str]| {
             let arguments = ["consume"].iter().chain(arguments);
             Options::try_parse_from(arguments).expect_err("is refused").to_string()
         };
         assert!(error(&[]).contains("--source"));
+        assert!(error(&["--kcl"]).contains("--state"));
+        assert!(error(&["--kcl", "--state", "s", "--source", "file:x"]).contains("cannot be used with"));
         assert!(error(&["--source", "log.jsonl"]).contains("expected file:PATH"));
         assert!(error(&["--source", "file:x", "--sink", "kafka"]).contains("expected stdout or file:PATH"));
         assert!(error(&["--source", "file:x", "--score", "hourly"]).contains("every:1h"));

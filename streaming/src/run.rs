@@ -24,15 +24,11 @@ const WAIT: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let scoring = match &options.model {
-        Some(path) => Some(Scoring::new(&Model::read(&model_file(path))?, options.reasons)?),
-        None => None,
-    };
-    let when = if scoring.is_some() { options.score } else { ScoreWhen::Never };
-    let store = StoreOptions { max_tenants: options.max_tenants, ..StoreOptions::default() };
+    if options.kcl {
+        return crate::child::run(options);
+    }
     let folder = options.state.as_deref().map(|path| CheckpointFolder::open(path, PATIENCE)).transpose()?;
-    let (sinks, dead_letters) = (named(&options.sink)?, named(&options.dead_letters)?);
-    let mut consumer = Consumer::new(ProcessorOptions { store, when }, scoring, sinks, dead_letters, folder)?;
+    let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder)?;
     let mut source = source(&options, &consumer)?;
     let stop = stop_flag()?;
 
@@ -72,8 +68,29 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
     Ok(ended?)
 }
 
+/// What goes on from a checkpoint, or begins.
+pub(crate) fn consumer(
+    options: &Options,
+    sinks: &[SinkName],
+    dead_letters: &[SinkName],
+    folder: Option<CheckpointFolder>,
+) -> Result<Consumer, Box<dyn Error>> {
+    let scoring = match &options.model {
+        Some(path) => Some(Scoring::new(&Model::read(&model_file(path))?, options.reasons)?),
+        None => None,
+    };
+    let when = if scoring.is_some() { options.score } else { ScoreWhen::Never };
+    let store = StoreOptions { max_tenants: options.max_tenants, ..StoreOptions::default() };
+    let (sinks, dead_letters) = (named(sinks)?, named(dead_letters)?);
+    Ok(Consumer::new(ProcessorOptions { store, when }, scoring, sinks, dead_letters, folder)?)
+}
+
 /// Scores whoever is due by date, once for each date.
-fn advance(consumer: &mut Consumer, status: &Status, last: &mut Option<ObservationDate>) -> Result<(), Box<dyn Error>> {
+pub(crate) fn advance(
+    consumer: &mut Consumer,
+    status: &Status,
+    last: &mut Option<ObservationDate>,
+) -> Result<(), Box<dyn Error>> {
     let Some(date) = status.watermark(now()).map(Timestamp::date).filter(|date| last.is_none_or(|last| *date > last))
     else {
         return Ok(());
@@ -113,7 +130,7 @@ fn stop_flag() -> Result<Arc<AtomicBool>, std::io::Error> {
     Ok(stop)
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
