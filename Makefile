@@ -199,6 +199,13 @@ $(VENV)/peers-serving/installed: benches/serving/requirements.txt
 	$(VENV)/peers-serving/bin/pip install --quiet -r $<
 	touch $@
 
+$(VENV)/streaming/installed: streaming/requirements-test.txt $(addprefix streaming/tests/emulators/package,.json -lock.json)
+	python3 -m venv $(VENV)/streaming
+	$(VENV)/streaming/bin/pip install --quiet -r $<
+	cp $(filter %.json,$^) $(VENV)/streaming
+	cd $(VENV)/streaming && npm ci --silent --ignore-scripts --no-audit --no-fund
+	touch $@
+
 $(VENV)/bin/ruff:
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet ruff==0.17.5
