@@ -25,6 +25,8 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// How far the last record lies behind the end of the shard, in milliseconds, where the stream says so.
     pub behind_ms: Option<u64>,
+    /// The shard has ended: it was split or merged, and gives no more after these.
+    pub is_last: bool,
 }
 
 /// An ordered part of a stream: a shard of Kinesis, a partition of Kafka, a file.

@@ -1,5 +1,8 @@
 //! Where records come from.
 
+#[cfg(feature = "kinesis")]
+pub(crate) mod kinesis;
+
 use std::time::Duration;
 
 use crate::{Batch, Checkpointed};
