@@ -3,6 +3,8 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod dead_letter;
+#[cfg(feature = "kinesis")]
+mod kinesis_error;
 mod position;
 mod record;
 mod retries;
@@ -13,13 +15,17 @@ mod source;
 #[cfg(feature = "aws")]
 pub use aws::{Aws, AwsError};
 pub use dead_letter::DeadLetter;
+#[cfg(feature = "kinesis")]
+pub use kinesis_error::KinesisError;
 pub use position::{NoSequenceNumber, Position, SequenceNumber};
 pub use record::{Batch, Record, Shard};
 pub use retries::{Backoff, Retries, Retry};
 pub use score_record::{CompanyNumbers, EventIdentity, ScoreRecord};
+#[cfg(feature = "kinesis")]
+pub use sink::kinesis::KinesisSink;
 pub use sink::{Sink, SinkError, SinkPosition};
 #[cfg(feature = "kinesis")]
-pub use source::kinesis::{InitialPosition, KinesisError, KinesisSource, KinesisStart, Notice};
+pub use source::kinesis::{InitialPosition, KinesisSource, KinesisStart, Notice};
 pub use source::{Next, Source, SourceError};
 
 /// What a checkpoint says about positions.

@@ -1,5 +1,10 @@
 //! Where score records and dead letters go.
 
+#[cfg(feature = "kinesis")]
+pub(crate) mod kinesis;
+#[cfg(any(feature = "kinesis", test))]
+mod put_queue;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{DeadLetter, ScoreRecord};

@@ -25,8 +25,8 @@ use self::reader::ShardReader;
 use self::shard_graph::{ListedShard, ShardGraph};
 use self::start::From;
 pub use self::start::{InitialPosition, KinesisStart};
-use crate::aws::{Aws, CallError, Fault, in_full, insist};
-use crate::{Batch, Next, Retry, Shard, Source, SourceError};
+use crate::aws::{Aws, CallError, insist};
+use crate::{Batch, Next, Retry, Shard, Source, SourceError, kinesis_error};
 
 /// Batches that are under way or wait for [`Source::next`], of all shards together; each has 10 MiB at most.
 const BATCHES: usize = 8;
@@ -34,6 +34,10 @@ const BATCHES: usize = 8;
 const FIRST_TRIES: u32 = 6;
 /// How long to wait before asking again for children that should be there.
 const RELIST: Duration = Duration::from_secs(5);
+
+/// What the policy of the credentials has to allow.
+const NEEDED: &str = "kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords (and kms:Decrypt, where the \
+                      stream is encrypted)";
 
 /// Is told what an operator should know, a line each time.
 pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
@@ -63,47 +67,6 @@ enum Message {
     Batch { stream: usize, id: String, batch: Batch, children: Vec<ListedShard>, _permit: OwnedSemaphorePermit },
     Listed(usize, Vec<ListedShard>),
     Failed(usize, CallError),
-}
-
-/// Why a stream cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KinesisError {
-    /// There is no stream of that name.
-    #[error("there is no stream {stream:?} in region {region}: create it, or check its name and AWS_REGION")]
-    NoStream {
-        /// The stream.
-        stream: String,
-        /// Where it was looked for.
-        region: String,
-        /// What Kinesis says.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The credentials do not allow it.
-    #[error(
-        "{operation} on stream {stream:?} is refused: check the credentials, and that their policy allows \
-         kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords (and kms:Decrypt, where it is encrypted)"
-    )]
-    Refused {
-        /// The stream.
-        stream: String,
-        /// What was refused.
-        operation: &'static str,
-        /// What Kinesis says.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// Anything else.
-    #[error("{operation} on stream {stream:?} failed in region {region}")]
-    Failed {
-        /// The stream.
-        stream: String,
-        /// Where it was called.
-        region: String,
-        /// What failed.
-        operation: &'static str,
-        /// What Kinesis, or the way to it, says.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
 }
 
 impl KinesisSource {
@@ -241,13 +204,5 @@ impl Source for KinesisSource {
 }
 
 fn explain(aws: &Aws, stream: &str, error: CallError) -> SourceError {
-    let (operation, stream, region) = (error.operation, stream.to_owned(), aws.region().to_owned());
-    let name = format!("kinesis:{stream}");
-    let source: Box<dyn std::error::Error + Send + Sync> = in_full(&*error.source).into();
-    let explained = match error.fault {
-        Fault::NotFound => KinesisError::NoStream { stream, region, source },
-        Fault::Refused => KinesisError::Refused { stream, operation, source },
-        _ => KinesisError::Failed { stream, region, operation, source },
-    };
-    SourceError::new(name, explained)
+    SourceError::new(format!("kinesis:{stream}"), kinesis_error::explain(aws, stream, NEEDED, error))
 }

@@ -53,11 +53,17 @@ impl ShardReader {
         let mut last_sign: Option<Instant> = None;
         loop {
             let pointer = match iterator.take() {
-                Some(pointer) => pointer,
+                Some(pointer) => Some(pointer),
                 None => self.iterator(&mut backoff).await?,
             };
             sleep_until(next_call).await;
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return Ok(()) };
+            let Some(pointer) = pointer else {
+                self.note_trimmed("has gone with its shard");
+                let last = Batch { shard: Arc::clone(&self.shard), records: Vec::new(), behind_ms: None, is_last: true };
+                self.send(last, Vec::new(), permit);
+                return Ok(());
+            };
             let called = Instant::now();
             next_call = called + BETWEEN_CALLS;
             let mut answer = match self.stream.records(&pointer).await {
@@ -91,8 +97,8 @@ impl ShardReader {
         }
     }
 
-    /// An iterator of where to go on.
-    async fn iterator(&mut self, backoff: &mut Backoff) -> Result<String, CallError> {
+    /// An iterator of where to go on; none when the shard has gone.
+    async fn iterator(&mut self, backoff: &mut Backoff) -> Result<Option<String>, CallError> {
         loop {
             let asked_at = now();
             match self.stream.iterator(&self.id, self.from).await {
@@ -101,11 +107,21 @@ impl ShardReader {
                         // "Now" would be another one when this iterator has to be replaced before a record came.
                         self.from = From::Time(asked_at);
                     }
-                    return Ok(iterator);
+                    return Ok(Some(iterator));
                 }
-                Err(error) if error.fault == Fault::Wrong && matches!(self.from, From::Record(_) | From::After(_)) => {
+                Err(CallError { fault: Fault::Wrong | Fault::NotFound, .. })
+                    if matches!(self.from, From::Record(_) | From::After(_)) =>
+                {
                     self.note_trimmed("is no longer known");
                     self.from = From::TrimHorizon;
+                }
+                Err(error) if error.fault == Fault::NotFound => {
+                    // The stream, or only this shard: its last record is then older than what the stream keeps.
+                    match self.stream.list().await {
+                        Ok(listed) if listed.iter().all(|shard| shard.id != self.id) => return Ok(None),
+                        Ok(_) => return Err(error),
+                        Err(error) => self.mend(error, backoff).await?,
+                    };
                 }
                 Err(error) => {
                     self.mend(error, backoff).await?;
