@@ -12,7 +12,7 @@ import pytest
 from aws_kinesis_agg.deaggregator import iter_deaggregate_records
 from emulators import environment
 from emulators.proxy import FaultProxy, Faults
-from producer import Producer, key_and_kind, produce
+from producer import Producer, key_and_kind, produce, recorded
 
 TYPES = ("tenant.created", "job.submitted", "user.login")
 
@@ -127,3 +127,15 @@ def test_requests_stay_below_what_kinesis_takes(kinesalite, new_stream):
     assert producer.counts["entries"] == 16
     assert producer.counts["failed entries"] == 0
     assert producer.counts["requests"] == 4
+
+
+def test_a_replayed_event_was_received_when_it_occurred():
+    time, later = "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"
+    assert json.loads(recorded(json.dumps({"type": "t", "time": time}).encode()))["recordedtime"] == time
+    for line in (
+        json.dumps({"type": "t", "time": time, "recordedtime": later}).encode(),
+        b'{"companyID": "comp_1", "userID": "u", "nbJobs": 1, "creationDate": "2024-01-01"}',
+        b"[1]",
+        b"{broken",
+    ):
+        assert recorded(line) == line
