@@ -21,6 +21,7 @@ use blocks::{BLOCK_BYTES, Block, Blocks};
 use dead_letters::DeadLetters;
 use format::{Decoded, DecodedBlock, Fault, Format, LineContext, legacy_source};
 use queue::Queue;
+pub use input::decompressed;
 pub use report::{BrokenFile, LogReport, MalformedLine};
 
 use crate::{Error, Event, Timestamp};

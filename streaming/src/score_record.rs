@@ -57,7 +57,7 @@ pub struct CompanyNumbers {
     pub industry: Option<Box<str>>,
     /// Its yearly revenue, in million dollars.
     #[serde(rename = "revenu")]
-    pub revenue: Option<f64>,
+    pub revenue: Option<f32>,
     /// How many people it employs.
     #[serde(rename = "employee")]
     pub employees: Option<u32>,
@@ -66,9 +66,9 @@ pub struct CompanyNumbers {
     /// Jobs in 90 days.
     pub job90: u32,
     /// What it is charged per month, in dollars.
-    pub monthly_fee: Option<f64>,
+    pub monthly_fee: Option<f32>,
     /// What it was billed so far, in dollars.
-    pub total_fee: Option<f64>,
+    pub total_fee: Option<f32>,
 }
 
 impl ScoreRecord {

@@ -11,7 +11,10 @@ const READ_BYTES: usize = 128 << 10;
 ///
 /// A gzip file may have any number of members, and a zstd file any number of frames. Parquet, which has no lines, is
 /// refused.
-pub(super) fn decompressed<'r>(mut reader: impl Read + Send + 'r) -> io::Result<Box<dyn Read + Send + 'r>> {
+///
+/// # Errors
+/// When the first bytes cannot be read, or are those of Parquet.
+pub fn decompressed<'r>(mut reader: impl Read + Send + 'r) -> io::Result<Box<dyn Read + Send + 'r>> {
     let mut magic = Vec::with_capacity(4);
     reader.by_ref().take(4).read_to_end(&mut magic)?;
     let is_gzip = magic.starts_with(&[0x1f, 0x8b]);

@@ -2,9 +2,11 @@
 
 #[cfg(feature = "kinesis")]
 pub(crate) mod kinesis;
+mod lines;
 #[cfg(any(feature = "kinesis", test))]
 mod put_queue;
 
+pub use lines::LineSink;
 use serde::{Deserialize, Serialize};
 
 use crate::{DeadLetter, ScoreRecord};

@@ -1,11 +1,15 @@
 //! Where records come from.
 
+mod file;
 #[cfg(feature = "kinesis")]
 pub(crate) mod kinesis;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{Batch, Checkpointed};
+pub use file::FileSource;
+
+use crate::{Batch, Position};
 
 /// A stream, or several, that is read to its end or for ever.
 pub trait Source {
@@ -18,11 +22,11 @@ pub trait Source {
     /// When the source cannot be read and trying again is no use.
     fn next(&mut self, wait: Duration) -> Result<Next, SourceError>;
 
-    /// Is told what was checkpointed: positions up to which nothing will be asked for again.
+    /// Is told what was checkpointed: the last position of each shard that will not be asked for again.
     ///
     /// # Errors
     /// When the source keeps positions itself, and cannot.
-    fn note_checkpoint(&mut self, _checkpointed: &Checkpointed<'_>) -> Result<(), SourceError> {
+    fn note_checkpoint(&mut self, _positions: &BTreeMap<String, Position>) -> Result<(), SourceError> {
         Ok(())
     }
 }

@@ -60,7 +60,8 @@ impl ShardReader {
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return Ok(()) };
             let Some(pointer) = pointer else {
                 self.note_trimmed("has gone with its shard");
-                let last = Batch { shard: Arc::clone(&self.shard), records: Vec::new(), behind_ms: None, is_last: true };
+                let last =
+                    Batch { shard: Arc::clone(&self.shard), records: Vec::new(), behind_ms: None, is_last: true };
                 self.send(last, Vec::new(), permit);
                 return Ok(());
             };

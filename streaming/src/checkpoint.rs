@@ -1,0 +1,307 @@
+//! A folder with the states of tenants and the positions that they are complete up to.
+//!
+//! `checkpoint.json` names all there is, and is replaced as a whole: whatever happens, the folder holds the last
+//! checkpoint or the one before it. Most checkpoints write only what has changed; when the changes have grown as large as
+//! the whole, the whole is written anew. `docs/streaming.md` describes the files.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use churn_events::WholeFile;
+use churn_features::{Error as FeatureError, FeatureStore, SnapshotError};
+use serde::{Deserialize, Serialize};
+
+use crate::{Position, Processor, ProcessorOptions, RecordCounts, Scoring, SinkPosition};
+
+const VERSION: u32 = 1;
+const MANIFEST: &str = "checkpoint.json";
+const LOCK: &str = "lock";
+
+/// How often somebody who waits for a folder looks whether it is free.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Why a checkpoint cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// A file or folder cannot be used.
+    #[error("cannot use {path:?} for checkpoints")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another process uses the folder.
+    #[error("checkpoint folder {path:?} is in use by another process; give each process a folder of its own")]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The manifest is no manifest.
+    #[error("{path:?} does not describe a checkpoint")]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// The checkpoint was written by a later version of this library.
+    #[error("{path:?} has format version {found}; this build reads 1 to {newest}")]
+    UnknownVersion {
+        /// The file.
+        path: PathBuf,
+        /// Version found.
+        found: u32,
+        /// Newest version that is read.
+        newest: u32,
+    },
+    /// States cannot be written or read.
+    #[error("cannot keep the states of tenants")]
+    States {
+        /// Why not.
+        source: SnapshotError,
+    },
+    /// The states were kept under other options.
+    #[error(
+        "the states in {path:?} were kept under other options; name an empty folder for --state and replay the stream, or go \
+         back to these options"
+    )]
+    Options {
+        /// The folder.
+        path: PathBuf,
+        /// Which option differs.
+        source: FeatureError,
+    },
+    /// The checkpoint was written with other sinks.
+    #[error(
+        "the checkpoint in {path:?} was written with the sinks {found}, not {expected}; name the same sinks, or an empty \
+         folder for --state"
+    )]
+    Sinks {
+        /// The folder.
+        path: PathBuf,
+        /// Sinks then.
+        found: String,
+        /// Sinks now.
+        expected: String,
+    },
+}
+
+/// What a checkpoint consists of.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    version: u32,
+    /// Checkpoints written so far.
+    number: u64,
+    /// The last position of each shard that states and sinks are complete up to.
+    positions: BTreeMap<String, Position>,
+    /// Files of states: all of them, and the changes since then.
+    states: Vec<String>,
+    /// Files of marks, likewise.
+    marks: Vec<String>,
+    counts: RecordCounts,
+    sinks: Vec<SinkMark>,
+}
+
+/// How far a sink had come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SinkMark {
+    /// The sink as it was named.
+    pub name: String,
+    /// How far it had come.
+    #[serde(flatten)]
+    pub position: SinkPosition,
+}
+
+/// A folder of checkpoints, which no other process uses meanwhile.
+#[derive(Debug)]
+pub struct CheckpointFolder {
+    path: PathBuf,
+    manifest: Manifest,
+    whole_bytes: u64,
+    changes_bytes: u64,
+    _lock: File,
+}
+
+impl CheckpointFolder {
+    /// Opens a folder, which is made where it is not there, and waits for a while for another process to leave it.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, is in use, or holds something else.
+    pub fn open(path: &Path, patience: Duration) -> Result<Self, CheckpointError> {
+        let fail = |path: &Path| {
+            let path = path.to_owned();
+            move |source| CheckpointError::File { path, source }
+        };
+        fs::create_dir_all(path).map_err(fail(path))?;
+        let lock_path = path.join(LOCK);
+        let lock = File::options().create(true).append(true).open(&lock_path).map_err(fail(&lock_path))?;
+        let begun = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if begun.elapsed() < patience => thread::sleep(LOOK_EVERY),
+                Err(TryLockError::WouldBlock) => return Err(CheckpointError::Locked { path: path.to_owned() }),
+                Err(TryLockError::Error(source)) => return Err(CheckpointError::File { path: lock_path, source }),
+            }
+        }
+        let manifest = read_manifest(path)?.unwrap_or_default();
+        let mut folder = Self { path: path.to_owned(), manifest, whole_bytes: 0, changes_bytes: 0, _lock: lock };
+        folder.clear_away().map_err(fail(path))?;
+        let sizes = folder.manifest.states.iter().map(|name| fs::metadata(path.join(name)).map(|found| found.len()));
+        let sizes = sizes.collect::<io::Result<Vec<u64>>>().map_err(fail(path))?;
+        folder.whole_bytes = sizes.first().copied().unwrap_or(0);
+        folder.changes_bytes = sizes.iter().skip(1).sum();
+        Ok(folder)
+    }
+
+    /// Whether nothing was written here yet.
+    pub fn is_empty(&self) -> bool {
+        self.manifest.number == 0
+    }
+
+    /// How many checkpoints were written.
+    pub fn number(&self) -> u64 {
+        self.manifest.number
+    }
+
+    /// The last position of each shard that states and sinks are complete up to.
+    pub fn positions(&self) -> &BTreeMap<String, Position> {
+        &self.manifest.positions
+    }
+
+    /// How far each sink had come, in the order in which they are named now; nowhere when there is no checkpoint yet.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Sinks`] when they were others.
+    pub fn sinks(&self, names: &[String]) -> Result<Vec<SinkPosition>, CheckpointError> {
+        if self.is_empty() {
+            return Ok(vec![SinkPosition::default(); names.len()]);
+        }
+        let find = |name: &String| self.manifest.sinks.iter().find(|sink| sink.name == *name);
+        let found: Option<Vec<SinkPosition>> = names.iter().map(|name| Some(find(name)?.position)).collect();
+        found.filter(|found| found.len() == self.manifest.sinks.len()).ok_or_else(|| {
+            let found: Vec<&str> = self.manifest.sinks.iter().map(|sink| sink.name.as_str()).collect();
+            CheckpointError::Sinks { path: self.path.clone(), found: found.join(", "), expected: names.join(", ") }
+        })
+    }
+
+    /// A processor as it was at the last checkpoint, or a new one.
+    ///
+    /// # Errors
+    /// When the files cannot be read, or states were kept under other options.
+    pub fn restore(&self, options: ProcessorOptions, scoring: Option<Scoring>) -> Result<Processor, CheckpointError> {
+        let mut processor = Processor::new(options, scoring);
+        for name in &self.manifest.states {
+            let states = FeatureStore::read_snapshot(self.path.join(name));
+            let states = states.map_err(|source| CheckpointError::States { source })?;
+            let updated = processor.store.update(states);
+            updated.map_err(|source| CheckpointError::Options { path: self.path.clone(), source })?;
+        }
+        for name in &self.manifest.marks {
+            let path = self.path.join(name);
+            processor.marks.update(&path).map_err(|source| CheckpointError::File { path, source })?;
+        }
+        processor.store.forget_changes();
+        processor.positions = self.manifest.positions.clone();
+        processor.counts = self.manifest.counts;
+        Ok(processor)
+    }
+
+    /// Writes a checkpoint; when this returns, it is on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be written. The one before it is then still there.
+    /// # Cost
+    /// Of what has changed; now and then, of everything.
+    pub fn write(&mut self, processor: &mut Processor, sinks: Vec<SinkMark>) -> Result<(), CheckpointError> {
+        let number = self.manifest.number + 1;
+        let is_whole = self.manifest.states.is_empty() || self.changes_bytes >= self.whole_bytes;
+        let (states, marks) = (format!("states-{number:012}"), format!("marks-{number:012}.jsonl"));
+        let (states_path, marks_path) = (self.path.join(&states), self.path.join(&marks));
+        let store = &processor.store;
+        let written = if is_whole { store.write_snapshot(&states_path) } else { store.write_changes(&states_path) };
+        written.map_err(|source| CheckpointError::States { source })?;
+        let fail = |path: PathBuf| move |source| CheckpointError::File { path, source };
+        processor.marks.write(&marks_path, !is_whole).map_err(fail(marks_path.clone()))?;
+        let bytes = fs::metadata(&states_path).map_err(fail(states_path))?.len();
+        let before = if is_whole {
+            (Vec::new(), Vec::new())
+        } else {
+            (self.manifest.states.clone(), self.manifest.marks.clone())
+        };
+        let manifest = Manifest {
+            version: VERSION,
+            number,
+            positions: processor.positions.clone(),
+            states: before.0.into_iter().chain([states]).collect(),
+            marks: before.1.into_iter().chain([marks]).collect(),
+            counts: processor.counts,
+            sinks,
+        };
+        let manifest_path = self.path.join(MANIFEST);
+        place(&manifest_path, &manifest).map_err(fail(manifest_path))?;
+        self.manifest = manifest;
+        if is_whole {
+            (self.whole_bytes, self.changes_bytes) = (bytes, 0);
+            // What is left behind is cleared away by whoever opens the folder next.
+            let _ = self.clear_away();
+        } else {
+            self.changes_bytes += bytes;
+        }
+        processor.store.forget_changes();
+        processor.marks.forget_changes();
+        Ok(())
+    }
+
+    /// Removes files that belong to no checkpoint any more, or to one that was not finished.
+    fn clear_away(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let is_ours = name.starts_with("states-") || name.starts_with("marks-");
+            let is_named = self.manifest.states.iter().chain(&self.manifest.marks).any(|kept| kept == name);
+            if is_ours && !is_named {
+                fs::remove_file(entry.path())?;
+            }
+            if name.starts_with(".partial-") {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_manifest(folder: &Path) -> Result<Option<Manifest>, CheckpointError> {
+    /// What every version has.
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let path = folder.join(MANIFEST);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(CheckpointError::File { path, source }),
+    };
+    let fail = |source| CheckpointError::Manifest { path: path.clone(), source };
+    let Version { version: found } = serde_json::from_slice(&bytes).map_err(fail)?;
+    if found != VERSION {
+        return Err(CheckpointError::UnknownVersion { path, found, newest: VERSION });
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(fail)
+}
+
+fn place(path: &Path, manifest: &Manifest) -> io::Result<()> {
+    let mut file = WholeFile::create(path)?;
+    serde_json::to_writer_pretty(&mut file, manifest)?;
+    file.write_all(b"\n")?;
+    file.finish()
+}

@@ -1,0 +1,133 @@
+//! A processor with sinks and checkpoints around it.
+
+use std::collections::BTreeMap;
+
+use churn_events::{ObservationDate, Timestamp};
+
+use crate::checkpoint::{CheckpointError, CheckpointFolder, SinkMark};
+use crate::{Batch, Output, Position, Processor, ProcessorOptions, Scoring, Sink, SinkError, SinkPosition};
+
+/// Takes in batches, hands score records and dead letters to sinks, and checkpoints.
+///
+/// **Order.** Sinks keep what they were given, then the checkpoint is written, then the source may move its positions. So
+/// nothing is lost, whatever breaks off where; what was given to a sink after the last checkpoint is given to it again,
+/// unless the sink could take it back.
+pub struct Consumer {
+    processor: Processor,
+    sinks: Vec<NamedSink>,
+    dead_letters: Vec<NamedSink>,
+    folder: Option<CheckpointFolder>,
+    output: Output,
+    n_dead_letters: u64,
+}
+
+/// A sink under the name that it was given on the command line.
+pub struct NamedSink {
+    /// The name; checkpoints know the sink by it.
+    pub name: String,
+    /// The sink.
+    pub sink: Box<dyn Sink>,
+}
+
+/// Why a consumer cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConsumeError {
+    /// A sink does not keep what it is given.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// A checkpoint cannot be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl Consumer {
+    /// A consumer that goes on where the folder's last checkpoint was, or begins; without a folder nothing is kept.
+    ///
+    /// # Errors
+    /// When what the checkpoint says cannot be read, or a sink cannot go back to it.
+    pub fn new(
+        options: ProcessorOptions,
+        scoring: Option<Scoring>,
+        mut sinks: Vec<NamedSink>,
+        mut dead_letters: Vec<NamedSink>,
+        folder: Option<CheckpointFolder>,
+    ) -> Result<Self, ConsumeError> {
+        let names: Vec<String> = sinks.iter().chain(&dead_letters).map(|named| named.name.clone()).collect();
+        let (processor, positions) = match &folder {
+            Some(folder) => (folder.restore(options, scoring)?, folder.sinks(&names)?),
+            None => (Processor::new(options, scoring), vec![SinkPosition::default(); names.len()]),
+        };
+        for (named, position) in sinks.iter_mut().chain(&mut dead_letters).zip(positions) {
+            named.sink.restore(position)?;
+        }
+        Ok(Self { processor, sinks, dead_letters, folder, output: Output::default(), n_dead_letters: 0 })
+    }
+
+    /// Takes in records, and hands on what comes of them; tells when the last of their events was received.
+    ///
+    /// # Errors
+    /// When a sink fails.
+    pub fn apply(&mut self, batch: &Batch) -> Result<Option<Timestamp>, ConsumeError> {
+        self.processor.apply(batch, &mut self.output);
+        let received_up_to = self.output.received_up_to;
+        self.hand_on()?;
+        Ok(received_up_to)
+    }
+
+    /// Notes that everything received before that date has been taken in; see [`Processor::advance_to`].
+    ///
+    /// # Errors
+    /// When a sink fails.
+    pub fn advance_to(&mut self, date: ObservationDate) -> Result<(), ConsumeError> {
+        self.processor.advance_to(date, &mut self.output);
+        self.hand_on()
+    }
+
+    /// Makes everything so far last: returns when sinks have kept what they were given, and the checkpoint is on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be made to last: the source must not move its positions then.
+    pub fn checkpoint(&mut self) -> Result<&BTreeMap<String, Position>, ConsumeError> {
+        let mut marks = Vec::with_capacity(self.sinks.len() + self.dead_letters.len());
+        for named in self.sinks.iter_mut().chain(&mut self.dead_letters) {
+            marks.push(SinkMark { name: named.name.clone(), position: named.sink.keep()? });
+        }
+        if let Some(folder) = &mut self.folder {
+            folder.write(&mut self.processor, marks)?;
+        }
+        Ok(self.processor.positions())
+    }
+
+    /// The processor.
+    pub fn processor(&self) -> &Processor {
+        &self.processor
+    }
+
+    /// The processor, to be asked what it counts anew.
+    pub fn processor_mut(&mut self) -> &mut Processor {
+        &mut self.processor
+    }
+
+    /// Dead letters handed to sinks by this consumer.
+    pub fn n_dead_letters(&self) -> u64 {
+        self.n_dead_letters
+    }
+
+    /// The folder of checkpoints.
+    pub fn folder(&self) -> Option<&CheckpointFolder> {
+        self.folder.as_ref()
+    }
+
+    fn hand_on(&mut self) -> Result<(), ConsumeError> {
+        if !self.output.scores.is_empty() {
+            self.sinks.iter_mut().try_for_each(|named| named.sink.score(&self.output.scores))?;
+        }
+        if !self.output.dead_letters.is_empty() {
+            self.n_dead_letters += self.output.dead_letters.len() as u64;
+            self.dead_letters.iter_mut().try_for_each(|named| named.sink.bury(&self.output.dead_letters))?;
+        }
+        self.output.clear();
+        Ok(())
+    }
+}

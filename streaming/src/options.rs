@@ -1,0 +1,156 @@
+//! The command line.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use churn_streaming::{ScoreWhen, parse_duration_ms};
+use clap::Parser;
+
+/// Scores tenants inline: events in, score records out.
+///
+/// Replays files, or consumes streams. Without --state it begins at the beginning; with it, it goes on where it was, and
+/// whatever broke off, nothing is lost and nothing shows twice.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+pub(crate) struct Options {
+    /// Where events come from: file:PATH, a file or folder of JSON Lines, gzip or zstd or plain; several are merged by
+    /// when their events were received
+    #[arg(long, required = true, value_name = "SOURCE")]
+    pub(crate) source: Vec<SourceName>,
+
+    /// The model file, or the folder of a run; without it nothing is scored, and only states are kept
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+
+    /// Where score records go, as JSON Lines: stdout or file:PATH
+    #[arg(long, default_value = "stdout", value_name = "SINK")]
+    pub(crate) sink: Vec<SinkName>,
+
+    /// Where records go that are no events; without it they are counted, and lost
+    #[arg(long, value_name = "SINK")]
+    pub(crate) dead_letters: Vec<SinkName>,
+
+    /// Folder of the checkpoint: tenants' states, and the positions that they are complete up to
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// When a tenant is scored: events, changes (of the score at all, or by at least 0.01 with changes:0.01), crossings
+    /// (of the threshold), every:1h (at most once in that time), daily (whether something happened or not) or never
+    #[arg(long, default_value = "changes", value_name = "WHEN")]
+    pub(crate) score: ScoreWhen,
+
+    /// How many reasons a score record has, at most
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub(crate) reasons: usize,
+
+    /// How often a checkpoint is made
+    #[arg(long, default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    pub(crate) checkpoint_every: Duration,
+
+    /// Replays files so many times as fast as their events were received; without it, as fast as it can
+    #[arg(long, value_parser = speed, value_name = "X")]
+    pub(crate) speed: Option<f64>,
+
+    /// How often a line about how it goes is written to standard error
+    #[arg(long, default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    pub(crate) status_every: Duration,
+
+    /// The most tenants there may be; events of further ones are refused
+    #[arg(long, default_value_t = 1 << 20, value_name = "N")]
+    pub(crate) max_tenants: usize,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  consume --source file:log --model run/model.safetensors --sink file:scores.jsonl --dead-letters file:dead.jsonl
+  consume --source file:log --model run/model.safetensors --score daily --state state --sink file:scores.jsonl";
+
+/// A source as the command line names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SourceName {
+    File(PathBuf),
+}
+
+/// A sink as the command line names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SinkName {
+    Stdout,
+    File(PathBuf),
+}
+
+/// A name of another form.
+#[derive(Debug, thiserror::Error)]
+#[error("expected {expected}")]
+pub(crate) struct WrongName {
+    expected: &'static str,
+}
+
+impl FromStr for SourceName {
+    type Err = WrongName;
+
+    fn from_str(text: &str) -> Result<Self, WrongName> {
+        match text.split_once(':') {
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            _ => Err(WrongName { expected: "file:PATH" }),
+        }
+    }
+}
+
+impl FromStr for SinkName {
+    type Err = WrongName;
+
+    fn from_str(text: &str) -> Result<Self, WrongName> {
+        match text.split_once(':') {
+            None if text == "stdout" => Ok(Self::Stdout),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            _ => Err(WrongName { expected: "stdout or file:PATH" }),
+        }
+    }
+}
+
+impl fmt::Display for SinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    let ms = parse_duration_ms(text).ok_or("expected a duration such as 500ms, 10s, 5m or 1h")?;
+    Ok(Duration::from_millis(ms.unsigned_abs()))
+}
+
+fn speed(text: &str) -> Result<f64, &'static str> {
+    let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
+    speed.ok_or("expected a number above 0, such as 100")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let error = |arguments: &[&str]| {
+            let arguments = ["consume"].iter().chain(arguments);
+            Options::try_parse_from(arguments).expect_err("is refused").to_string()
+        };
+        assert!(error(&[]).contains("--source"));
+        assert!(error(&["--source", "log.jsonl"]).contains("expected file:PATH"));
+        assert!(error(&["--source", "file:x", "--sink", "kafka"]).contains("expected stdout or file:PATH"));
+        assert!(error(&["--source", "file:x", "--score", "hourly"]).contains("every:1h"));
+        assert!(error(&["--source", "file:x", "--speed", "0"]).contains("above 0"));
+        assert!(error(&["--source", "file:x", "--checkpoint-every", "10"]).contains("such as 500ms"));
+    }
+}

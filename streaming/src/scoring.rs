@@ -1,0 +1,150 @@
+//! From a tenant's state to a score record.
+
+use churn_events::{ObservationDate, Timestamp};
+use churn_features::{Error as FeatureError, Feature, FeatureReader, FeatureSchema, Kept, TenantState};
+use churn_model::{DriftMonitor, Explainer, Model, Scorer};
+
+use crate::{CompanyNumbers, EventIdentity, ScoreRecord};
+
+/// Features that a score record tells beside the score; the industry is read as a text.
+const COMPANY: [&str; 6] = ["revenue", "employees", "job30", "job90", "monthly_charge", "total_charge"];
+
+/// Why a model cannot score events.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScoringError {
+    /// The model asks for what is not derived from events.
+    #[error("the model reads features that are not derived from events; train it on events, as with `train --events`")]
+    Features {
+        /// Which one.
+        source: FeatureError,
+    },
+    /// The model cannot be told from others.
+    #[error("the model has no id")]
+    Id {
+        /// Why.
+        source: churn_model::WriteError,
+    },
+}
+
+/// A model made ready to score tenant states.
+#[derive(Debug)]
+pub struct Scoring {
+    model_id: Box<str>,
+    threshold: f64,
+    scorer: Scorer,
+    explainer: Option<(Explainer, usize)>,
+    drift: DriftMonitor,
+    schema: FeatureSchema,
+    /// Reads the model's features, and after them those of [`COMPANY`] that it does not have.
+    reader: FeatureReader,
+    /// Where those of [`COMPANY`] stand in `row`.
+    company: [usize; COMPANY.len()],
+    /// What was read last.
+    row: Vec<f32>,
+    contributions: Vec<f64>,
+}
+
+impl Scoring {
+    /// Makes a model ready; score records have so many reasons at most.
+    ///
+    /// # Errors
+    /// When the model reads features that are not of the catalogue.
+    pub fn new(model: &Model, n_reasons: usize) -> Result<Self, ScoringError> {
+        let fail = |source| ScoringError::Features { source };
+        let mut features: Vec<Feature> = model.schema().features().to_vec();
+        FeatureReader::new(model.schema()).map_err(fail)?;
+        let company = COMPANY.map(|name| {
+            features.iter().position(|feature| feature.name() == name).unwrap_or_else(|| {
+                features.push(Feature::numeric(name));
+                features.len() - 1
+            })
+        });
+        let reader = FeatureSchema::new(features).and_then(|schema| FeatureReader::new(&schema)).map_err(fail)?;
+        Ok(Self {
+            model_id: model.id().map_err(|source| ScoringError::Id { source })?.to_string().into(),
+            threshold: model.threshold().score,
+            scorer: Scorer::new(model),
+            explainer: (n_reasons > 0).then(|| (model.explainer(), n_reasons)),
+            drift: DriftMonitor::new(model),
+            schema: model.schema().clone(),
+            company,
+            row: vec![0.0; reader.width()],
+            contributions: vec![0.0; model.schema().len()],
+            reader,
+        })
+    }
+
+    /// The digest of the model file.
+    pub fn model_id(&self) -> &str {
+        &self.model_id
+    }
+
+    /// What states must keep to be scored.
+    pub fn needs(&self) -> Kept {
+        self.reader.needs().union(Kept::TENANT)
+    }
+
+    /// The features that have drifted, the farthest first; see [`DriftMonitor::most_drifted`].
+    pub fn drift(&self) -> Vec<(&str, f64)> {
+        self.drift.most_drifted(&self.schema)
+    }
+
+    pub(crate) fn is_at_risk(&self, score: f64) -> bool {
+        score >= self.threshold
+    }
+
+    /// The tenant's score on a date; `None` when it has cancelled.
+    ///
+    /// # Errors
+    /// When the state does not keep what the model reads, or has passed the date.
+    pub(crate) fn score(&mut self, state: &TenantState, date: ObservationDate) -> Result<Option<f64>, FeatureError> {
+        if state.has_cancelled_at(date) {
+            return Ok(None);
+        }
+        state.features_at(date, &self.reader, &mut self.row)?;
+        Ok(Some(self.scorer.score(&self.row[..self.schema.len()])))
+    }
+
+    /// The record of what was scored last.
+    pub(crate) fn record(
+        &mut self,
+        (tenant, state): (&str, &TenantState),
+        date: ObservationDate,
+        score: f64,
+        event: Option<EventIdentity>,
+        received_at: Timestamp,
+    ) -> ScoreRecord {
+        let row = &self.row[..self.schema.len()];
+        self.drift.observe(row);
+        let reasons = self.explainer.as_ref().map_or_else(Vec::new, |(explainer, n_reasons)| {
+            explainer.approximate_into(row, &mut self.contributions);
+            let reasons = explainer.reasons_of(row, &self.contributions, *n_reasons);
+            reasons.iter().map(ToString::to_string).collect()
+        });
+        let [revenue, employees, job30, job90, monthly_fee, total_fee] =
+            self.company.map(|position| self.row[position]);
+        let known = |value: f32| Some(value).filter(|value| !value.is_nan());
+        ScoreRecord {
+            id: ScoreRecord::id_of(&self.model_id, tenant, date, event.as_ref()),
+            tenant: tenant.into(),
+            company: CompanyNumbers {
+                industry: state.industry_at(date).map(Box::from),
+                revenue: known(revenue),
+                employees: known(employees).map(|number| number as u32),
+                job30: job30 as u32,
+                job90: job90 as u32,
+                monthly_fee: known(monthly_fee),
+                total_fee: known(total_fee),
+            },
+            at_risk: self.is_at_risk(score),
+            score,
+            threshold: self.threshold,
+            observation_date: date,
+            reasons,
+            model_id: self.model_id.clone(),
+            event,
+            received_at,
+        }
+    }
+}
