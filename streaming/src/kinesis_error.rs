@@ -17,7 +17,9 @@ pub enum KinesisError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The credentials do not allow it.
-    #[error("{operation} on stream {stream:?} is refused: check the credentials, and that their policy allows {needed}")]
+    #[error(
+        "{operation} on stream {stream:?} is refused: check the credentials, and that their policy allows {needed}"
+    )]
     Refused {
         /// The stream.
         stream: String,
