@@ -4,7 +4,7 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming \
+.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming demo-streaming \
 	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
 	peers-python peers-serving one-row-python real-logs golden schemas fuzz
 
@@ -68,6 +68,12 @@ test-deployment: $(VENV)/deployment/installed
 # Emulators of AWS, and what is tested against them; needs Node.
 test-streaming: $(VENV)/streaming/installed
 	$(VENV)/streaming/bin/python -m pytest -q streaming/tests
+
+# The whole way on this machine: simulated producers, a Kinesis emulator, consume, and the aws command as reader.
+demo-streaming: $(VENV)/streaming/installed
+	cargo build --release -p churn-simulator -p churn-train
+	cargo build --release -p churn-streaming --features kinesis,s3 --bin consume
+	$(VENV)/streaming/bin/python examples/streaming/demo.py --programs $${CARGO_TARGET_DIR:-target}/release
 
 # Spark, on this machine; needs Java 17.
 test-spark: native $(VENV)/newest/installed

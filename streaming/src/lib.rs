@@ -12,7 +12,7 @@
 //!     "time":"2026-03-01T12:30:45Z","data":{"userId":"ann","sessionId":"s-1"}}"#;
 //! let record = Record { position: Position::of(SequenceNumber::from(1)), arrived_at: None, data: data.to_vec() };
 //! let shard = Arc::new(Shard::new("bigdatajobs", "bigdatajobs/shardId-000000000000"));
-//! let batch = Batch { shard, records: vec![record], behind_ms: None, is_last: false };
+//! let batch = Batch::new(shard, vec![record]);
 //!
 //! let mut processor = Processor::new(ProcessorOptions::default(), None); // a `Scoring` in its place scores
 //! let mut output = Output::default();
@@ -27,6 +27,8 @@ mod checkpoint;
 mod consumer;
 mod dead_letter;
 mod hottest;
+mod inheritance;
+pub mod kcl;
 #[cfg(feature = "kinesis")]
 mod kinesis_error;
 pub mod kpl;

@@ -1,8 +1,10 @@
 //! The program `consume`: events in, score records out.
 
+mod child;
 mod options;
 mod run;
 mod status;
+mod transports;
 
 use std::process::ExitCode;
 

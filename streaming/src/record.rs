@@ -29,6 +29,13 @@ pub struct Batch {
     pub is_last: bool,
 }
 
+impl Batch {
+    /// Records of which nothing else is known.
+    pub fn new(shard: Arc<Shard>, records: Vec<Record>) -> Self {
+        Self { shard, records, behind_ms: None, is_last: false }
+    }
+}
+
 /// An ordered part of a stream: a shard of Kinesis, a partition of Kafka, a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shard {
