@@ -4,7 +4,7 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming demo-streaming \
+.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kinesis demo-streaming \
 	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
 	peers-python peers-serving one-row-python real-logs golden schemas fuzz
 
@@ -68,6 +68,15 @@ test-deployment: $(VENV)/deployment/installed
 # Emulators of AWS, and what is tested against them; needs Node.
 test-streaming: $(VENV)/streaming/installed
 	$(VENV)/streaming/bin/python -m pytest -q streaming/tests
+
+# What reads and writes Kinesis and S3, against emulators; apart from the others, because the AWS SDK takes minutes to
+# build.
+AWS = -p churn-streaming --features kinesis,s3
+test-kinesis: $(VENV)/streaming/installed
+	cargo clippy $(AWS) --all-targets -- -D warnings
+	cargo test $(AWS)
+	cargo build $(AWS) --bins --examples
+	$(VENV)/streaming/bin/python -m pytest -q streaming/tests/test_kinesis_source.py streaming/tests/test_aws_sinks.py
 
 # The whole way on this machine: simulated producers, a Kinesis emulator, consume, and the aws command as reader.
 demo-streaming: $(VENV)/streaming/installed

@@ -17,6 +17,8 @@ from emulators import Emulator, KinesisLocal, Moto, Service, environment
 from emulators.proxy import Faults, FaultProxy
 from test_kinesis_source import PROGRAM, shards
 
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="make test-kinesis builds the program")
+
 
 def write(sink: str, *arguments: object, expect: int = 0, **services: Service) -> str:
     done = subprocess.run(
