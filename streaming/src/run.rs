@@ -26,7 +26,7 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
         return crate::child::run(options);
     }
     let folder = options.state.as_deref().map(|path| CheckpointFolder::open(path, PATIENCE)).transpose()?;
-    let mut transports = Transports::default();
+    let mut transports = Transports::new(options.format);
     let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder, &mut transports)?;
     let mut source = transports.source(&options.source, options.speed, &consumer)?;
     let stop = stop_flag()?;
