@@ -12,7 +12,7 @@
 //!     "time":"2026-03-01T12:30:45Z","data":{"userId":"ann","sessionId":"s-1"}}"#;
 //! let record = Record { position: Position::of(SequenceNumber::from(1)), arrived_at: None, data: data.to_vec() };
 //! let shard = Arc::new(Shard::new("bigdatajobs", "bigdatajobs/shardId-000000000000"));
-//! let batch = Batch { shard, records: vec![record], behind_ms: None };
+//! let batch = Batch { shard, records: vec![record], behind_ms: None, behind_records: None };
 //!
 //! let mut processor = Processor::new(ProcessorOptions::default(), None); // a `Scoring` in its place scores
 //! let mut output = Output::default();
@@ -30,6 +30,7 @@ mod marks;
 mod position;
 mod processor;
 mod record;
+mod retries;
 mod score_record;
 mod score_when;
 mod scoring;
@@ -42,6 +43,7 @@ pub use dead_letter::DeadLetter;
 pub use position::{NoSequenceNumber, Position, SequenceNumber};
 pub use processor::{Output, Processor, ProcessorOptions, RecordCounts};
 pub use record::{Batch, Record, Shard};
+pub use retries::{Backoff, Retries, Retry};
 pub use score_record::{CompanyNumbers, EventIdentity, ScoreRecord};
 pub use score_when::{NoScoreWhen, ScoreWhen, parse_duration_ms};
 pub use scoring::{Scoring, ScoringError};

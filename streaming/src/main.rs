@@ -1,6 +1,9 @@
 //! The program `consume`: events in, score records out.
 
+#[cfg(feature = "metrics")]
+mod metrics;
 mod options;
+mod report;
 mod run;
 mod status;
 

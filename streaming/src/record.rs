@@ -25,6 +25,8 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// How far the last record lies behind the end of the shard, in milliseconds, where the stream says so.
     pub behind_ms: Option<u64>,
+    /// How many records the shard has behind the last one, where the stream says so.
+    pub behind_records: Option<u64>,
 }
 
 /// An ordered part of a stream: a shard of Kinesis, a partition of Kafka, a file.

@@ -10,8 +10,8 @@ use churn_events::{ObservationDate, Timestamp};
 use churn_features::StoreOptions;
 use churn_model::Model;
 use churn_streaming::{
-    CheckpointFolder, Consumer, FileSource, LineSink, NamedSink, Next, ProcessorOptions, ScoreWhen, Scoring, Sink,
-    SinkError, Source,
+    CheckpointFolder, Consumer, FileSource, LineSink, NamedSink, Next, ProcessorOptions, Retries, ScoreWhen, Scoring,
+    Sink, SinkError, Source,
 };
 
 use crate::options::{Options, SinkName, SourceName};
@@ -30,19 +30,28 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
     };
     let when = if scoring.is_some() { options.score } else { ScoreWhen::Never };
     let store = StoreOptions { max_tenants: options.max_tenants, ..StoreOptions::default() };
+    #[cfg(feature = "metrics")]
+    let metrics = options.metrics.as_deref().map(crate::metrics::Metrics::serve).transpose()?;
     let folder = options.state.as_deref().map(|path| CheckpointFolder::open(path, PATIENCE)).transpose()?;
     let (sinks, dead_letters) = (named(&options.sink)?, named(&options.dead_letters)?);
     let mut consumer = Consumer::new(ProcessorOptions { store, when }, scoring, sinks, dead_letters, folder)?;
+    let retries = Arc::new(Retries::default());
     let mut source = source(&options, &consumer)?;
     let stop = stop_flag()?;
 
-    let mut status = Status::new();
+    let mut status = Status::begin(&consumer, retries);
+    #[cfg(feature = "metrics")]
+    if let Some((metrics, bound)) = metrics {
+        eprintln!("consume: metrics at http://{bound}/metrics");
+        status.publish_to(metrics);
+    }
     let mut last_date = None;
     let (mut checkpointed, mut told) = (Instant::now(), Instant::now());
     let ended = loop {
         if stop.load(Ordering::Relaxed) {
             break Ok(());
         }
+        status.note_turn(&consumer);
         match source.next(WAIT) {
             Ok(Next::Batch(batch)) => {
                 let received_at = consumer.apply(&batch)?;
@@ -59,7 +68,7 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
         }
         advance(&mut consumer, &status, &mut last_date)?;
         if checkpointed.elapsed() >= options.checkpoint_every {
-            source.note_checkpoint(consumer.checkpoint()?)?;
+            checkpoint(&mut consumer, &mut *source, &mut status)?;
             checkpointed = Instant::now();
         }
         if told.elapsed() >= options.status_every {
@@ -67,9 +76,18 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
             told = Instant::now();
         }
     };
-    source.note_checkpoint(consumer.checkpoint()?)?;
+    checkpoint(&mut consumer, &mut *source, &mut status)?;
     eprintln!("consume: {}", status.line(&mut consumer, now()));
     Ok(ended?)
+}
+
+/// Makes everything so far last, and moves the source's positions.
+fn checkpoint(consumer: &mut Consumer, source: &mut dyn Source, status: &mut Status) -> Result<(), Box<dyn Error>> {
+    status.note_checkpoint_begins();
+    let begun = Instant::now();
+    source.note_checkpoint(consumer.checkpoint()?)?;
+    status.note_checkpoint(begun.elapsed(), consumer, now());
+    Ok(())
 }
 
 /// Scores whoever is due by date, once for each date.
@@ -113,7 +131,7 @@ fn stop_flag() -> Result<Arc<AtomicBool>, std::io::Error> {
     Ok(stop)
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
