@@ -4,7 +4,7 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker \
+.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming demo-streaming \
 	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
 	peers-python peers-serving one-row-python real-logs golden schemas fuzz
 
@@ -61,9 +61,19 @@ test-endpoint:
 	cargo clippy -p churn-serve --features sagemaker-endpoint --all-targets -- -D warnings
 	cargo test -p churn-serve --features sagemaker-endpoint --test lambda
 
-# The CloudFormation template, against an AWS that is not there.
+# The CloudFormation templates, against an AWS that is not there, and the manifests of Kubernetes and systemd.
 test-deployment: $(VENV)/deployment/installed
-	$(VENV)/deployment/bin/python -m pytest -q examples/sagemaker
+	$(VENV)/deployment/bin/python -m pytest -q --import-mode importlib examples
+
+# Emulators of AWS, and what is tested against them; needs Node.
+test-streaming: $(VENV)/streaming/installed
+	$(VENV)/streaming/bin/python -m pytest -q streaming/tests
+
+# The whole way on this machine: simulated producers, a Kinesis emulator, consume, and the aws command as reader.
+demo-streaming: $(VENV)/streaming/installed
+	cargo build --release -p churn-simulator -p churn-train
+	cargo build --release -p churn-streaming --features kinesis,s3 --bin consume
+	$(VENV)/streaming/bin/python examples/streaming/demo.py --programs $${CARGO_TARGET_DIR:-target}/release
 
 # Spark, on this machine; needs Java 17.
 test-spark: native $(VENV)/newest/installed
@@ -168,9 +178,9 @@ $(VENV)/oldest/installed: python/requirements-oldest.txt
 	$(VENV)/oldest/bin/pip install --quiet -r python/requirements-oldest.txt
 	touch $@
 
-$(VENV)/deployment/installed: examples/sagemaker/requirements.txt
+$(VENV)/deployment/installed: examples/requirements.txt
 	python3 -m venv $(VENV)/deployment
-	$(VENV)/deployment/bin/pip install --quiet -r examples/sagemaker/requirements.txt
+	$(VENV)/deployment/bin/pip install --quiet -r $<
 	touch $@
 
 $(VENV)/flink/installed:
@@ -197,6 +207,13 @@ $(VENV)/sagemaker%/installed: container/tests/sagemaker/requirements-v%.txt
 $(VENV)/peers-serving/installed: benches/serving/requirements.txt
 	python3 -m venv $(VENV)/peers-serving
 	$(VENV)/peers-serving/bin/pip install --quiet -r $<
+	touch $@
+
+$(VENV)/streaming/installed: streaming/requirements-test.txt $(addprefix streaming/tests/emulators/package,.json -lock.json)
+	python3 -m venv $(VENV)/streaming
+	$(VENV)/streaming/bin/pip install --quiet -r $<
+	cp $(filter %.json,$^) $(VENV)/streaming
+	cd $(VENV)/streaming && npm ci --silent --ignore-scripts --no-audit --no-fund
 	touch $@
 
 $(VENV)/bin/ruff:

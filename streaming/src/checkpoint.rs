@@ -4,7 +4,7 @@
 //! checkpoint or the one before it. Most checkpoints write only what has changed; when the changes have grown as large as
 //! the whole, the whole is written anew. `docs/streaming.md` describes the files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -15,11 +15,15 @@ use churn_events::WholeFile;
 use churn_features::{Error as FeatureError, FeatureStore, SnapshotError};
 use serde::{Deserialize, Serialize};
 
+use crate::marks::Marks;
 use crate::{Position, Processor, ProcessorOptions, RecordCounts, Scoring, SinkPosition};
 
 const VERSION: u32 = 1;
 const MANIFEST: &str = "checkpoint.json";
 const LOCK: &str = "lock";
+
+/// Stands in the folder of a shard that has ended: its last checkpoint is what it leaves to others.
+const ENDED: &str = "ended";
 
 /// How often somebody who waits for a folder looks whether it is free.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -101,12 +105,31 @@ struct Manifest {
     number: u64,
     /// The last position of each shard that states and sinks are complete up to.
     positions: BTreeMap<String, Position>,
+    /// Shards that have ended and been taken in to their end.
+    #[serde(default)]
+    ended: BTreeSet<String>,
     /// Files of states: all of them, and the changes since then.
     states: Vec<String>,
     /// Files of marks, likewise.
     marks: Vec<String>,
     counts: RecordCounts,
     sinks: Vec<SinkMark>,
+}
+
+impl Manifest {
+    fn read_into(&self, folder: &Path, store: &mut FeatureStore, marks: &mut Marks) -> Result<(), CheckpointError> {
+        for name in &self.states {
+            let states = FeatureStore::read_snapshot(folder.join(name));
+            let states = states.map_err(|source| CheckpointError::States { source })?;
+            let updated = store.update(states);
+            updated.map_err(|source| CheckpointError::Options { path: folder.to_owned(), source })?;
+        }
+        for name in &self.marks {
+            let path = folder.join(name);
+            marks.update(&path).map_err(|source| CheckpointError::File { path, source })?;
+        }
+        Ok(())
+    }
 }
 
 /// How far a sink had come.
@@ -198,18 +221,10 @@ impl CheckpointFolder {
     /// When the files cannot be read, or states were kept under other options.
     pub fn restore(&self, options: ProcessorOptions, scoring: Option<Scoring>) -> Result<Processor, CheckpointError> {
         let mut processor = Processor::new(options, scoring);
-        for name in &self.manifest.states {
-            let states = FeatureStore::read_snapshot(self.path.join(name));
-            let states = states.map_err(|source| CheckpointError::States { source })?;
-            let updated = processor.store.update(states);
-            updated.map_err(|source| CheckpointError::Options { path: self.path.clone(), source })?;
-        }
-        for name in &self.manifest.marks {
-            let path = self.path.join(name);
-            processor.marks.update(&path).map_err(|source| CheckpointError::File { path, source })?;
-        }
+        self.manifest.read_into(&self.path, &mut processor.store, &mut processor.marks)?;
         processor.store.forget_changes();
         processor.positions = self.manifest.positions.clone();
+        processor.ended = self.manifest.ended.clone();
         processor.counts = self.manifest.counts;
         Ok(processor)
     }
@@ -240,6 +255,7 @@ impl CheckpointFolder {
             version: VERSION,
             number,
             positions: processor.positions.clone(),
+            ended: processor.ended.clone(),
             states: before.0.into_iter().chain([states]).collect(),
             marks: before.1.into_iter().chain([marks]).collect(),
             counts: processor.counts,
@@ -258,6 +274,27 @@ impl CheckpointFolder {
         processor.store.forget_changes();
         processor.marks.forget_changes();
         Ok(())
+    }
+
+    /// Says that this was the last checkpoint of a shard that has ended, and that others may read it from now on.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn mark_ended(&self) -> Result<(), CheckpointError> {
+        let path = self.path.join(ENDED);
+        let written = WholeFile::create(&path).and_then(WholeFile::finish);
+        written.map_err(|source| CheckpointError::File { path, source })
+    }
+
+    /// Whether a folder is that of a shard that has ended.
+    pub(crate) fn has_ended(path: &Path) -> Result<bool, CheckpointError> {
+        let path = path.join(ENDED);
+        path.try_exists().map_err(|source| CheckpointError::File { path, source })
+    }
+
+    /// Puts the states and marks of a folder, which nobody writes any more, in the place of those that are there.
+    pub(crate) fn read_into(path: &Path, store: &mut FeatureStore, marks: &mut Marks) -> Result<(), CheckpointError> {
+        read_manifest(path)?.unwrap_or_default().read_into(path, store, marks)
     }
 
     /// Removes files that belong to no checkpoint any more, or to one that was not finished.

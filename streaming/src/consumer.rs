@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use churn_events::{ObservationDate, Timestamp};
 
 use crate::checkpoint::{CheckpointError, CheckpointFolder, SinkMark};
-use crate::{Batch, Output, Position, Processor, ProcessorOptions, Scoring, Sink, SinkError, SinkPosition};
+use crate::{Batch, Output, Position, Processor, ProcessorOptions, Scoring, Shard, Sink, SinkError, SinkPosition};
 
 /// Takes in batches, hands score records and dead letters to sinks, and checkpoints.
 ///
@@ -73,6 +73,22 @@ impl Consumer {
         let received_up_to = self.output.received_up_to;
         self.hand_on()?;
         Ok(received_up_to)
+    }
+
+    /// Takes note of a record that the stream did not hand over whole, for a dead letter.
+    ///
+    /// # Errors
+    /// When a sink fails.
+    pub fn refuse(
+        &mut self,
+        shard: &Shard,
+        position: Option<Position>,
+        field: &'static str,
+        reason: &str,
+        data: &[u8],
+    ) -> Result<(), ConsumeError> {
+        self.processor.refuse(shard, position, field, reason, data, &mut self.output);
+        self.hand_on()
     }
 
     /// Notes that everything received before that date has been taken in; see [`Processor::advance_to`].

@@ -1,11 +1,13 @@
 //! The program `consume`: events in, score records out.
 
+mod child;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod options;
 mod report;
 mod run;
 mod status;
+mod transports;
 
 use std::process::ExitCode;
 

@@ -1,12 +1,12 @@
 //! The command line.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use churn_streaming::{ScoreWhen, parse_duration_ms};
 use clap::Parser;
+
+use crate::transports::{SinkName, SourceName};
 
 /// Scores tenants inline: events in, score records out.
 ///
@@ -15,16 +15,21 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// Where events come from: file:PATH, a file or folder of JSON Lines, gzip or zstd or plain; several are merged by
-    /// when their events were received
-    #[arg(long, required = true, value_name = "SOURCE")]
+    /// Where events come from: file:PATH, a file or folder of JSON Lines, gzip or zstd or plain, or kinesis:STREAM.
+    /// Several files are merged by when their events were received; several streams are read side by side
+    #[arg(long, required_unless_present = "kcl", value_name = "SOURCE")]
     pub(crate) source: Vec<SourceName>,
+
+    /// Is the child of the KCL MultiLangDaemon, which hands over one shard of a stream; --state is the folder that all
+    /// shards share, and {shard} in the names of sinks stands for the shard
+    #[arg(long, conflicts_with_all = ["source", "speed"], requires = "state")]
+    pub(crate) kcl: bool,
 
     /// The model file, or the folder of a run; without it nothing is scored, and only states are kept
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
-    /// Where score records go, as JSON Lines: stdout or file:PATH
+    /// Where score records go, as JSON: stdout, file:PATH or kinesis:STREAM; may be given several times
     #[arg(long, default_value = "stdout", value_name = "SINK")]
     pub(crate) sink: Vec<SinkName>,
 
@@ -72,58 +77,6 @@ Examples:
   consume --source file:log --model run/model.safetensors --sink file:scores.jsonl --dead-letters file:dead.jsonl
   consume --source file:log --model run/model.safetensors --score daily --state state --sink file:scores.jsonl";
 
-/// A source as the command line names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SourceName {
-    File(PathBuf),
-}
-
-/// A sink as the command line names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SinkName {
-    Stdout,
-    File(PathBuf),
-}
-
-/// A name of another form.
-#[derive(Debug, thiserror::Error)]
-#[error("expected {expected}")]
-pub(crate) struct WrongName {
-    expected: &'static str,
-}
-
-impl FromStr for SourceName {
-    type Err = WrongName;
-
-    fn from_str(text: &str) -> Result<Self, WrongName> {
-        match text.split_once(':') {
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            _ => Err(WrongName { expected: "file:PATH" }),
-        }
-    }
-}
-
-impl FromStr for SinkName {
-    type Err = WrongName;
-
-    fn from_str(text: &str) -> Result<Self, WrongName> {
-        match text.split_once(':') {
-            None if text == "stdout" => Ok(Self::Stdout),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            _ => Err(WrongName { expected: "stdout or file:PATH" }),
-        }
-    }
-}
-
-impl fmt::Display for SinkName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stdout => f.write_str("stdout"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-        }
-    }
-}
-
 fn duration(text: &str) -> Result<Duration, &'static str> {
     let ms = parse_duration_ms(text).ok_or("expected a duration such as 500ms, 10s, 5m or 1h")?;
     Ok(Duration::from_millis(ms.unsigned_abs()))
@@ -152,8 +105,10 @@ mod tests {
             Options::try_parse_from(arguments).expect_err("is refused").to_string()
         };
         assert!(error(&[]).contains("--source"));
-        assert!(error(&["--source", "log.jsonl"]).contains("expected file:PATH"));
-        assert!(error(&["--source", "file:x", "--sink", "kafka"]).contains("expected stdout or file:PATH"));
+        assert!(error(&["--kcl"]).contains("--state"));
+        assert!(error(&["--kcl", "--state", "s", "--source", "file:x"]).contains("cannot be used with"));
+        assert!(error(&["--source", "log.jsonl"]).contains("expected file:PATH or kinesis:STREAM"));
+        assert!(error(&["--source", "file:x", "--sink", "kafka"]).contains("expected stdout, file:PATH"));
         assert!(error(&["--source", "file:x", "--score", "hourly"]).contains("every:1h"));
         assert!(error(&["--source", "file:x", "--speed", "0"]).contains("above 0"));
         assert!(error(&["--source", "file:x", "--checkpoint-every", "10"]).contains("such as 500ms"));

@@ -1,6 +1,6 @@
 //! Records in, score records and dead letters out: free of runtime, clock and transport.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use churn_events::{
     Event, Malformed, ObservationDate, RecordOrigin, Timestamp, decode, decode_arrived, decode_legacy_json,
@@ -8,6 +8,7 @@ use churn_events::{
 use churn_features::{Applied, Error as FeatureError, EventCounts, FeatureStore, StoreOptions};
 
 use crate::hottest::Hottest;
+use crate::inheritance::Inheritance;
 use crate::kpl;
 use crate::marks::{Mark, Marks};
 use crate::scoring::Scoring;
@@ -72,9 +73,11 @@ pub struct Processor {
     pub(crate) store: FeatureStore,
     pub(crate) marks: Marks,
     pub(crate) positions: BTreeMap<String, Position>,
+    pub(crate) ended: BTreeSet<String>,
     pub(crate) counts: RecordCounts,
     scoring: Option<Scoring>,
     hottest: Hottest,
+    inheritance: Option<Inheritance>,
 }
 
 impl Processor {
@@ -85,9 +88,11 @@ impl Processor {
             store: FeatureStore::new(options.store),
             marks: Marks::default(),
             positions: BTreeMap::new(),
+            ended: BTreeSet::new(),
             counts: RecordCounts::default(),
             scoring,
             hottest: Hottest::default(),
+            inheritance: None,
         }
     }
 
@@ -120,6 +125,47 @@ impl Processor {
                 None => drop(self.positions.insert(shard.name.clone(), reached)),
             }
         }
+        if batch.is_last {
+            self.ended.insert(shard.name.clone());
+        }
+    }
+
+    /// Takes note of a record that the stream did not hand over whole.
+    pub(crate) fn refuse(
+        &mut self,
+        shard: &Shard,
+        position: Option<Position>,
+        field: &'static str,
+        reason: &str,
+        data: &[u8],
+        output: &mut Output,
+    ) {
+        let Some(position) = position else {
+            self.counts.records += 1;
+            self.counts.malformed += 1;
+            output.dead_letters.push(DeadLetter::new(&shard.name, "unknown", field, reason, data));
+            return;
+        };
+        let mut reached = self.positions.get(&shard.name).copied();
+        if self.is_new(position, &mut reached) {
+            self.positions.insert(shard.name.clone(), position);
+            self.bury(shard, position, field, reason, data, output);
+        }
+    }
+
+    /// Tenants that are not known yet get the states that were left of them, with their first event.
+    pub(crate) fn inherit(&mut self, inheritance: Inheritance) {
+        self.inheritance = Some(inheritance);
+    }
+
+    fn take_over(&mut self, tenant: &str) {
+        let Some((state, mark)) = self.inheritance.as_ref().and_then(|left| left.of(tenant)) else { return };
+        // Where there is no room for another tenant, its event is refused and counted.
+        if self.store.merge_state(tenant, state).is_ok()
+            && let Some(mark) = mark
+        {
+            *self.marks.change(tenant) = Mark { has_changed: true, ..mark };
+        }
     }
 
     /// Notes that everything received before that date has been taken in: under [`ScoreWhen::Daily`], whoever has not been
@@ -141,6 +187,11 @@ impl Processor {
     /// The last position taken in of each shard, by the shard's name.
     pub fn positions(&self) -> &BTreeMap<String, Position> {
         &self.positions
+    }
+
+    /// Shards that have ended and been taken in to their end.
+    pub fn ended(&self) -> &BTreeSet<String> {
+        &self.ended
     }
 
     /// What became of all records.
@@ -242,6 +293,9 @@ impl Processor {
         }
         output.received_up_to = output.received_up_to.max(Some(event.received_at));
         self.hottest.note(&event.tenant);
+        if self.inheritance.is_some() && self.store.state(&event.tenant).is_none() {
+            self.take_over(&event.tenant);
+        }
         if self.options.when == ScoreWhen::Daily && self.scoring.is_some() {
             self.observe_until(&event.tenant, event.received_at.date(), output);
         }

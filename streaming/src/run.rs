@@ -9,13 +9,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use churn_events::{ObservationDate, Timestamp};
 use churn_features::StoreOptions;
 use churn_model::Model;
-use churn_streaming::{
-    CheckpointFolder, Consumer, FileSource, LineSink, NamedSink, Next, ProcessorOptions, Retries, ScoreWhen, Scoring,
-    Sink, SinkError, Source,
-};
+use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreWhen, Scoring, Source};
 
-use crate::options::{Options, SinkName, SourceName};
+use crate::options::Options;
 use crate::status::Status;
+use crate::transports::{SinkName, Transports};
 
 /// How long the loop waits for records before it looks at everything else.
 const WAIT: Duration = Duration::from_millis(200);
@@ -24,22 +22,18 @@ const WAIT: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let scoring = match &options.model {
-        Some(path) => Some(Scoring::new(&Model::read(&model_file(path))?, options.reasons)?),
-        None => None,
-    };
-    let when = if scoring.is_some() { options.score } else { ScoreWhen::Never };
-    let store = StoreOptions { max_tenants: options.max_tenants, ..StoreOptions::default() };
+    if options.kcl {
+        return crate::child::run(options);
+    }
     #[cfg(feature = "metrics")]
     let metrics = options.metrics.as_deref().map(crate::metrics::Metrics::serve).transpose()?;
     let folder = options.state.as_deref().map(|path| CheckpointFolder::open(path, PATIENCE)).transpose()?;
-    let (sinks, dead_letters) = (named(&options.sink)?, named(&options.dead_letters)?);
-    let mut consumer = Consumer::new(ProcessorOptions { store, when }, scoring, sinks, dead_letters, folder)?;
-    let retries = Arc::new(Retries::default());
-    let mut source = source(&options, &consumer)?;
+    let mut transports = Transports::default();
+    let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder, &mut transports)?;
+    let mut source = transports.source(&options.source, options.speed, &consumer)?;
     let stop = stop_flag()?;
 
-    let mut status = Status::begin(&consumer, retries);
+    let mut status = Status::begin(&consumer, transports.retries());
     #[cfg(feature = "metrics")]
     if let Some((metrics, bound)) = metrics {
         eprintln!("consume: metrics at http://{bound}/metrics");
@@ -90,8 +84,30 @@ fn checkpoint(consumer: &mut Consumer, source: &mut dyn Source, status: &mut Sta
     Ok(())
 }
 
+/// What goes on from a checkpoint, or begins.
+pub(crate) fn consumer(
+    options: &Options,
+    sinks: &[SinkName],
+    dead_letters: &[SinkName],
+    folder: Option<CheckpointFolder>,
+    transports: &mut Transports,
+) -> Result<Consumer, Box<dyn Error>> {
+    let scoring = match &options.model {
+        Some(path) => Some(Scoring::new(&Model::read(&model_file(path))?, options.reasons)?),
+        None => None,
+    };
+    let when = if scoring.is_some() { options.score } else { ScoreWhen::Never };
+    let store = StoreOptions { max_tenants: options.max_tenants, ..StoreOptions::default() };
+    let (sinks, dead_letters) = (transports.sinks(sinks)?, transports.sinks(dead_letters)?);
+    Ok(Consumer::new(ProcessorOptions { store, when }, scoring, sinks, dead_letters, folder)?)
+}
+
 /// Scores whoever is due by date, once for each date.
-fn advance(consumer: &mut Consumer, status: &Status, last: &mut Option<ObservationDate>) -> Result<(), Box<dyn Error>> {
+pub(crate) fn advance(
+    consumer: &mut Consumer,
+    status: &Status,
+    last: &mut Option<ObservationDate>,
+) -> Result<(), Box<dyn Error>> {
     let Some(date) = status.watermark(now()).map(Timestamp::date).filter(|date| last.is_none_or(|last| *date > last))
     else {
         return Ok(());
@@ -102,23 +118,6 @@ fn advance(consumer: &mut Consumer, status: &Status, last: &mut Option<Observati
 
 fn model_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
-}
-
-fn named(names: &[SinkName]) -> Result<Vec<NamedSink>, SinkError> {
-    let open = |name: &SinkName| -> Result<NamedSink, SinkError> {
-        let sink: Box<dyn Sink> = match name {
-            SinkName::Stdout => Box::new(LineSink::stdout()),
-            SinkName::File(path) => Box::new(LineSink::file(path)?),
-        };
-        Ok(NamedSink { name: name.to_string(), sink })
-    };
-    names.iter().map(open).collect()
-}
-
-fn source(options: &Options, consumer: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
-    let paths: Vec<PathBuf> = options.source.iter().map(|SourceName::File(path)| path.clone()).collect();
-    let position_of = |name: &str| consumer.processor().positions().get(name).copied();
-    Ok(Box::new(FileSource::open(&paths, options.speed, position_of)?))
 }
 
 /// Set when the process is asked to end; a second signal ends it at once.

@@ -3,6 +3,11 @@
 mod lines;
 
 pub use lines::LineSink;
+#[cfg(feature = "kinesis")]
+pub(crate) mod kinesis;
+#[cfg(any(feature = "kinesis", test))]
+mod put_queue;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{DeadLetter, ScoreRecord};

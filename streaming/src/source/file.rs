@@ -89,7 +89,7 @@ impl FileSource {
         if records.is_empty() {
             return Ok(Next::End);
         }
-        Ok(Next::Batch(Batch { shard: Arc::clone(&file.shard), records, behind_ms: None, behind_records: None }))
+        Ok(Next::Batch(Batch::new(Arc::clone(&file.shard), records)))
     }
 
     /// Lines of the file whose next event was received first, up to where another file's comes.
@@ -98,7 +98,7 @@ impl FileSource {
             file.look().map_err(|error| file.error(error))?;
             if file.head.is_none() && !std::mem::replace(&mut file.is_told, true) {
                 let shard = Arc::clone(&file.shard);
-                return Ok(Next::Batch(Batch { shard, records: Vec::new(), behind_ms: None, behind_records: None }));
+                return Ok(Next::Batch(Batch::new(shard, Vec::new())));
             }
         }
         let heads = self.files.iter().map(|file| file.head.as_ref().map(|head| head.received_at));
@@ -131,7 +131,7 @@ impl FileSource {
             records.push(head.record);
             file.look().map_err(|error| file.error(error))?;
         }
-        Ok(Next::Batch(Batch { shard: Arc::clone(&file.shard), records, behind_ms: None, behind_records: None }))
+        Ok(Next::Batch(Batch::new(Arc::clone(&file.shard), records)))
     }
 }
 
@@ -154,26 +154,20 @@ impl Pace {
 
 impl LogFile {
     fn open(path: &Path, after: Option<Position>) -> io::Result<Self> {
-        let mut reader = BufReader::with_capacity(READ_BYTES, decompressed(File::open(path)?)?);
-        let header = reader.fill_buf()?.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        if let Some(table) = LegacyTable::from_header(header) {
-            let what = format!("is a {}; expected a log with one event or record per line, in JSON", table.format());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-        }
+        let reader = BufReader::with_capacity(READ_BYTES, decompressed(File::open(path)?)?);
         let name = path.display().to_string();
         let stream = path.file_name().map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
         let shard = Arc::new(Shard::new(stream, name));
         let mut file = Self { shard, path: path.to_owned(), reader, offset: 0, head: None, is_told: false };
-        if let Some(after) = after {
-            // The line at the position has been taken in; what is packed can only be read over.
-            while let Some(line) = file.next_line()? {
-                if line.position >= after {
-                    if line.position > after {
-                        file.head = Some(Head { received_at: received_at(&line.data), record: line });
-                    }
-                    break;
-                }
-            }
+        file.look()?;
+        if let Some(table) = file.head.as_ref().and_then(|head| LegacyTable::from_header(&head.record.data)) {
+            let what = format!("is a {}; expected a log with one event or record per line, in JSON", table.format());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        // What is packed can only be read over.
+        while file.head.as_ref().is_some_and(|head| Some(head.record.position) <= after) {
+            file.head = None;
+            file.look()?;
         }
         Ok(file)
     }

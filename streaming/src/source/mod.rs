@@ -1,6 +1,8 @@
 //! Where records come from.
 
 mod file;
+#[cfg(feature = "kinesis")]
+pub(crate) mod kinesis;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,0 +1,207 @@
+//! Whatever breaks off where: nothing is lost, and nothing stands twice in a file.
+
+mod world;
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use churn_features::{StateOptions, StoreOptions};
+use churn_model::Model;
+use churn_streaming::{
+    CheckpointError, CheckpointFolder, ConsumeError, Consumer, LineSink, NamedSink, ProcessorOptions, Record, ScoreWhen,
+};
+use proptest::prelude::*;
+use world::{batch, line, log, record, scoring, shard};
+
+static MODEL: LazyLock<Model> = LazyLock::new(world::model);
+
+fn options(when: ScoreWhen) -> ProcessorOptions {
+    ProcessorOptions { when, ..ProcessorOptions::default() }
+}
+
+fn sinks(folder: &Path, names: &[&str]) -> Vec<NamedSink> {
+    let named = |name: &&str| NamedSink {
+        name: (*name).to_owned(),
+        sink: Box::new(LineSink::file(&folder.join(name)).expect("can be opened")),
+    };
+    names.iter().map(named).collect()
+}
+
+fn consumer(folder: &Path, options: ProcessorOptions) -> Result<Consumer, ConsumeError> {
+    let state = CheckpointFolder::open(&folder.join("state"), Duration::ZERO)?;
+    let sinks_of = |names| sinks(folder, names);
+    Consumer::new(options, Some(scoring(&MODEL)), sinks_of(&["scores"]), sinks_of(&["dead"]), Some(state))
+}
+
+fn records(n_events: usize, seed: u64) -> Vec<Record> {
+    let events = log(n_events, seed);
+    let lines = events
+        .iter()
+        .zip(1..)
+        .map(|(event, sequence)| record(sequence, if sequence % 37 == 0 { b"poison".to_vec() } else { line(event) }));
+    lines.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_consumer_that_is_cut_off_anywhere_ends_as_one_that_was_not(
+        seed in any::<u64>(),
+        n_events in 1..500_usize,
+        policy in 0..3_usize,
+        lives in proptest::collection::vec((0..8_usize, any::<bool>()), 0..8),
+    ) {
+        let when = [ScoreWhen::Events, ScoreWhen::Changes { least: 0.01 }, ScoreWhen::Daily][policy];
+        let records = records(n_events, seed);
+        let (whole, torn) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let run = |consumer: &mut Consumer, n_batches: usize, every: usize| {
+            let reached = consumer.processor().positions().get("one").copied();
+            let first = records.iter().position(|record| Some(record.position) > reached).unwrap_or(records.len());
+            // What lies before the position is delivered again, now and then.
+            for (number, part) in records[first.saturating_sub(5)..].chunks(30).take(n_batches).enumerate() {
+                consumer.apply(&batch(&shard("one"), part.to_vec())).expect("sinks take it");
+                if number % every == every - 1 {
+                    consumer.checkpoint().expect("is written");
+                }
+            }
+        };
+        let mut expected = consumer(whole.path(), options(when)).expect("opens");
+        run(&mut expected, usize::MAX, usize::MAX);
+        expected.advance_to(world::START.plus_days(45)).expect("sinks take it");
+        expected.checkpoint().expect("is written");
+        for (n_batches, flushes) in lives {
+            let mut life = consumer(torn.path(), options(when)).expect("opens");
+            run(&mut life, n_batches, 3);
+            if flushes {
+                // Sinks have kept what no checkpoint knows of: the process died between the two.
+                let manifest = torn.path().join("state/checkpoint.json");
+                let before = fs::read(&manifest).ok();
+                life.checkpoint().expect("is written");
+                drop(life);
+                match before {
+                    Some(before) if !rewrites(&before, &manifest) => fs::write(&manifest, before).expect("is written"),
+                    _ => {}
+                }
+            }
+        }
+        let mut last = consumer(torn.path(), options(when)).expect("opens");
+        run(&mut last, usize::MAX, 2);
+        last.advance_to(world::START.plus_days(45)).expect("sinks take it");
+        last.checkpoint().expect("is written");
+        prop_assert!(last.processor().store() == expected.processor().store());
+        prop_assert_eq!(last.processor().counts().scores, expected.processor().counts().scores);
+        for name in ["scores", "dead"] {
+            let read = |folder: &Path| fs::read_to_string(folder.join(name)).expect("is there");
+            prop_assert_eq!(read(torn.path()), read(whole.path()), "{}", name);
+        }
+    }
+}
+
+/// Whether a checkpoint has cleared away files of the one before it, which then cannot be gone back to.
+fn rewrites(before: &[u8], manifest: &Path) -> bool {
+    let before: serde_json::Value = serde_json::from_slice(before).expect("is JSON");
+    let folder = manifest.parent().expect("has one");
+    !before["states"].as_array().expect("a list").iter().all(|name| folder.join(name.as_str().expect("text")).exists())
+}
+
+/// A consumer that has taken in some records and written checkpoints: whole ones, and changes.
+fn checkpointed(folder: &Path) {
+    let mut consumer = consumer(folder, options(ScoreWhen::Events)).expect("opens");
+    for part in records(900, 1).chunks(100) {
+        consumer.apply(&batch(&shard("one"), part.to_vec())).expect("sinks take it");
+        consumer.checkpoint().expect("is written");
+    }
+}
+
+fn refusal(folder: &Path, options: ProcessorOptions) -> String {
+    use std::error::Error as _;
+    let error = match consumer(folder, options) {
+        Err(error) => error,
+        Ok(_) => panic!("was opened"),
+    };
+    let source = error.source().map_or_else(String::new, |source| format!(": {source}"));
+    format!("{error}{source}").replace(folder.to_str().expect("is text"), "")
+}
+
+#[test]
+fn a_folder_is_used_by_one_process_at_a_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = CheckpointFolder::open(folder.path(), Duration::ZERO).expect("opens");
+    let second = CheckpointFolder::open(folder.path(), Duration::ZERO).expect_err("is in use");
+    assert!(second.to_string().contains("in use by another process"), "{second}");
+    drop(first);
+    CheckpointFolder::open(folder.path(), Duration::ZERO).expect("is free again");
+}
+
+#[test]
+fn what_belongs_to_no_checkpoint_is_cleared_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    checkpointed(folder.path());
+    let state = folder.path().join("state");
+    let names = || {
+        let names = fs::read_dir(&state).expect("is there").map(|entry| entry.expect("is there").file_name());
+        names.map(|name| name.into_string().expect("is text")).collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = names();
+    let manifest = fs::read_to_string(state.join("checkpoint.json")).expect("is there");
+    assert!(
+        before.iter().all(|name| name == "lock" || name == "checkpoint.json" || manifest.contains(name)),
+        "{before:?}"
+    );
+    fs::write(state.join("states-000000000099"), "half").expect("is written");
+    fs::create_dir(state.join(".partial-x")).expect("is made");
+    drop(consumer(folder.path(), options(ScoreWhen::Events)).expect("opens"));
+    assert_eq!(names(), before);
+}
+
+#[test]
+fn damage_is_named_with_its_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    checkpointed(folder.path());
+    let state = folder.path().join("state");
+    let damage = |name: &str, text: &[u8], expected: &str| {
+        let path = state.join(name);
+        let before = fs::read(&path).expect("is there");
+        fs::write(&path, text).expect("is written");
+        let refused = refusal(folder.path(), options(ScoreWhen::Events));
+        assert!(refused.contains(expected), "{refused}");
+        fs::write(&path, before).expect("is written");
+    };
+    damage("checkpoint.json", b"{", "\"/state/checkpoint.json\" does not describe a checkpoint");
+    damage("checkpoint.json", br#"{"version": 9}"#, "has format version 9; this build reads 1 to 1");
+    let states = fs::read_dir(&state).expect("is there").map(|entry| entry.expect("is there").file_name());
+    let states = states.map(|name| name.into_string().expect("is text")).find(|name| name.starts_with("states-"));
+    damage(&states.expect("there is one"), b"CHURNFS\n", "cannot keep the states of tenants");
+    let text = fs::read(folder.path().join("scores")).expect("is there");
+    fs::write(folder.path().join("scores"), &text[..10]).expect("is written");
+    let refused = refusal(folder.path(), options(ScoreWhen::Events));
+    assert!(refused.starts_with("cannot write to file:/scores: has 10 bytes, and had"), "{refused}");
+    fs::write(folder.path().join("scores"), &text).expect("is written");
+    consumer(folder.path(), options(ScoreWhen::Events)).expect("all is well again");
+}
+
+#[test]
+fn other_sinks_and_other_options_are_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    checkpointed(folder.path());
+    let state = StateOptions { max_users: 7, ..StateOptions::default() };
+    let other = ProcessorOptions { store: StoreOptions { state, ..StoreOptions::default() }, when: ScoreWhen::Events };
+    let refused = refusal(folder.path(), other);
+    assert!(
+        refused.contains("kept under other options; name an empty folder") && refused.contains("max_users"),
+        "{refused}"
+    );
+    let open = CheckpointFolder::open(&folder.path().join("state"), Duration::ZERO).expect("opens");
+    let refused = Consumer::new(
+        options(ScoreWhen::Events),
+        Some(scoring(&MODEL)),
+        sinks(folder.path(), &["elsewhere"]),
+        Vec::new(),
+        Some(open),
+    );
+    let Err(ConsumeError::Checkpoint(error @ CheckpointError::Sinks { .. })) = refused else { panic!("was opened") };
+    assert!(error.to_string().contains("the sinks scores, dead, not elsewhere"), "{error}");
+}

@@ -1,0 +1,296 @@
+"""A reverse proxy in front of a Kinesis emulator that fails as Kinesis does: often, a little, and never where expected.
+
+    with KinesisLocal() as kinesis, FaultProxy(kinesis.url, Faults(throttled_reads=0.1), seed=7) as proxy:
+        proxy.client("kinesis")...
+        proxy.injected["throttled_reads"]
+
+As a program it prints its address, and serves until standard input ends; GET `/faults` tells what it has done, and PUT
+`/faults` changes some rates:
+
+    python emulators/proxy.py http://127.0.0.1:4568 --seed 7 --faults '{"throttled_reads": 0.1}'
+
+Whether the n-th request of an operation meets a fault depends on seed, fault and n only, so a client that asks one thing
+at a time sees the same faults in every run. Both encodings of the API pass, JSON and CBOR; what would need to read CBOR
+(entries that fail, reads per second of a shard) happens to JSON only. The proxy speaks HTTP/1.1.
+"""
+
+import argparse
+import json
+import random
+import re
+import socket
+import sys
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from dataclasses import asdict, dataclass, replace
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from emulators import Service
+
+
+@dataclass(frozen=True)
+class Faults:
+    """The share of requests (or entries) that meet each fault, from 0 to 1."""
+
+    throttled_reads: float = 0  # GetRecords: ProvisionedThroughputExceededException
+    throttled_writes: float = 0  # PutRecords and PutRecord: the same
+    expired_iterators: float = 0  # GetRecords: ExpiredIteratorException
+    failures: float = 0  # any request: HTTP 500, InternalFailure
+    lost_requests: float = 0  # any request: the connection ends before Kinesis has it
+    lost_answers: float = 0  # any request: the connection ends after Kinesis has done it
+    failed_entries: float = 0  # entries of PutRecords: an ErrorCode, and not in the stream
+    delays: float = 0  # any request: waits up to delay_seconds first
+    delay_seconds: float = 0.2
+    reads_per_second: int | None = None  # of one shard; Kinesis allows 5
+
+
+THROTTLED = (400, "ProvisionedThroughputExceededException", "Rate exceeded for shard; slow down")
+EXPIRED = (400, "ExpiredIteratorException", "Iterator expired. The iterator was created too long ago")
+FAILED = (500, "InternalFailure", "An internal error occurred")
+READS, WRITES = ("GetRecords",), ("PutRecords", "PutRecord")
+ERRORS = [  # in the order in which they are tried
+    ("failures", None, FAILED),
+    ("throttled_reads", READS, THROTTLED),
+    ("throttled_writes", WRITES, THROTTLED),
+    ("expired_iterators", READS, EXPIRED),
+]
+KNOWN_ITERATORS = 10_000
+
+
+class FaultProxy(Service):
+    """The proxy, in threads of this process. `faults` may be replaced at any time."""
+
+    def __init__(self, kinesis: str, faults: Faults = Faults(), *, seed: int = 0, port: int = 0):
+        self.faults = faults
+        self.seed = seed
+        self.injected: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
+        self._kinesis = urlsplit(kinesis).netloc
+        self._lock = threading.Lock()
+        self._shard_of: dict[str, str] = {}  # by iterator
+        self._reads: defaultdict[str, deque[float]] = defaultdict(deque)  # when, by shard
+        self._server = Server(("127.0.0.1", port), Handler)
+        self._server.proxy = self
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def report(self) -> dict[str, Any]:
+        with self._lock:
+            counts = {"injected": dict(self.injected), "requests": dict(self.requests)}
+        return {"faults": asdict(self.faults)} | counts
+
+    def count_request(self, operation: str) -> int:
+        with self._lock:
+            self.requests[operation] += 1
+            return self.requests[operation]
+
+    def count(self, fault: str, times: int = 1) -> None:
+        with self._lock:
+            self.injected[fault] += times
+
+    def strikes(self, fault: str, *what: object) -> bool:
+        """Whether the fault meets this, and counts it."""
+        rate = getattr(self.faults, fault)
+        struck = rate > 0 and self.dice(fault, *what).random() < rate
+        if struck:
+            self.count(fault)
+        return struck
+
+    def dice(self, *what: object) -> random.Random:
+        return random.Random("/".join(map(str, (self.seed, *what))))
+
+    def forward(self, path: str, headers: dict[str, str], body: bytes) -> HTTPResponse:
+        connection = HTTPConnection(self._kinesis, timeout=330)  # SubscribeToShard takes 300 s
+        connection.request("POST", path, body, headers)
+        return connection.getresponse()
+
+    def too_fast(self, iterator: str) -> bool:
+        """Whether the iterator's shard has been read as often in the last second as it may be; counts this reading."""
+        limit, now = self.faults.reads_per_second, time.monotonic()
+        with self._lock:
+            reads = self._reads[self._shard_of.get(iterator, iterator)]
+            while reads and reads[0] <= now - 1:
+                reads.popleft()
+            if limit is None or len(reads) < limit:
+                reads.append(now)
+                return False
+            self.injected["reads_per_second"] += 1
+            return True
+
+    def remember(self, operation: str, request: dict[str, Any], answer: bytes) -> None:
+        """Which shard the iterator in an answer is of."""
+        if not (found := re.search(rb'"(?:Next)?ShardIterator"\s*:\s*"([^"]+)"', answer)):
+            return
+        with self._lock:
+            if operation == "GetRecords":
+                shard = self._shard_of.get(request["ShardIterator"], request["ShardIterator"])
+            else:
+                stream = request.get("StreamName") or request["StreamARN"].rpartition("/")[2]
+                shard = f"{stream}/{request['ShardId']}"
+            self._shard_of[found[1].decode()] = shard
+            if len(self._shard_of) > KNOWN_ITERATORS:
+                del self._shard_of[next(iter(self._shard_of))]
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    proxy: FaultProxy
+
+    def handle_error(self, *_: object) -> None:
+        """Who breaks a connection is no error of the proxy's."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(*_)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: Server
+
+    def do_POST(self) -> None:
+        proxy, body = self.server.proxy, self.body()
+        operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        n = proxy.count_request(operation)
+        if proxy.strikes("delays", operation, n):
+            time.sleep(proxy.dice("delay", operation, n).uniform(0, proxy.faults.delay_seconds))
+        if proxy.strikes("lost_requests", operation, n):
+            return self.hang_up()
+        for fault, operations, error in ERRORS:
+            if (operations is None or operation in operations) and proxy.strikes(fault, operation, n):
+                return self.refuse(*error)
+        request = {} if self.is_cbor() or not body else json.loads(body)
+        if operation == "GetRecords" and request and proxy.too_fast(request["ShardIterator"]):
+            return self.refuse(*THROTTLED)
+        try:
+            if operation == "PutRecords" and request and proxy.faults.failed_entries:
+                status, headers, answer = self.put_some(request, n)
+            else:
+                response = proxy.forward(self.path, self.forwarded(), body)
+                if response.getheader("Content-Length") is None:  # a stream without an end (SubscribeToShard)
+                    return self.relay(response)
+                status, headers, answer = response.status, response.getheaders(), response.read()
+        except (OSError, HTTPException):
+            return self.hang_up()  # there is no emulator any more
+        if request and operation in ("GetRecords", "GetShardIterator") and status == 200:
+            proxy.remember(operation, request, answer)
+        if proxy.strikes("lost_answers", operation, n):
+            return self.hang_up()
+        self.answer(status, headers, answer)
+
+    def put_some(self, request: dict[str, Any], n: int) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Forwards the entries that no fault meets, and answers as if Kinesis had failed the others."""
+        proxy, entries = self.server.proxy, request["Records"]
+        kept = [i for i in range(len(entries)) if not proxy.strikes("failed_entries", n, i)]
+        if len(kept) == len(entries):
+            response = proxy.forward(self.path, self.forwarded(), json.dumps(request).encode())
+            return response.status, response.getheaders(), response.read()
+        results = [{"ErrorCode": THROTTLED[1], "ErrorMessage": THROTTLED[2]} for _ in entries]
+        for i in range(0, len(entries), 5):  # now and then it is Kinesis's own fault
+            results[i] = {"ErrorCode": FAILED[1], "ErrorMessage": "Internal Service Failure"}
+        status, headers, answer = 200, [("Content-Type", "application/x-amz-json-1.1")], {}
+        if kept:
+            some = request | {"Records": [entries[i] for i in kept]}
+            response = proxy.forward(self.path, self.forwarded(), json.dumps(some).encode())
+            status, headers, text = response.status, response.getheaders(), response.read()
+            if status != 200:
+                return status, headers, text
+            answer = json.loads(text)
+            for i, result in zip(kept, answer["Records"], strict=True):
+                results[i] = result
+        n_failed = sum(result.get("ErrorCode") is not None for result in results)
+        return status, headers, json.dumps(answer | {"FailedRecordCount": n_failed, "Records": results}).encode()
+
+    def do_GET(self) -> None:
+        if self.path != "/faults":
+            return self.send_error(404)
+        self.answer(200, [("Content-Type", "application/json")], json.dumps(self.server.proxy.report()).encode())
+
+    def do_PUT(self) -> None:
+        proxy = self.server.proxy
+        try:
+            proxy.faults = replace(proxy.faults, **json.loads(self.body()))
+        except (TypeError, ValueError) as error:
+            return self.send_error(400, str(error))
+        self.do_GET()
+
+    def body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def is_cbor(self) -> bool:
+        return "cbor" in self.headers.get("Content-Type", "")
+
+    def forwarded(self) -> dict[str, str]:
+        """The request's headers but those of this connection; the signature is no longer true, and no emulator minds."""
+        own = ("host", "connection", "content-length", "expect", "transfer-encoding")
+        return {name: value for name, value in self.headers.items() if name.lower() not in own}
+
+    def answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in headers:
+            # The checksum is of the answer before entries were failed in it.
+            if name.lower() not in ("connection", "keep-alive", "content-length", "transfer-encoding", "x-amz-crc32"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def relay(self, response: HTTPResponse) -> None:
+        self.send_response_only(response.status)
+        self.send_header("Content-Type", response.getheader("Content-Type", ""))
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        while piece := response.read1(65536):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
+
+    def refuse(self, status: int, kind: str, message: str) -> None:
+        body = {"__type": kind, "message": message}
+        encoded = cbor_of_texts(body) if self.is_cbor() else json.dumps(body).encode()
+        content_type = self.headers.get("Content-Type", "application/x-amz-json-1.1")
+        self.answer(status, [("Content-Type", content_type), ("x-amzn-ErrorType", kind)], encoded)
+
+    def hang_up(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def cbor_of_texts(texts: dict[str, str]) -> bytes:
+    """A map of at most 23 short texts as CBOR (RFC 8949)."""
+    pairs = [text.encode() for pair in texts.items() for text in pair]
+    return bytes([0xA0 | len(texts)]) + b"".join(bytes([0x78, len(text)]) + text for text in pairs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Serves a Kinesis emulator with faults until standard input ends.")
+    parser.add_argument("kinesis", help="address of the emulator, as in http://127.0.0.1:4568")
+    parser.add_argument("--port", type=int, default=0, help="of the loopback interface; 0 is any that is free")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--faults", type=json.loads, default={}, help="as JSON, by the names of `Faults`")
+    options = parser.parse_args()
+    with FaultProxy(options.kinesis, Faults(**options.faults), seed=options.seed, port=options.port) as proxy:
+        print(proxy.url, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

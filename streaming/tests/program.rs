@@ -1,0 +1,208 @@
+//! The program as a process, and what is left of it when it is killed.
+
+mod world;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use world::{Dice, lines, log};
+
+const CONSUME: &str = env!("CARGO_BIN_EXE_consume");
+
+fn consume(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(CONSUME).current_dir(folder).args(arguments).output().expect("starts")
+}
+
+fn succeed(folder: &Path, arguments: &[&str]) -> String {
+    let output = consume(folder, arguments);
+    let told = String::from_utf8(output.stderr).expect("is text");
+    assert!(output.status.success(), "{told}");
+    told
+}
+
+fn fail(folder: &Path, arguments: &[&str]) -> String {
+    let output = consume(folder, arguments);
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).expect("is text")
+}
+
+fn sorted(path: &Path) -> Vec<String> {
+    let mut lines: Vec<String> = fs::read_to_string(path).expect("is there").lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// A folder with a model and a log, with poison in it.
+fn folder(n_events: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    world::model().write(&folder.path().join("model.safetensors")).expect("is written");
+    let mut text = lines(&log(n_events, 42));
+    text.extend_from_slice(b"poison\n\n{}\n");
+    fs::write(folder.path().join("log.jsonl"), text).expect("is written");
+    folder
+}
+
+#[test]
+fn a_log_is_replayed_offline() {
+    let folder = folder(2_000);
+    let told = succeed(
+        folder.path(),
+        &[
+            "--source",
+            "file:log.jsonl",
+            "--model",
+            ".",
+            "--sink",
+            "file:scores.jsonl",
+            "--dead-letters",
+            "file:dead.jsonl",
+        ],
+    );
+    assert!(told.contains("2102 records") && told.contains("12 tenants") && told.contains("malformed 2"), "{told}");
+    let scores = sorted(&folder.path().join("scores.jsonl"));
+    assert!(scores.len() > 100 && scores.iter().all(|line| line.contains("\"riskOfChurn\":")));
+    let letters = fs::read_to_string(folder.path().join("dead.jsonl")).expect("is there");
+    let letters: Vec<serde_json::Value> =
+        letters.lines().map(|line| serde_json::from_str(line).expect("is JSON")).collect();
+    assert_eq!(
+        (letters.len(), letters[0]["text"].as_str(), letters[1]["field"].as_str()),
+        (2, Some("poison"), Some("specversion"))
+    );
+    assert_eq!(letters[0]["source"], "log.jsonl");
+
+    let output =
+        consume(folder.path(), &["--source", "file:log.jsonl", "--model", "model.safetensors", "--reasons", "0"]);
+    let mut printed: Vec<&str> = std::str::from_utf8(&output.stdout).expect("is text").lines().collect();
+    printed.sort_unstable();
+    assert_eq!(printed.len(), scores.len());
+    assert!(printed.iter().all(|line| line.contains("\"reasons\":[]")));
+    let without = succeed(folder.path(), &["--source", "file:log.jsonl", "--sink", "file:none.jsonl"]);
+    assert!(without.contains(" 0 score records"), "{without}");
+}
+
+#[test]
+fn parts_of_a_log_packed_or_not_are_merged_by_when_events_were_received() {
+    let folder = folder(1_500);
+    let scores = |source: &[&str]| {
+        let sources = source.iter().flat_map(|name| ["--source", name]);
+        let arguments = sources.chain(["--model", ".", "--score", "daily", "--sink", "file:out.jsonl"]);
+        succeed(folder.path(), &arguments.collect::<Vec<_>>());
+        sorted(&folder.path().join("out.jsonl"))
+    };
+    let expected = scores(&["file:log.jsonl"]);
+    assert!(expected.len() > 200);
+    let text = fs::read_to_string(folder.path().join("log.jsonl")).expect("is there");
+    let (companies, others): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains("bdcp.tenant."));
+    let parts = folder.path().join("parts");
+    fs::create_dir(&parts).expect("is made");
+    fs::write(parts.join("companies.jsonl"), companies.join("\n")).expect("is written");
+    fs::write(parts.join("jobs.jsonl"), others.join("\n")).expect("is written");
+    fs::write(parts.join("truth.csv"), "is no log").expect("is written");
+    assert_eq!(scores(&["file:parts/jobs.jsonl", "file:parts/companies.jsonl"]), expected);
+    let pack = |name: &str| {
+        let packed = Command::new("gzip").arg(parts.join(name)).status().expect("gzip starts");
+        assert!(packed.success());
+    };
+    pack("jobs.jsonl");
+    assert_eq!(scores(&["file:parts"]), expected);
+}
+
+/// Runs the program until it ends by itself; it is killed so many times before that, at random moments.
+fn run_killed(folder: &Path, arguments: &[&str], times: usize) -> usize {
+    let mut dice = Dice(times as u64);
+    let start = || -> Child {
+        Command::new(CONSUME).current_dir(folder).args(arguments).stderr(Stdio::null()).spawn().expect("starts")
+    };
+    let mut killed = 0;
+    while killed < times {
+        let mut child = start();
+        thread::sleep(Duration::from_millis(2 + dice.roll(40)));
+        match child.try_wait().expect("can be asked") {
+            Some(status) => {
+                assert!(status.success());
+                return killed;
+            }
+            None => {
+                child.kill().expect("can be killed");
+                child.wait().expect("has ended");
+                killed += 1;
+            }
+        }
+    }
+    assert!(start().wait().expect("has ended").success());
+    killed
+}
+
+#[test]
+fn a_program_that_is_killed_at_random_moments_writes_what_one_that_is_not_does() {
+    let folder = folder(12_000);
+    let source = ["--source", "file:log.jsonl", "--model", ".", "--checkpoint-every", "1ms"];
+    for score in ["events", "daily"] {
+        let with = |name: &str| {
+            let others =
+                ["--sink", &format!("file:{name}.jsonl"), "--dead-letters", &format!("file:{name}-dead.jsonl")]
+                    .map(str::to_owned);
+            let state = ["--state", &format!("{name}-state"), "--score", score].map(str::to_owned);
+            source.map(str::to_owned).into_iter().chain(others).chain(state).collect::<Vec<String>>()
+        };
+        let (whole, torn) = (with(&format!("{score}-whole")), with(&format!("{score}-torn")));
+        succeed(folder.path(), &whole.iter().map(String::as_str).collect::<Vec<_>>());
+        let killed = run_killed(folder.path(), &torn.iter().map(String::as_str).collect::<Vec<_>>(), 20);
+        assert!(killed >= 3, "it was killed {killed} times only");
+        for ending in ["", "-dead"] {
+            let read = |name: &str| {
+                fs::read_to_string(folder.path().join(format!("{score}-{name}{ending}.jsonl"))).expect("is there")
+            };
+            assert!(read("torn") == read("whole"), "{score}{ending}");
+        }
+    }
+}
+
+#[test]
+fn a_stop_is_an_end_in_order_and_the_next_start_goes_on() {
+    let folder = folder(4_000);
+    let base = ["--source", "file:log.jsonl", "--model", ".", "--state", "state", "--sink", "file:scores.jsonl"];
+    // Forty days in ten seconds or so, and asked to end before that.
+    let paced: Vec<&str> = base.into_iter().chain(["--speed", "300000", "--status-every", "100ms"]).collect();
+    let child = Command::new(CONSUME).current_dir(folder.path()).args(&paced).stderr(Stdio::piped()).spawn();
+    let child = child.expect("starts");
+    thread::sleep(Duration::from_millis(900));
+    let stopped = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill starts");
+    assert!(stopped.success());
+    let output = child.wait_with_output().expect("has ended");
+    assert!(output.status.success());
+    let n_before = sorted(&folder.path().join("scores.jsonl")).len();
+    let told = succeed(folder.path(), &base);
+    let whole = ["--source", "file:log.jsonl", "--model", ".", "--sink", "file:whole.jsonl"];
+    succeed(folder.path(), &whole);
+    let all = fs::read_to_string(folder.path().join("whole.jsonl")).expect("is there");
+    assert!(0 < n_before && n_before < all.lines().count(), "{n_before}");
+    assert_eq!(fs::read_to_string(folder.path().join("scores.jsonl")).expect("is there"), all);
+    assert!(told.contains("4202 records"), "{told}");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_to_do() {
+    let folder = folder(10);
+    let at = folder.path();
+    assert!(fail(at, &["--source", "file:none.jsonl"]).contains("cannot read none.jsonl: No such file"));
+    fs::write(at.join("jobs.csv"), "company_id,userid,date,dataSize,jobSubmitted\n").expect("is written");
+    assert!(fail(at, &["--source", "file:jobs.csv"]).contains("jobs.csv: is a job CSV; expected a log"));
+    fs::create_dir(at.join("empty")).expect("is made");
+    assert!(fail(at, &["--source", "file:empty"]).contains("without logs of events; expected files named *.jsonl"));
+    assert!(fail(at, &["--source", "file:log.jsonl", "--sink", "file:none/x"]).contains("cannot write to file:none/x"));
+    assert!(fail(at, &["--source", "file:log.jsonl", "--model", "log.jsonl"]).contains("log.jsonl"));
+    world::table_model().write(&at.join("table.safetensors")).expect("is written");
+    let told = fail(at, &["--source", "file:log.jsonl", "--model", "table.safetensors"]);
+    assert!(told.contains("train it on events") && told.contains("shoe size"), "{told}");
+    let text = fs::read(at.join("log.jsonl")).expect("is there");
+    let mut packed = Command::new("gzip").args(["-c", "log.jsonl"]).current_dir(at).output().expect("gzip").stdout;
+    packed.truncate(packed.len() / 2);
+    fs::write(at.join("cut.gz"), packed).expect("is written");
+    let told = fail(at, &["--source", "file:cut.gz", "--model", ".", "--sink", "file:cut.jsonl", "--state", "cut"]);
+    assert!(told.contains("cannot read cut.gz from byte"), "{told}");
+    assert!(!text.is_empty() && at.join("cut/checkpoint.json").exists(), "what came before it is kept");
+}
