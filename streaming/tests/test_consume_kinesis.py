@@ -37,10 +37,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("train", "--algorithm", "random-forest", "--tenants", 200, "--out", "run")
     run("simulate", "--out", "whole", "--tenants", 60, "--days", 150, "--seed", 7, "--no-truth")
     lines = [line for path in sorted((folder / "whole").glob("*.jsonl")) for line in path.open()][:EVENTS]
+    lines = [recorded(line) for line in lines]
     for number in range(50, len(lines), 997):
         lines.insert(number, f'{{"not": "an event", "n": {number}}}\n')
     (folder / "log.jsonl").write_text("".join(lines))
     return folder
+
+
+def recorded(line: str) -> str:
+    """The event with the time at which it was received, which else would be when it arrives in the stream."""
+    event = json.loads(line)
+    return json.dumps(event | {"recordedtime": event.get("recordedtime", event["time"])}) + "\n"
 
 
 def scores_of(lines: list[str]) -> dict[str, dict]:
