@@ -1,7 +1,10 @@
 //! The program `consume`: events in, score records out.
 
 mod child;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod options;
+mod report;
 mod run;
 mod status;
 mod transports;

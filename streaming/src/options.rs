@@ -63,6 +63,11 @@ pub(crate) struct Options {
     #[arg(long, value_parser = speed, value_name = "X")]
     pub(crate) speed: Option<f64>,
 
+    /// Serves what Prometheus scrapes at /metrics, and at /healthz whether the loop goes round
+    #[cfg(feature = "metrics")]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics: Option<String>,
+
     /// How often a line about how it goes is written to standard error
     #[arg(long, default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub(crate) status_every: Duration,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use churn_events::{ObservationDate, Timestamp};
 use churn_features::StoreOptions;
 use churn_model::Model;
-use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreWhen, Scoring};
+use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreWhen, Scoring, Source};
 
 use crate::options::Options;
 use crate::status::Status;
@@ -25,19 +25,27 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
     if options.kcl {
         return crate::child::run(options);
     }
+    #[cfg(feature = "metrics")]
+    let metrics = options.metrics.as_deref().map(crate::metrics::Metrics::serve).transpose()?;
     let folder = options.state.as_deref().map(|path| CheckpointFolder::open(path, PATIENCE)).transpose()?;
     let mut transports = Transports::new(options.format);
     let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder, &mut transports)?;
     let mut source = transports.source(&options.source, options.speed, &consumer)?;
     let stop = stop_flag()?;
 
-    let mut status = Status::new();
+    let mut status = Status::begin(&consumer, transports.retries());
+    #[cfg(feature = "metrics")]
+    if let Some((metrics, bound)) = metrics {
+        eprintln!("consume: metrics at http://{bound}/metrics");
+        status.publish_to(metrics);
+    }
     let mut last_date = None;
     let (mut checkpointed, mut told) = (Instant::now(), Instant::now());
     let ended = loop {
         if stop.load(Ordering::Relaxed) {
             break Ok(());
         }
+        status.note_turn(&consumer);
         match source.next(WAIT) {
             Ok(Next::Batch(batch)) => {
                 let received_at = consumer.apply(&batch)?;
@@ -54,7 +62,7 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
         }
         advance(&mut consumer, &status, &mut last_date)?;
         if checkpointed.elapsed() >= options.checkpoint_every {
-            source.note_checkpoint(consumer.checkpoint()?)?;
+            checkpoint(&mut consumer, &mut *source, &mut status)?;
             checkpointed = Instant::now();
         }
         if told.elapsed() >= options.status_every {
@@ -62,9 +70,18 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
             told = Instant::now();
         }
     };
-    source.note_checkpoint(consumer.checkpoint()?)?;
+    checkpoint(&mut consumer, &mut *source, &mut status)?;
     eprintln!("consume: {}", status.line(&mut consumer, now()));
     Ok(ended?)
+}
+
+/// Makes everything so far last, and moves the source's positions.
+fn checkpoint(consumer: &mut Consumer, source: &mut dyn Source, status: &mut Status) -> Result<(), Box<dyn Error>> {
+    status.note_checkpoint_begins();
+    let begun = Instant::now();
+    source.note_checkpoint(consumer.checkpoint()?)?;
+    status.note_checkpoint(begun.elapsed(), consumer, now());
+    Ok(())
 }
 
 /// What goes on from a checkpoint, or begins.

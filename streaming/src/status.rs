@@ -1,54 +1,107 @@
-//! How it goes, in a line.
+//! Keeps the [`Report`] up to date.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use churn_events::Timestamp;
-use churn_streaming::{Batch, Consumer};
+use churn_streaming::{Batch, Consumer, Retries};
 
-/// Tenants named in a line.
-const SHOWN_TENANTS: usize = 3;
+#[cfg(feature = "metrics")]
+use crate::metrics::{Metrics, Stage};
+use crate::report::{Counts, Report, ShardReport};
 
-/// Drift that is worth a word: from here on it is usually taken as a lot.
-const MUCH_DRIFT: f64 = 0.25;
+/// Tenants in a report: enough to see who it is, and few enough to be labels of a metric.
+const HOTTEST: usize = 10;
+
+/// How often the memory of all states is added up, at most: it takes a walk through all of them.
+const SUM_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of the shards beside what the processor counts.
 pub(crate) struct Status {
-    shards: BTreeMap<String, ShardStatus>,
+    report: Report,
+    retries: Arc<Retries>,
+    /// When the line before was made, and how many records there were.
     last: (Instant, u64),
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct ShardStatus {
-    /// When the last of its events was received, and when that record had arrived.
-    received_at: Option<Timestamp>,
-    arrived_at: Option<Timestamp>,
-    behind_ms: Option<u64>,
-    /// Whether its end was reached with the last batch.
-    is_idle: bool,
+    summed: Option<Instant>,
+    #[cfg(feature = "metrics")]
+    metrics: Option<Metrics>,
 }
 
 impl Status {
     pub(crate) fn new() -> Self {
-        Self { shards: BTreeMap::new(), last: (Instant::now(), 0) }
+        Self {
+            report: Report::default(),
+            retries: Arc::default(),
+            last: (Instant::now(), 0),
+            summed: None,
+            #[cfg(feature = "metrics")]
+            metrics: None,
+        }
+    }
+
+    /// What is counted from here on is this process's own; `retries` is where sources and sinks count.
+    pub(crate) fn begin(consumer: &Consumer, retries: Arc<Retries>) -> Self {
+        let at_start = Counts::of(consumer);
+        let report = Report { at_start, counts: at_start, ..Report::default() };
+        let mut status = Self { retries, last: (Instant::now(), at_start.records.records), report, ..Self::new() };
+        status.sum_up(consumer);
+        // There may have been nothing to sum up yet.
+        status.summed = None;
+        status
+    }
+
+    /// Is scraped from here on.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn publish_to(&mut self, metrics: Metrics) {
+        self.metrics = Some(metrics);
+    }
+
+    /// The loop goes round once more.
+    pub(crate) fn note_turn(&mut self, consumer: &Consumer) {
+        #[cfg(feature = "metrics")]
+        if let Some(mut metrics) = self.metrics.take() {
+            metrics.beat(Stage::Records);
+            if metrics.is_due() {
+                metrics.publish(self.report(consumer).clone());
+            }
+            self.metrics = Some(metrics);
+        }
+        #[cfg(not(feature = "metrics"))]
+        let _ = consumer;
+    }
+
+    /// A checkpoint begins.
+    pub(crate) fn note_checkpoint_begins(&self) {
+        #[cfg(feature = "metrics")]
+        if let Some(metrics) = &self.metrics {
+            metrics.beat(Stage::Checkpoint);
+        }
     }
 
     /// Takes note of a batch, whose last event was received then.
     pub(crate) fn note(&mut self, batch: &Batch, received_at: Option<Timestamp>) {
-        if !self.shards.contains_key(&batch.shard.name) {
-            self.shards.insert(batch.shard.name.clone(), ShardStatus::default());
+        let shards = &mut self.report.shards;
+        if !shards.contains_key(&batch.shard.name) {
+            shards.insert(batch.shard.name.clone(), ShardReport::default());
         }
-        let Some(shard) = self.shards.get_mut(&batch.shard.name) else { return };
+        let Some(shard) = shards.get_mut(&batch.shard.name) else { return };
         shard.received_at = shard.received_at.max(received_at);
         shard.arrived_at = batch.records.last().and_then(|record| record.arrived_at).or(shard.arrived_at);
-        shard.behind_ms = batch.behind_ms;
+        (shard.behind_ms, shard.behind_records) = (batch.behind_ms, batch.behind_records);
         shard.is_idle = batch.records.is_empty();
     }
 
     /// Takes note of that no shard has anything more to give.
     pub(crate) fn note_end(&mut self) {
-        self.shards.values_mut().for_each(|shard| shard.is_idle = true);
+        self.report.shards.values_mut().for_each(|shard| shard.is_idle = true);
+    }
+
+    /// Takes note of a checkpoint, and of how long it took.
+    pub(crate) fn note_checkpoint(&mut self, took: Duration, consumer: &Consumer, now: Timestamp) {
+        self.report.checkpoints.note(took, now);
+        if self.summed.is_none_or(|summed| summed.elapsed() >= SUM_EVERY) {
+            self.sum_up(consumer);
+        }
     }
 
     /// Up to when everything has been received, as far as one can know: no shard that still has something to give is
@@ -56,60 +109,39 @@ impl Status {
     ///
     /// The clock is the log's own: when all shards are idle, it has gone on since its last event as long as ours has.
     pub(crate) fn watermark(&self, now: Timestamp) -> Option<Timestamp> {
-        let busy = self.shards.values().filter(|shard| !shard.is_idle);
+        let busy = self.report.shards.values().filter(|shard| !shard.is_idle);
         if let Some(least) = busy.filter_map(|shard| shard.received_at).min() {
             return Some(least);
         }
-        let last = self.shards.values().max_by_key(|shard| shard.received_at)?;
+        let last = self.report.shards.values().max_by_key(|shard| shard.received_at)?;
         let since_ms = last.arrived_at.map_or(0, |arrived_at| (now.millis() - arrived_at.millis()).max(0));
         last.received_at.map(|received_at| Timestamp::from_millis(received_at.millis() + since_ms))
     }
 
+    /// Everything as it is now; who sends most and what has drifted, as it was at the line before.
+    pub(crate) fn report(&mut self, consumer: &Consumer) -> &Report {
+        let report = &mut self.report;
+        report.counts = Counts::of(consumer);
+        report.dead_letters = consumer.n_dead_letters();
+        report.tenants = consumer.processor().store().len();
+        report.retries.clear();
+        report.retries.extend(self.retries.counts().into_iter().map(|((of, why), times)| (of, why.name(), times)));
+        report
+    }
+
     /// A line about everything so far, and the speed since the line before it.
     pub(crate) fn line(&mut self, consumer: &mut Consumer, now: Timestamp) -> String {
-        let (counts, events) = (consumer.processor().counts(), consumer.processor().event_counts());
-        let (then, records) = std::mem::replace(&mut self.last, (Instant::now(), counts.records));
-        let per_second = (counts.records - records) as f64 / then.elapsed().max(Duration::from_millis(1)).as_secs_f64();
-        let mut line = format!(
-            "{} records ({per_second:.0}/s), {} tenants, {} score records; late {}, duplicate {}, repeated {}, malformed {}, \
-             unknown {}, refused {}",
-            counts.records,
-            consumer.processor().store().len(),
-            counts.scores,
-            events.late,
-            events.duplicate,
-            counts.repeated,
-            counts.malformed,
-            counts.unknown,
-            events.refused,
-        );
-        // Writing into a String cannot fail.
-        if counts.unscored > 0 {
-            let _ = write!(line, ", unscored {}", counts.unscored);
-        }
-        if let Some((name, shard)) = self.shards.iter().max_by_key(|(_, shard)| shard.behind_ms.unwrap_or(0))
-            && let Some(behind_ms) = shard.behind_ms
-        {
-            let _ = write!(line, "; {:.1} s behind in {name}", behind_ms as f64 / 1e3);
-            if let Some(arrived_at) = shard.arrived_at {
-                let _ = write!(line, ", last record {:.1} s old", (now.millis() - arrived_at.millis()) as f64 / 1e3);
-            }
-        }
-        let hottest = consumer.processor_mut().take_hottest(SHOWN_TENANTS);
-        if !hottest.is_empty() {
-            let shown: Vec<String> = hottest.iter().map(|(tenant, n)| format!("{tenant} (about {n})")).collect();
-            let _ = write!(line, "; most events: {}", shown.join(", "));
-        }
+        self.report.hottest = consumer.processor_mut().take_hottest(HOTTEST);
         let drift = consumer.processor().scoring().map(|scoring| scoring.drift()).unwrap_or_default();
-        let drifted: Vec<String> = drift
-            .iter()
-            .take(SHOWN_TENANTS)
-            .filter(|(_, index)| *index > MUCH_DRIFT)
-            .map(|(feature, index)| format!("{feature} {index:.2}"))
-            .collect();
-        if !drifted.is_empty() {
-            let _ = write!(line, "; drifted: {}", drifted.join(", "));
-        }
-        line
+        self.report.drift = drift.into_iter().map(|(feature, index)| (feature.to_owned(), index)).collect();
+        let records = self.report(consumer).counts.records.records;
+        let (then, before) = std::mem::replace(&mut self.last, (Instant::now(), records));
+        let seconds = then.elapsed().max(Duration::from_millis(1)).as_secs_f64();
+        self.report.line((records - before) as f64 / seconds, now)
+    }
+
+    fn sum_up(&mut self, consumer: &Consumer) {
+        self.report.state_bytes = consumer.processor().store().approximate_bytes();
+        self.summed = Some(Instant::now());
     }
 }

@@ -4,12 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-#[cfg(feature = "aws")]
 use std::sync::Arc;
 
 #[cfg(feature = "s3")]
 use churn_streaming::SinkError;
-use churn_streaming::{Consumer, FileSource, LineSink, NamedSink, ObjectFormat, ObjectSink, Sink, Source};
+use churn_streaming::{Consumer, FileSource, LineSink, NamedSink, ObjectFormat, ObjectSink, Retries, Sink, Source};
 #[cfg(feature = "kinesis")]
 use churn_streaming::{InitialPosition, KinesisSink, KinesisSource, KinesisStart};
 
@@ -122,6 +121,7 @@ impl SinkName {
 
 /// What sources and sinks share: connections, and how often they had to try again.
 pub(crate) struct Transports {
+    retries: Arc<Retries>,
     #[cfg(feature = "aws")]
     aws: Option<Arc<churn_streaming::Aws>>,
     format: FormatName,
@@ -147,10 +147,15 @@ impl Transports {
         }
     }
 
+    /// Where all of them count what they try again.
+    pub(crate) fn retries(&self) -> Arc<Retries> {
+        Arc::clone(&self.retries)
+    }
+
     #[cfg(feature = "aws")]
     fn aws(&mut self) -> Result<Arc<churn_streaming::Aws>, churn_streaming::AwsError> {
         if self.aws.is_none() {
-            self.aws = Some(churn_streaming::Aws::connect(Arc::default())?);
+            self.aws = Some(churn_streaming::Aws::connect(Arc::clone(&self.retries))?);
         }
         Ok(Arc::clone(self.aws.as_ref().expect("this cannot fail because it was just connected")))
     }

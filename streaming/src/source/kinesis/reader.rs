@@ -60,8 +60,7 @@ impl ShardReader {
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return Ok(()) };
             let Some(pointer) = pointer else {
                 self.note_trimmed("has gone with its shard");
-                let last =
-                    Batch { shard: Arc::clone(&self.shard), records: Vec::new(), behind_ms: None, is_last: true };
+                let last = Batch { is_last: true, ..Batch::new(Arc::clone(&self.shard), Vec::new()) };
                 self.send(last, Vec::new(), permit);
                 return Ok(());
             };
@@ -89,7 +88,7 @@ impl ShardReader {
             let is_due = last_sign.is_none_or(|sign| called.duration_since(sign) >= SIGN_OF_LIFE);
             if is_last || is_due || !records.is_empty() {
                 last_sign = Some(called);
-                let batch = Batch { shard: Arc::clone(&self.shard), records, behind_ms, is_last };
+                let batch = Batch { behind_ms, is_last, ..Batch::new(Arc::clone(&self.shard), records) };
                 self.send(batch, children, permit);
             }
             if is_last || self.out.is_closed() {
