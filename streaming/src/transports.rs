@@ -131,6 +131,7 @@ impl Transports {
     /// Transports whose files and objects are written in that format.
     pub(crate) fn new(format: FormatName) -> Self {
         Self {
+            retries: Arc::default(),
             #[cfg(feature = "aws")]
             aws: None,
             format,
