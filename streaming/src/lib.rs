@@ -28,6 +28,7 @@ mod hottest;
 mod inheritance;
 pub mod kcl;
 pub mod kpl;
+pub mod lambda;
 mod marks;
 mod position;
 mod processor;
