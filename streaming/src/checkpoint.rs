@@ -4,7 +4,7 @@
 //! checkpoint or the one before it. Most checkpoints write only what has changed; when the changes have grown as large as
 //! the whole, the whole is written anew. `docs/streaming.md` describes the files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -105,6 +105,9 @@ struct Manifest {
     number: u64,
     /// The last position of each shard that states and sinks are complete up to.
     positions: BTreeMap<String, Position>,
+    /// Shards that have ended and been taken in to their end.
+    #[serde(default)]
+    ended: BTreeSet<String>,
     /// Files of states: all of them, and the changes since then.
     states: Vec<String>,
     /// Files of marks, likewise.
@@ -221,6 +224,7 @@ impl CheckpointFolder {
         self.manifest.read_into(&self.path, &mut processor.store, &mut processor.marks)?;
         processor.store.forget_changes();
         processor.positions = self.manifest.positions.clone();
+        processor.ended = self.manifest.ended.clone();
         processor.counts = self.manifest.counts;
         Ok(processor)
     }
@@ -251,6 +255,7 @@ impl CheckpointFolder {
             version: VERSION,
             number,
             positions: processor.positions.clone(),
+            ended: processor.ended.clone(),
             states: before.0.into_iter().chain([states]).collect(),
             marks: before.1.into_iter().chain([marks]).collect(),
             counts: processor.counts,

@@ -11,9 +11,10 @@ use churn_events::ObservationDate;
 use churn_streaming::kcl::{self, Clock, KclError, KclShard, Refusal, ShardWork, Start};
 use churn_streaming::{Batch, CheckpointFolder, Consumer, Shard};
 
-use crate::options::{Options, SinkName};
+use crate::options::Options;
 use crate::run::{advance, consumer, now};
 use crate::status::Status;
+use crate::transports::{SinkName, Transports};
 
 type Failure = Box<dyn Error>;
 
@@ -22,12 +23,13 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
     of_shard(&options.sink, "shard").and(of_shard(&options.dead_letters, "shard"))?;
     let folder = options.state.clone().unwrap_or_default();
     let (checkpoint_every, status_every) = (options.checkpoint_every, options.status_every);
+    let mut transports = Transports::new(options.format);
     let make = |shard_id: &str, folder: CheckpointFolder| -> Result<Consumer, Failure> {
         let (sinks, dead_letters) = (of_shard(&options.sink, shard_id)?, of_shard(&options.dead_letters, shard_id)?);
         for name in sinks.iter().chain(&dead_letters) {
             make_folder_of(name)?;
         }
-        consumer(&options, &sinks, &dead_letters, Some(folder))
+        consumer(&options, &sinks, &dead_letters, Some(folder), &mut transports)
     };
     let shard = KclShard::new(folder, "kcl", make);
     let mut work = Child { shard, status: Status::new(), last_date: None, told: Instant::now(), status_every };

@@ -12,7 +12,7 @@
 //!     "time":"2026-03-01T12:30:45Z","data":{"userId":"ann","sessionId":"s-1"}}"#;
 //! let record = Record { position: Position::of(SequenceNumber::from(1)), arrived_at: None, data: data.to_vec() };
 //! let shard = Arc::new(Shard::new("bigdatajobs", "bigdatajobs/shardId-000000000000"));
-//! let batch = Batch { shard, records: vec![record], behind_ms: None };
+//! let batch = Batch::new(shard, vec![record]);
 //!
 //! let mut processor = Processor::new(ProcessorOptions::default(), None); // a `Scoring` in its place scores
 //! let mut output = Output::default();
@@ -21,32 +21,49 @@
 //! assert_eq!((processor.store().len(), processor.counts().repeated), (1, 1));
 //! ```
 
+#[cfg(feature = "aws")]
+mod aws;
 mod checkpoint;
 mod consumer;
 mod dead_letter;
 mod hottest;
 mod inheritance;
 pub mod kcl;
+#[cfg(feature = "kinesis")]
+mod kinesis_error;
 pub mod kpl;
 pub mod lambda;
 mod marks;
 mod position;
 mod processor;
 mod record;
+mod retries;
 mod score_record;
 mod score_when;
 mod scoring;
 mod sink;
 mod source;
 
+#[cfg(feature = "aws")]
+pub use aws::{Aws, AwsError};
 pub use checkpoint::{CheckpointError, CheckpointFolder, SinkMark};
 pub use consumer::{ConsumeError, Consumer, NamedSink};
 pub use dead_letter::DeadLetter;
+#[cfg(feature = "kinesis")]
+pub use kinesis_error::KinesisError;
 pub use position::{NoSequenceNumber, Position, SequenceNumber};
 pub use processor::{Output, Processor, ProcessorOptions, RecordCounts};
 pub use record::{Batch, Record, Shard};
+pub use retries::{Backoff, Retries, Retry};
 pub use score_record::{CompanyNumbers, EventIdentity, ScoreRecord};
 pub use score_when::{NoScoreWhen, ScoreWhen, parse_duration_ms};
 pub use scoring::{Scoring, ScoringError};
+#[cfg(feature = "kinesis")]
+pub use sink::kinesis::KinesisSink;
+pub use sink::objects::{ObjectFormat, ObjectSink};
+#[cfg(feature = "s3")]
+pub use sink::s3::S3Error;
 pub use sink::{LineSink, Sink, SinkError, SinkPosition};
+#[cfg(feature = "kinesis")]
+pub use source::kinesis::{InitialPosition, KinesisSource, KinesisStart, Notice};
 pub use source::{FileSource, Next, Source, SourceError};

@@ -4,6 +4,7 @@ mod child;
 mod options;
 mod run;
 mod status;
+mod transports;
 
 use std::process::ExitCode;
 

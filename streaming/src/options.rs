@@ -1,12 +1,12 @@
 //! The command line.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use churn_streaming::{ScoreWhen, parse_duration_ms};
 use clap::Parser;
+
+use crate::transports::{FormatName, SinkName, SourceName};
 
 /// Scores tenants inline: events in, score records out.
 ///
@@ -15,8 +15,8 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// Where events come from: file:PATH, a file or folder of JSON Lines, gzip or zstd or plain; several are merged by
-    /// when their events were received
+    /// Where events come from: file:PATH, a file or folder of JSON Lines, gzip or zstd or plain, or kinesis:STREAM.
+    /// Several files are merged by when their events were received; several streams are read side by side
     #[arg(long, required_unless_present = "kcl", value_name = "SOURCE")]
     pub(crate) source: Vec<SourceName>,
 
@@ -29,9 +29,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
-    /// Where score records go, as JSON Lines: stdout or file:PATH
+    /// Where score records go: stdout, file:PATH or kinesis:STREAM, as JSON; folder:PATH or s3://BUCKET/PREFIX, an object
+    /// for each tenant, day and checkpoint; may be given several times
     #[arg(long, default_value = "stdout", value_name = "SINK")]
     pub(crate) sink: Vec<SinkName>,
+
+    /// What score records are written as below a folder or an S3 prefix
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: FormatName,
 
     /// Where records go that are no events; without it they are counted, and lost
     #[arg(long, value_name = "SINK")]
@@ -72,76 +77,6 @@ Examples:
   consume --source file:log --model run/model.safetensors --sink file:scores.jsonl --dead-letters file:dead.jsonl
   consume --source file:log --model run/model.safetensors --score daily --state state --sink file:scores.jsonl";
 
-/// A source as the command line names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SourceName {
-    File(PathBuf),
-}
-
-/// A sink as the command line names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SinkName {
-    Stdout,
-    File(PathBuf),
-}
-
-/// A name of another form.
-#[derive(Debug, thiserror::Error)]
-#[error("expected {expected}")]
-pub(crate) struct WrongName {
-    expected: &'static str,
-}
-
-impl FromStr for SourceName {
-    type Err = WrongName;
-
-    fn from_str(text: &str) -> Result<Self, WrongName> {
-        match text.split_once(':') {
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            _ => Err(WrongName { expected: "file:PATH" }),
-        }
-    }
-}
-
-impl FromStr for SinkName {
-    type Err = WrongName;
-
-    fn from_str(text: &str) -> Result<Self, WrongName> {
-        match text.split_once(':') {
-            None if text == "stdout" => Ok(Self::Stdout),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            _ => Err(WrongName { expected: "stdout or file:PATH" }),
-        }
-    }
-}
-
-/// What stands for the shard in the name of a sink.
-const SHARD: &str = "{shard}";
-
-impl SinkName {
-    /// The sink of one shard's process, which shares its files with no other.
-    pub(crate) fn of_shard(&self, shard_id: &str) -> Result<Self, String> {
-        match self {
-            Self::Stdout => {
-                Err("stdout is the daemon's with --kcl; name a file, such as file:scores/{shard}.jsonl".to_owned())
-            }
-            Self::File(path) => match path.to_str().filter(|path| path.contains(SHARD)) {
-                Some(path) => Ok(Self::File(path.replace(SHARD, shard_id).into())),
-                None => Err(format!("each shard's process needs a file of its own: put {{shard}} into {self}")),
-            },
-        }
-    }
-}
-
-impl fmt::Display for SinkName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stdout => f.write_str("stdout"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-        }
-    }
-}
-
 fn duration(text: &str) -> Result<Duration, &'static str> {
     let ms = parse_duration_ms(text).ok_or("expected a duration such as 500ms, 10s, 5m or 1h")?;
     Ok(Duration::from_millis(ms.unsigned_abs()))
@@ -164,14 +99,6 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_of_a_daemon_has_sinks_of_its_own() {
-        let parsed = |name: &str| name.parse::<SinkName>().expect("is one").of_shard("shardId-7");
-        assert_eq!(parsed("file:a/{shard}.jsonl"), Ok(SinkName::File("a/shardId-7.jsonl".into())));
-        assert!(parsed("file:a.jsonl").expect_err("is shared").contains("put {shard} into file:a.jsonl"));
-        assert!(parsed("stdout").expect_err("is the daemon's").contains("file:scores/{shard}.jsonl"));
-    }
-
-    #[test]
     fn what_is_wrong_is_said() {
         let error = |arguments: &[&str]| {
             let arguments = ["consume"].iter().chain(arguments);
@@ -180,8 +107,8 @@ mod tests {
         assert!(error(&[]).contains("--source"));
         assert!(error(&["--kcl"]).contains("--state"));
         assert!(error(&["--kcl", "--state", "s", "--source", "file:x"]).contains("cannot be used with"));
-        assert!(error(&["--source", "log.jsonl"]).contains("expected file:PATH"));
-        assert!(error(&["--source", "file:x", "--sink", "kafka"]).contains("expected stdout or file:PATH"));
+        assert!(error(&["--source", "log.jsonl"]).contains("expected file:PATH or kinesis:STREAM"));
+        assert!(error(&["--source", "file:x", "--sink", "kafka"]).contains("expected stdout, file:PATH"));
         assert!(error(&["--source", "file:x", "--score", "hourly"]).contains("every:1h"));
         assert!(error(&["--source", "file:x", "--speed", "0"]).contains("above 0"));
         assert!(error(&["--source", "file:x", "--checkpoint-every", "10"]).contains("such as 500ms"));

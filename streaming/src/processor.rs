@@ -1,6 +1,6 @@
 //! Records in, score records and dead letters out: free of runtime, clock and transport.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use churn_events::{
     Event, Malformed, ObservationDate, RecordOrigin, Timestamp, decode, decode_arrived, decode_legacy_json,
@@ -73,6 +73,7 @@ pub struct Processor {
     pub(crate) store: FeatureStore,
     pub(crate) marks: Marks,
     pub(crate) positions: BTreeMap<String, Position>,
+    pub(crate) ended: BTreeSet<String>,
     pub(crate) counts: RecordCounts,
     scoring: Option<Scoring>,
     hottest: Hottest,
@@ -87,6 +88,7 @@ impl Processor {
             store: FeatureStore::new(options.store),
             marks: Marks::default(),
             positions: BTreeMap::new(),
+            ended: BTreeSet::new(),
             counts: RecordCounts::default(),
             scoring,
             hottest: Hottest::default(),
@@ -122,6 +124,9 @@ impl Processor {
                 Some(position) => *position = reached,
                 None => drop(self.positions.insert(shard.name.clone(), reached)),
             }
+        }
+        if batch.is_last {
+            self.ended.insert(shard.name.clone());
         }
     }
 
@@ -182,6 +187,11 @@ impl Processor {
     /// The last position taken in of each shard, by the shard's name.
     pub fn positions(&self) -> &BTreeMap<String, Position> {
         &self.positions
+    }
+
+    /// Shards that have ended and been taken in to their end.
+    pub fn ended(&self) -> &BTreeSet<String> {
+        &self.ended
     }
 
     /// What became of all records.

@@ -25,6 +25,15 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// How far the last record lies behind the end of the shard, in milliseconds, where the stream says so.
     pub behind_ms: Option<u64>,
+    /// The shard has ended: it was split or merged, and gives no more after these.
+    pub is_last: bool,
+}
+
+impl Batch {
+    /// Records of which nothing else is known.
+    pub fn new(shard: Arc<Shard>, records: Vec<Record>) -> Self {
+        Self { shard, records, behind_ms: None, is_last: false }
+    }
 }
 
 /// An ordered part of a stream: a shard of Kinesis, a partition of Kafka, a file.

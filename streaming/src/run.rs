@@ -9,13 +9,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use churn_events::{ObservationDate, Timestamp};
 use churn_features::StoreOptions;
 use churn_model::Model;
-use churn_streaming::{
-    CheckpointFolder, Consumer, FileSource, LineSink, NamedSink, Next, ProcessorOptions, ScoreWhen, Scoring, Sink,
-    SinkError, Source,
-};
+use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreWhen, Scoring};
 
-use crate::options::{Options, SinkName, SourceName};
+use crate::options::Options;
 use crate::status::Status;
+use crate::transports::{SinkName, Transports};
 
 /// How long the loop waits for records before it looks at everything else.
 const WAIT: Duration = Duration::from_millis(200);
@@ -28,8 +26,9 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
         return crate::child::run(options);
     }
     let folder = options.state.as_deref().map(|path| CheckpointFolder::open(path, PATIENCE)).transpose()?;
-    let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder)?;
-    let mut source = source(&options, &consumer)?;
+    let mut transports = Transports::new(options.format);
+    let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder, &mut transports)?;
+    let mut source = transports.source(&options.source, options.speed, &consumer)?;
     let stop = stop_flag()?;
 
     let mut status = Status::new();
@@ -74,6 +73,7 @@ pub(crate) fn consumer(
     sinks: &[SinkName],
     dead_letters: &[SinkName],
     folder: Option<CheckpointFolder>,
+    transports: &mut Transports,
 ) -> Result<Consumer, Box<dyn Error>> {
     let scoring = match &options.model {
         Some(path) => Some(Scoring::new(&Model::read(&model_file(path))?, options.reasons)?),
@@ -81,7 +81,7 @@ pub(crate) fn consumer(
     };
     let when = if scoring.is_some() { options.score } else { ScoreWhen::Never };
     let store = StoreOptions { max_tenants: options.max_tenants, ..StoreOptions::default() };
-    let (sinks, dead_letters) = (named(sinks)?, named(dead_letters)?);
+    let (sinks, dead_letters) = (transports.sinks(sinks)?, transports.sinks(dead_letters)?);
     Ok(Consumer::new(ProcessorOptions { store, when }, scoring, sinks, dead_letters, folder)?)
 }
 
@@ -101,23 +101,6 @@ pub(crate) fn advance(
 
 fn model_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
-}
-
-fn named(names: &[SinkName]) -> Result<Vec<NamedSink>, SinkError> {
-    let open = |name: &SinkName| -> Result<NamedSink, SinkError> {
-        let sink: Box<dyn Sink> = match name {
-            SinkName::Stdout => Box::new(LineSink::stdout()),
-            SinkName::File(path) => Box::new(LineSink::file(path)?),
-        };
-        Ok(NamedSink { name: name.to_string(), sink })
-    };
-    names.iter().map(open).collect()
-}
-
-fn source(options: &Options, consumer: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
-    let paths: Vec<PathBuf> = options.source.iter().map(|SourceName::File(path)| path.clone()).collect();
-    let position_of = |name: &str| consumer.processor().positions().get(name).copied();
-    Ok(Box::new(FileSource::open(&paths, options.speed, position_of)?))
 }
 
 /// Set when the process is asked to end; a second signal ends it at once.

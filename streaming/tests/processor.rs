@@ -303,7 +303,7 @@ fn parts_of_an_aggregate_that_belong_to_another_shard_are_left_to_it() {
     let mut processor = processor(ScoreWhen::Never);
     for (name, hash_keys) in [("low", 0..=half), ("high", half + 1..=u128::MAX)] {
         let shard = Arc::new(Shard { hash_keys: Some(hash_keys), ..Shard::new("events", name) });
-        let batch = Batch { shard, records: vec![record(1, data.clone())], behind_ms: None };
+        let batch = Batch::new(shard, vec![record(1, data.clone())]);
         let before = processor.counts().records;
         processor.apply(&batch, &mut output);
         assert!(processor.counts().records > before, "each has some");

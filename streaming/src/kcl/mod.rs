@@ -302,7 +302,7 @@ impl<R: BufRead, O: Write, C: Clock, W: ShardWork> Child<'_, R, O, C, W> {
     fn process(&mut self, request: &Request<'_>) -> Result<Then, KclError<W::Error>> {
         let Some(shard) = self.shard.clone() else { return Ok(Then::GoOn) };
         let behind_ms = request.millis_behind_latest;
-        let mut batch = Batch { shard, records: Vec::new(), behind_ms };
+        let mut batch = Batch { behind_ms, ..Batch::new(shard, Vec::new()) };
         for text in request.records.iter().flatten() {
             match message::record(text) {
                 Ok(record) => batch.records.push(record),

@@ -89,7 +89,7 @@ impl FileSource {
         if records.is_empty() {
             return Ok(Next::End);
         }
-        Ok(Next::Batch(Batch { shard: Arc::clone(&file.shard), records, behind_ms: None }))
+        Ok(Next::Batch(Batch::new(Arc::clone(&file.shard), records)))
     }
 
     /// Lines of the file whose next event was received first, up to where another file's comes.
@@ -98,7 +98,7 @@ impl FileSource {
             file.look().map_err(|error| file.error(error))?;
             if file.head.is_none() && !std::mem::replace(&mut file.is_told, true) {
                 let shard = Arc::clone(&file.shard);
-                return Ok(Next::Batch(Batch { shard, records: Vec::new(), behind_ms: None }));
+                return Ok(Next::Batch(Batch::new(shard, Vec::new())));
             }
         }
         let heads = self.files.iter().map(|file| file.head.as_ref().map(|head| head.received_at));
@@ -131,7 +131,7 @@ impl FileSource {
             records.push(head.record);
             file.look().map_err(|error| file.error(error))?;
         }
-        Ok(Next::Batch(Batch { shard: Arc::clone(&file.shard), records, behind_ms: None }))
+        Ok(Next::Batch(Batch::new(Arc::clone(&file.shard), records)))
     }
 }
 

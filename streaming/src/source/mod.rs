@@ -1,6 +1,9 @@
 //! Where records come from.
 
 mod file;
+// Without the feature, what needs no client is tested.
+#[cfg(any(feature = "kinesis", test))]
+pub(crate) mod kinesis;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -105,7 +105,7 @@ pub(crate) fn shard(name: &str) -> Arc<Shard> {
 }
 
 pub(crate) fn batch(shard: &Arc<Shard>, records: Vec<Record>) -> Batch {
-    Batch { shard: Arc::clone(shard), records, behind_ms: None }
+    Batch::new(Arc::clone(shard), records)
 }
 
 /// A forest on the catalogue's features, fitted on the tenants of a log with labels that are none, on purpose: what

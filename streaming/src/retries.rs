@@ -1,0 +1,140 @@
+//! Trying again: how often it happened, and how long to wait before.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Why something was tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Retry {
+    /// The service said that it was asked too often, or for too much.
+    Throttled,
+    /// The service failed, did not answer in time, or could not be reached.
+    Failed,
+    /// An iterator was too old, or no longer taken, and another was asked for.
+    ExpiredIterator,
+    /// Part of a request was not accepted.
+    RefusedEntry,
+    /// Nothing that trying again could mend: records were gone from the stream before they were read.
+    Trimmed,
+}
+
+impl Retry {
+    /// As a metric's label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Failed => "failed",
+            Self::ExpiredIterator => "expired_iterator",
+            Self::RefusedEntry => "refused_entry",
+            Self::Trimmed => "trimmed",
+        }
+    }
+}
+
+/// How often each operation was tried again, and why; shared by everything that talks to a service.
+///
+/// # Cost
+/// A lock, taken only when something went wrong.
+#[derive(Debug, Default)]
+pub struct Retries(Mutex<BTreeMap<(&'static str, Retry), u64>>);
+
+impl Retries {
+    /// Counts so many more of them.
+    pub fn count(&self, operation: &'static str, why: Retry, times: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((operation, why)).or_default() += times;
+    }
+
+    /// What was counted, by operation and reason.
+    pub fn counts(&self) -> BTreeMap<(&'static str, Retry), u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Waits that grow from failure to failure, each of a random length, so that those who failed together do not come back
+/// together.
+///
+/// # Source
+/// "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: full jitter.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
+    failures: u32,
+    dice: u64,
+}
+
+impl Backoff {
+    /// Waits of at most `first`, then of at most twice as long each time, up to `longest`.
+    pub const fn new(first: Duration, longest: Duration, seed: u64) -> Self {
+        Self { first, longest, failures: 0, dice: seed }
+    }
+
+    /// How long to wait after one more failure.
+    pub fn after_failure(&mut self) -> Duration {
+        let most = self.first.saturating_mul(1 << self.failures.min(30)).min(self.longest);
+        self.failures = self.failures.saturating_add(1);
+        most.mul_f64(self.roll())
+    }
+
+    /// Something succeeded: the next failure is the first again.
+    pub const fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Failures in a row.
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// A number in `[0, 1)`.
+    ///
+    /// # Source
+    /// SplitMix64, G. L. Steele, D. Lea, C. H. Flood, OOPSLA 2014.
+    fn roll(&mut self) -> f64 {
+        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.dice;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_the_longest_and_begin_anew_after_a_success() {
+        let (first, longest) = (Duration::from_millis(100), Duration::from_secs(10));
+        let mut backoff = Backoff::new(first, longest, 7);
+        let mut most = first;
+        for _ in 0..100 {
+            assert!(backoff.after_failure() <= most);
+            most = (most * 2).min(longest);
+        }
+        let late: Vec<Duration> = (0..1000).map(|_| backoff.after_failure()).collect();
+        let mean = late.iter().sum::<Duration>() / 1000;
+        assert!((4500..5500).contains(&mean.as_millis()), "{mean:?}");
+        backoff.reset();
+        assert!(backoff.after_failure() <= first);
+    }
+
+    #[test]
+    fn those_who_failed_together_wait_for_different_times() {
+        let wait = |seed| Backoff::new(Duration::from_secs(1), Duration::from_secs(1), seed).after_failure();
+        let waits: std::collections::BTreeSet<Duration> = (0..100).map(wait).collect();
+        assert_eq!(waits.len(), 100);
+    }
+
+    #[test]
+    fn retries_are_counted_by_operation_and_reason() {
+        let retries = Retries::default();
+        retries.count("GetRecords", Retry::Throttled, 1);
+        retries.count("GetRecords", Retry::Throttled, 2);
+        retries.count("PutRecords", Retry::Failed, 1);
+        let expected = [(("GetRecords", Retry::Throttled), 3), (("PutRecords", Retry::Failed), 1)];
+        assert_eq!(retries.counts(), BTreeMap::from(expected));
+    }
+}

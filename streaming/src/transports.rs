@@ -1,0 +1,251 @@
+//! Sources and sinks by the names that the command line gives them.
+
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+#[cfg(feature = "aws")]
+use std::sync::Arc;
+
+#[cfg(feature = "s3")]
+use churn_streaming::SinkError;
+use churn_streaming::{Consumer, FileSource, LineSink, NamedSink, ObjectFormat, ObjectSink, Sink, Source};
+#[cfg(feature = "kinesis")]
+use churn_streaming::{InitialPosition, KinesisSink, KinesisSource, KinesisStart};
+
+/// A source as the command line names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SourceName {
+    File(PathBuf),
+    Kinesis(String),
+}
+
+/// A sink as the command line names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SinkName {
+    Stdout,
+    File(PathBuf),
+    Folder(PathBuf),
+    Kinesis(String),
+    /// The whole address.
+    S3(String),
+}
+
+/// What score records are written as where each tenant and day has files of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum FormatName {
+    #[default]
+    Json,
+    Parquet,
+}
+
+/// A name of another form.
+#[derive(Debug, thiserror::Error)]
+#[error("expected {expected}")]
+pub(crate) struct WrongName {
+    expected: &'static str,
+}
+
+/// A transport that this program was built without.
+#[derive(Debug, thiserror::Error)]
+#[error("this program was built without {name}; build it with --features {feature}")]
+struct NotBuilt {
+    name: String,
+    feature: &'static str,
+}
+
+/// Sources of kinds that are not read together.
+#[derive(Debug, thiserror::Error)]
+#[error("files and streams cannot be read together; name files or streams, in processes of their own")]
+struct Mixed;
+
+impl FromStr for SourceName {
+    type Err = WrongName;
+
+    fn from_str(text: &str) -> Result<Self, WrongName> {
+        match text.split_once(':') {
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            Some(("kinesis", stream)) if !stream.is_empty() => Ok(Self::Kinesis(stream.to_owned())),
+            _ => Err(WrongName { expected: "file:PATH or kinesis:STREAM" }),
+        }
+    }
+}
+
+impl FromStr for SinkName {
+    type Err = WrongName;
+
+    fn from_str(text: &str) -> Result<Self, WrongName> {
+        match text.split_once(':') {
+            None if text == "stdout" => Ok(Self::Stdout),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
+            Some(("kinesis", stream)) if !stream.is_empty() => Ok(Self::Kinesis(stream.to_owned())),
+            Some(("s3", rest)) if rest.starts_with("//") && rest.len() > 2 => Ok(Self::S3(text.to_owned())),
+            _ => Err(WrongName { expected: "stdout, file:PATH, folder:PATH, s3://BUCKET/PREFIX or kinesis:STREAM" }),
+        }
+    }
+}
+
+impl fmt::Display for SinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Folder(path) => write!(f, "folder:{}", path.display()),
+            Self::S3(address) => f.write_str(address),
+            Self::Kinesis(stream) => write!(f, "kinesis:{stream}"),
+        }
+    }
+}
+
+/// What stands for the shard in the name of a sink.
+const SHARD: &str = "{shard}";
+
+impl SinkName {
+    /// The sink of one shard's process, which shares its files with no other.
+    pub(crate) fn of_shard(&self, shard_id: &str) -> Result<Self, String> {
+        let own = |name: Option<&str>| match name.filter(|name| name.contains(SHARD)) {
+            Some(name) => Ok(name.replace(SHARD, shard_id)),
+            None => Err(format!("each shard's process needs a place of its own: put {{shard}} into {self}")),
+        };
+        match self {
+            Self::Stdout => {
+                Err("stdout is the daemon's with --kcl; name a file, such as file:scores/{shard}.jsonl".to_owned())
+            }
+            Self::File(path) => Ok(Self::File(own(path.to_str())?.into())),
+            Self::Folder(path) => Ok(Self::Folder(own(path.to_str())?.into())),
+            Self::S3(address) => Ok(Self::S3(own(Some(address))?)),
+            Self::Kinesis(_) => Ok(self.clone()),
+        }
+    }
+}
+
+/// What sources and sinks share: connections, and how often they had to try again.
+#[derive(Default)]
+pub(crate) struct Transports {
+    #[cfg(feature = "aws")]
+    aws: Option<Arc<churn_streaming::Aws>>,
+    format: FormatName,
+}
+
+impl Transports {
+    /// Transports whose files and objects are written in that format.
+    pub(crate) fn new(format: FormatName) -> Self {
+        Self { format, ..Self::default() }
+    }
+
+    fn format(&self) -> Result<ObjectFormat, NotBuilt> {
+        match self.format {
+            FormatName::Json => Ok(ObjectFormat::JsonLines),
+            #[cfg(feature = "parquet")]
+            FormatName::Parquet => Ok(ObjectFormat::Parquet),
+            #[cfg(not(feature = "parquet"))]
+            FormatName::Parquet => Err(NotBuilt { name: "Parquet".to_owned(), feature: "parquet" }),
+        }
+    }
+
+    #[cfg(feature = "aws")]
+    fn aws(&mut self) -> Result<Arc<churn_streaming::Aws>, churn_streaming::AwsError> {
+        if self.aws.is_none() {
+            self.aws = Some(churn_streaming::Aws::connect(Arc::default())?);
+        }
+        Ok(Arc::clone(self.aws.as_ref().expect("this cannot fail because it was just connected")))
+    }
+
+    /// The sinks of these names.
+    ///
+    /// # Errors
+    /// When one cannot be opened, or this program was built without it.
+    pub(crate) fn sinks(&mut self, names: &[SinkName]) -> Result<Vec<NamedSink>, Box<dyn Error>> {
+        names.iter().map(|name| Ok(NamedSink { name: name.to_string(), sink: self.sink(name)? })).collect()
+    }
+
+    fn sink(&mut self, name: &SinkName) -> Result<Box<dyn Sink>, Box<dyn Error>> {
+        Ok(match name {
+            SinkName::Stdout => Box::new(LineSink::stdout()),
+            SinkName::File(path) => Box::new(LineSink::file(path)?),
+            SinkName::Folder(path) => Box::new(ObjectSink::folder(path, self.format()?)),
+            #[cfg(feature = "s3")]
+            SinkName::S3(address) => {
+                let named = |error| SinkError::new(address, error);
+                Box::new(ObjectSink::s3(&self.aws()?, address, self.format()?).map_err(named)?)
+            }
+            #[cfg(not(feature = "s3"))]
+            SinkName::S3(_) => return Err(NotBuilt { name: name.to_string(), feature: "s3" }.into()),
+            #[cfg(feature = "kinesis")]
+            SinkName::Kinesis(stream) => Box::new(KinesisSink::new(&self.aws()?, stream)),
+            #[cfg(not(feature = "kinesis"))]
+            SinkName::Kinesis(_) => return Err(NotBuilt { name: name.to_string(), feature: "kinesis" }.into()),
+        })
+    }
+
+    /// One source of all these names, which goes on where the consumer's checkpoint was.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or this program was built without it.
+    pub(crate) fn source(
+        &mut self,
+        names: &[SourceName],
+        speed: Option<f64>,
+        consumer: &Consumer,
+    ) -> Result<Box<dyn Source>, Box<dyn Error>> {
+        let (mut files, mut streams) = (Vec::new(), Vec::new());
+        for name in names {
+            match name {
+                SourceName::File(path) => files.push(path.clone()),
+                SourceName::Kinesis(stream) => streams.push(stream.clone()),
+            }
+        }
+        if streams.is_empty() {
+            let position_of = |name: &str| consumer.processor().positions().get(name).copied();
+            return Ok(Box::new(FileSource::open(&files, speed, position_of)?));
+        }
+        if !files.is_empty() {
+            return Err(Mixed.into());
+        }
+        self.kinesis(&streams, consumer)
+    }
+
+    #[cfg(feature = "kinesis")]
+    fn kinesis(&mut self, streams: &[String], consumer: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+        let processor = consumer.processor();
+        let start = KinesisStart {
+            initial: InitialPosition::TrimHorizon,
+            positions: processor.positions().clone(),
+            ended: processor.ended().clone(),
+        };
+        let notice = Arc::new(|text: &str| eprintln!("consume: {text}"));
+        Ok(Box::new(KinesisSource::open(&self.aws()?, streams, start, notice)?))
+    }
+
+    #[cfg(not(feature = "kinesis"))]
+    fn kinesis(&mut self, streams: &[String], _: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+        Err(NotBuilt { name: format!("kinesis:{}", streams[0]), feature: "kinesis" }.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_of_a_daemon_has_sinks_of_its_own() {
+        let parsed = |name: &str| name.parse::<SinkName>().expect("is one").of_shard("shardId-7");
+        assert_eq!(parsed("file:a/{shard}.jsonl"), Ok(SinkName::File("a/shardId-7.jsonl".into())));
+        assert_eq!(parsed("kinesis:enriched"), Ok(SinkName::Kinesis("enriched".to_owned())));
+        assert!(parsed("file:a.jsonl").expect_err("is shared").contains("put {shard} into file:a.jsonl"));
+        assert_eq!(parsed("s3://b/{shard}"), Ok(SinkName::S3("s3://b/shardId-7".to_owned())));
+        assert!(parsed("folder:a").expect_err("is shared").contains("put {shard} into folder:a"));
+        assert!(parsed("stdout").expect_err("is the daemon's").contains("file:scores/{shard}.jsonl"));
+    }
+
+    #[test]
+    fn names_are_shown_as_they_are_read() {
+        for name in ["stdout", "file:a/b.jsonl", "folder:a/b", "s3://bucket/a/b", "kinesis:enrichedcompanies"] {
+            assert_eq!(name.parse::<SinkName>().expect("is one").to_string(), name);
+        }
+        for name in ["", "file:", "kinesis:", "kafka", "sqs:x", "Stdout", "s3:bucket", "s3://"] {
+            assert!(name.parse::<SinkName>().is_err() && name.parse::<SourceName>().is_err(), "{name}");
+        }
+    }
+}
