@@ -170,7 +170,7 @@ impl<S: StateStore> Handler<S> {
             }
             // Each tenant has positions of its own; those of the processor would be of all of them.
             self.processor.positions.clear();
-            self.processor.apply(&Batch { shard, records: vec![record], behind_ms: None }, output);
+            self.processor.apply(&Batch::new(shard, vec![record]), output);
         }
     }
 
