@@ -14,10 +14,14 @@
 //! # Source
 //! "Using Lambda to process records from Amazon Kinesis Data Streams", AWS Lambda Developer Guide.
 
+#[cfg(feature = "lambda")]
+mod dynamodb;
 mod event;
 mod handler;
 mod store;
 
+#[cfg(feature = "lambda")]
+pub use dynamodb::DynamoStore;
 pub use event::{BatchItemFailure, BatchResponse};
 pub use handler::{HandleError, Handler, HandlerOptions};
 pub use store::{MemoryStore, PutError, StateStore, StoreError, TenantItem};
