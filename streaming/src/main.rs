@@ -8,6 +8,7 @@ mod report;
 mod run;
 mod status;
 mod transports;
+mod watermark;
 
 use std::process::ExitCode;
 
