@@ -82,7 +82,8 @@ test-kinesis: $(VENV)/streaming/installed
 	cargo clippy $(AWS) --all-targets -- -D warnings
 	cargo test $(AWS)
 	cargo build $(AWS) --bins --examples
-	$(VENV)/streaming/bin/python -m pytest -q streaming/tests/test_kinesis_source.py streaming/tests/test_aws_sinks.py
+	cargo build -p churn-train -p churn-simulator
+	$(VENV)/streaming/bin/python -m pytest -q $(addprefix streaming/tests/test_,kinesis_source.py aws_sinks.py consume_kinesis.py)
 
 # The whole way on this machine: simulated producers, a Kinesis emulator, consume, and the aws command as reader.
 demo-streaming: $(VENV)/streaming/installed

@@ -120,6 +120,7 @@ impl SinkName {
 }
 
 /// What sources and sinks share: connections, and how often they had to try again.
+#[derive(Default)]
 pub(crate) struct Transports {
     retries: Arc<Retries>,
     #[cfg(feature = "aws")]
@@ -130,11 +131,7 @@ pub(crate) struct Transports {
 impl Transports {
     /// Transports whose files and objects are written in that format.
     pub(crate) fn new(format: FormatName) -> Self {
-        Self {
-            #[cfg(feature = "aws")]
-            aws: None,
-            format,
-        }
+        Self { format, ..Self::default() }
     }
 
     fn format(&self) -> Result<ObjectFormat, NotBuilt> {
