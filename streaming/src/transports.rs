@@ -120,7 +120,6 @@ impl SinkName {
 }
 
 /// What sources and sinks share: connections, and how often they had to try again.
-#[derive(Default)]
 pub(crate) struct Transports {
     retries: Arc<Retries>,
     #[cfg(feature = "aws")]
@@ -131,7 +130,12 @@ pub(crate) struct Transports {
 impl Transports {
     /// Transports whose files and objects are written in that format.
     pub(crate) fn new(format: FormatName) -> Self {
-        Self { format, ..Self::default() }
+        Self {
+            retries: Arc::default(),
+            #[cfg(feature = "aws")]
+            aws: None,
+            format,
+        }
     }
 
     fn format(&self) -> Result<ObjectFormat, NotBuilt> {
