@@ -82,7 +82,8 @@ test-kinesis: $(VENV)/streaming/installed
 	cargo clippy $(AWS) --all-targets -- -D warnings
 	cargo test $(AWS)
 	cargo build $(AWS) --bins --examples
-	$(VENV)/streaming/bin/python -m pytest -q streaming/tests/test_kinesis_source.py streaming/tests/test_aws_sinks.py
+	cargo build -p churn-train -p churn-simulator
+	$(VENV)/streaming/bin/python -m pytest -q $(addprefix streaming/tests/test_,kinesis_source.py aws_sinks.py consume_kinesis.py)
 
 # The Lambda function behind a Kinesis event source, which is played, with an emulator of DynamoDB.
 test-lambda: $(VENV)/streaming/installed
