@@ -10,11 +10,14 @@ use churn_streaming::{Consumer, FileSource, LineSink, NamedSink, Retries, Sink, 
 #[cfg(feature = "kinesis")]
 use churn_streaming::{InitialPosition, KinesisSink, KinesisSource, KinesisStart};
 
+use crate::options::Options;
+
 /// A source as the command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SourceName {
     File(PathBuf),
     Kinesis(String),
+    Kafka(String),
 }
 
 /// A sink as the command line names it.
@@ -23,6 +26,7 @@ pub(crate) enum SinkName {
     Stdout,
     File(PathBuf),
     Kinesis(String),
+    Kafka(String),
 }
 
 /// A name of another form.
@@ -42,7 +46,7 @@ struct NotBuilt {
 
 /// Sources of kinds that are not read together.
 #[derive(Debug, thiserror::Error)]
-#[error("files and streams cannot be read together; name files or streams, in processes of their own")]
+#[error("files, streams and topics cannot be read together; name files, streams or topics, in processes of their own")]
 struct Mixed;
 
 impl FromStr for SourceName {
@@ -52,7 +56,8 @@ impl FromStr for SourceName {
         match text.split_once(':') {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("kinesis", stream)) if !stream.is_empty() => Ok(Self::Kinesis(stream.to_owned())),
-            _ => Err(WrongName { expected: "file:PATH or kinesis:STREAM" }),
+            Some(("kafka", topic)) if !topic.is_empty() => Ok(Self::Kafka(topic.to_owned())),
+            _ => Err(WrongName { expected: "file:PATH, kinesis:STREAM or kafka:TOPIC" }),
         }
     }
 }
@@ -65,7 +70,8 @@ impl FromStr for SinkName {
             None if text == "stdout" => Ok(Self::Stdout),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("kinesis", stream)) if !stream.is_empty() => Ok(Self::Kinesis(stream.to_owned())),
-            _ => Err(WrongName { expected: "stdout, file:PATH or kinesis:STREAM" }),
+            Some(("kafka", topic)) if !topic.is_empty() => Ok(Self::Kafka(topic.to_owned())),
+            _ => Err(WrongName { expected: "stdout, file:PATH, kinesis:STREAM or kafka:TOPIC" }),
         }
     }
 }
@@ -76,6 +82,7 @@ impl fmt::Display for SinkName {
             Self::Stdout => f.write_str("stdout"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Kinesis(stream) => write!(f, "kinesis:{stream}"),
+            Self::Kafka(topic) => write!(f, "kafka:{topic}"),
         }
     }
 }
@@ -94,7 +101,7 @@ impl SinkName {
                 Some(path) => Ok(Self::File(path.replace(SHARD, shard_id).into())),
                 None => Err(format!("each shard's process needs a file of its own: put {{shard}} into {self}")),
             },
-            Self::Kinesis(_) => Ok(self.clone()),
+            Self::Kinesis(_) | Self::Kafka(_) => Ok(self.clone()),
         }
     }
 }
@@ -103,11 +110,26 @@ impl SinkName {
 #[derive(Default)]
 pub(crate) struct Transports {
     retries: Arc<Retries>,
+    #[cfg(feature = "kafka")]
+    kafka: churn_streaming::KafkaOptions,
     #[cfg(feature = "aws")]
     aws: Option<Arc<churn_streaming::Aws>>,
 }
 
 impl Transports {
+    /// As the command line says.
+    #[cfg_attr(not(feature = "kafka"), expect(unused_variables, reason = "there is nothing to say without Kafka"))]
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            #[cfg(feature = "kafka")]
+            kafka: churn_streaming::KafkaOptions {
+                properties: options.kafka_property.clone(),
+                partitions: options.kafka_partitions.clone(),
+            },
+            ..Self::default()
+        }
+    }
+
     /// Where all of them count what they try again.
     pub(crate) fn retries(&self) -> Arc<Retries> {
         Arc::clone(&self.retries)
@@ -135,6 +157,12 @@ impl Transports {
             SinkName::File(path) => Box::new(LineSink::file(path)?),
             #[cfg(feature = "kinesis")]
             SinkName::Kinesis(stream) => Box::new(KinesisSink::new(&self.aws()?, stream)),
+            #[cfg(feature = "kafka")]
+            SinkName::Kafka(topic) => {
+                Box::new(churn_streaming::KafkaSink::new(topic, &self.kafka, Arc::clone(&self.retries))?)
+            }
+            #[cfg(not(feature = "kafka"))]
+            SinkName::Kafka(_) => return Err(NotBuilt { name: name.to_string(), feature: "kafka" }.into()),
             #[cfg(not(feature = "kinesis"))]
             SinkName::Kinesis(_) => return Err(NotBuilt { name: name.to_string(), feature: "kinesis" }.into()),
         })
@@ -150,21 +178,38 @@ impl Transports {
         speed: Option<f64>,
         consumer: &Consumer,
     ) -> Result<Box<dyn Source>, Box<dyn Error>> {
-        let (mut files, mut streams) = (Vec::new(), Vec::new());
+        let (mut files, mut streams, mut topics) = (Vec::new(), Vec::new(), Vec::new());
         for name in names {
             match name {
                 SourceName::File(path) => files.push(path.clone()),
                 SourceName::Kinesis(stream) => streams.push(stream.clone()),
+                SourceName::Kafka(topic) => topics.push(topic.clone()),
             }
+        }
+        if [files.is_empty(), streams.is_empty(), topics.is_empty()].into_iter().filter(|is_empty| !is_empty).count()
+            > 1
+        {
+            return Err(Mixed.into());
+        }
+        if !topics.is_empty() {
+            return self.kafka(&topics, consumer);
         }
         if streams.is_empty() {
             let position_of = |name: &str| consumer.processor().positions().get(name).copied();
             return Ok(Box::new(FileSource::open(&files, speed, position_of)?));
         }
-        if !files.is_empty() {
-            return Err(Mixed.into());
-        }
         self.kinesis(&streams, consumer)
+    }
+
+    #[cfg(feature = "kafka")]
+    fn kafka(&self, topics: &[String], consumer: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+        let positions = consumer.processor().positions();
+        Ok(Box::new(churn_streaming::KafkaSource::open(topics, &self.kafka, &self.retries, positions)?))
+    }
+
+    #[cfg(not(feature = "kafka"))]
+    fn kafka(&self, topics: &[String], _: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+        Err(NotBuilt { name: format!("kafka:{}", topics[0]), feature: "kafka" }.into())
     }
 
     #[cfg(feature = "kinesis")]
@@ -200,10 +245,10 @@ mod tests {
 
     #[test]
     fn names_are_shown_as_they_are_read() {
-        for name in ["stdout", "file:a/b.jsonl", "kinesis:enrichedcompanies"] {
+        for name in ["stdout", "file:a/b.jsonl", "kinesis:enrichedcompanies", "kafka:jobs"] {
             assert_eq!(name.parse::<SinkName>().expect("is one").to_string(), name);
         }
-        for name in ["", "file:", "kinesis:", "kafka", "sqs:x", "Stdout"] {
+        for name in ["", "file:", "kinesis:", "kafka", "kafka:", "sqs:x", "Stdout"] {
             assert!(name.parse::<SinkName>().is_err() && name.parse::<SourceName>().is_err(), "{name}");
         }
     }
