@@ -4,7 +4,7 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming demo-streaming \
+.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-kinesis demo-streaming \
 	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
 	peers-python peers-serving one-row-python real-logs golden schemas fuzz
 
@@ -68,6 +68,21 @@ test-deployment: $(VENV)/deployment/installed
 # Emulators of AWS, and what is tested against them; needs Node.
 test-streaming: $(VENV)/streaming/installed
 	$(VENV)/streaming/bin/python -m pytest -q streaming/tests
+
+# `consume --kcl` under the real daemon of the Kinesis Client Library, five minutes; needs Java 17 and Node.
+test-kcl: $(VENV)/streaming/installed $(VENV)/kcl/installed
+	cargo build -p churn-streaming -p churn-simulator -p churn-train --bins
+	PROGRAMS=$${CARGO_TARGET_DIR:-target}/debug JARS=$(VENV)/kcl/jars \
+		$(VENV)/streaming/bin/python -m pytest -q -s streaming/tests/test_kcl.py
+
+# What reads and writes Kinesis and S3, against emulators; apart from the others, because the AWS SDK takes minutes to
+# build.
+AWS = -p churn-streaming --features kinesis,s3
+test-kinesis: $(VENV)/streaming/installed
+	cargo clippy $(AWS) --all-targets -- -D warnings
+	cargo test $(AWS)
+	cargo build $(AWS) --bins --examples
+	$(VENV)/streaming/bin/python -m pytest -q streaming/tests/test_kinesis_source.py streaming/tests/test_aws_sinks.py
 
 # The whole way on this machine: simulated producers, a Kinesis emulator, consume, and the aws command as reader.
 demo-streaming: $(VENV)/streaming/installed
@@ -214,6 +229,13 @@ $(VENV)/streaming/installed: streaming/requirements-test.txt $(addprefix streami
 	$(VENV)/streaming/bin/pip install --quiet -r $<
 	cp $(filter %.json,$^) $(VENV)/streaming
 	cd $(VENV)/streaming && npm ci --silent --ignore-scripts --no-audit --no-fund
+	touch $@
+
+# The daemon's jars, from a wheel that has them; nothing of it is installed.
+$(VENV)/kcl/installed: $(VENV)/streaming/installed
+	mkdir -p $(VENV)/kcl
+	$(VENV)/streaming/bin/pip download --quiet --no-deps --dest $(VENV)/kcl kclpy-ext==3.1.3.post4
+	cd $(VENV)/kcl && unzip -qoj kclpy_ext-*.whl 'amazon_kclpy/jars/*' -d jars
 	touch $@
 
 $(VENV)/bin/ruff:

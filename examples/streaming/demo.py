@@ -96,7 +96,7 @@ def trained(programs: Path, work: Path) -> Path:
 
 
 def simulated(programs: Path, work: Path, tenants: int, days: int) -> Path:
-    """A log that ends today, as events that arrive now are no older than that."""
+    """A log that ends today."""
     start = date.today() - timedelta(days=days)
     log = work / f"log-{tenants}-{start}-{days}"
     if not log.exists():
@@ -179,7 +179,7 @@ def write(kinesis: Any, log: Path, account: dict[str, str]) -> Counter[str]:
     """What is written: the simulated log, the original payloads, and one event that is none."""
     title("Tenant Manager and Job Manager write")
     producers = {True: Producer(kinesis, "companies"), False: Producer(kinesis, "bigdatajobs")}
-    produce(lines_of([log]), producers.__getitem__)
+    produce(lines_of([log]), producers.__getitem__, replay=True)
     sent = Counter({"events": sum(it.counts["events"] for it in producers.values())})
     say(", ".join(f"{it.counts['events']} events to {it.stream}" for it in producers.values()))
     for stream, payload in ORIGINAL:

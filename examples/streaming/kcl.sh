@@ -1,6 +1,7 @@
 #!/bin/sh
 # Starts the KCL MultiLangDaemon with the settings beside this file and those of the environment: STREAM, APPLICATION,
-# AWS_REGION, WORKER and CONSUME (the child's command). JARS is the folder of its class path.
+# AWS_REGION, WORKER and CONSUME (the child's command), which it writes to the file SETTINGS. JARS is the folder of its class
+# path.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 settings=${SETTINGS:-$(mktemp -t kcl.XXXXXX.properties)}

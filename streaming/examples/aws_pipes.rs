@@ -13,7 +13,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use churn_streaming::{Aws, InitialPosition, KinesisSource, KinesisStart, Next, Position, Retries, Source};
+use churn_events::ObservationDate;
+use churn_streaming::{
+    Aws, CompanyNumbers, DeadLetter, InitialPosition, KinesisSink, KinesisSource, KinesisStart, Next, ObjectFormat,
+    ObjectSink, Position, Retries, ScoreRecord, Sink, SinkPosition, Source,
+};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +36,26 @@ enum Arguments {
         #[arg(long, default_value_t = 5.0)]
         idle: f64,
     },
+    Write {
+        /// kinesis:STREAM, folder:PATH or s3://BUCKET/PREFIX
+        sink: String,
+        #[arg(long)]
+        parquet: bool,
+        #[arg(long, default_value_t = 10)]
+        tenants: usize,
+        #[arg(long, default_value_t = 1000)]
+        records: usize,
+        #[arg(long, default_value_t = 0)]
+        letters: usize,
+        #[arg(long, default_value_t = 100)]
+        keep_every: usize,
+        /// Where the checkpoint is kept; the next run goes on from it.
+        #[arg(long)]
+        state: Option<PathBuf>,
+        /// Dies between keeping this many records and the checkpoint.
+        #[arg(long)]
+        die_after: Option<usize>,
+    },
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -41,14 +65,98 @@ struct Checkpoint {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Arguments::Read { stream, initial, checkpoint, seconds, idle } = Arguments::parse();
     let retries = Arc::new(Retries::default());
     let aws = Aws::connect(Arc::clone(&retries))?;
+    let done = match Arguments::parse() {
+        Arguments::Read { stream, initial, checkpoint, seconds, idle } => {
+            read(&aws, &stream, &initial, checkpoint, seconds, idle)
+        }
+        Arguments::Write { sink, parquet, tenants, records, letters, keep_every, state, die_after } => {
+            let format = if parquet { ObjectFormat::Parquet } else { ObjectFormat::JsonLines };
+            let mut sink: Box<dyn Sink> = match sink.split_once(':') {
+                Some(("kinesis", stream)) => Box::new(KinesisSink::new(&aws, stream)),
+                Some(("folder", path)) => Box::new(ObjectSink::folder(path.as_ref(), format)),
+                _ => Box::new(ObjectSink::s3(&aws, &sink, format)?),
+            };
+            write(&mut *sink, tenants, records, letters, keep_every, state, die_after)
+        }
+    };
+    for ((operation, why), times) in retries.counts() {
+        eprintln!("retries {operation} {} {times}", why.name());
+    }
+    if let Err(error) = done {
+        let mut cause: Option<&dyn Error> = Some(&*error);
+        while let Some(error) = cause {
+            eprintln!("{error}");
+            cause = error.source();
+        }
+        std::process::exit(1);
+    }
+    Ok(())
+}
+
+fn record(number: usize, tenants: usize) -> ScoreRecord {
+    let date = ObservationDate::from_days(20_000 + (number * 3 / 1000) as i32);
+    ScoreRecord {
+        id: number as u128,
+        tenant: format!("tenant/{}", number % tenants).into(),
+        company: CompanyNumbers { job30: number as u32, ..CompanyNumbers::default() },
+        at_risk: number.is_multiple_of(2),
+        score: number as f64 / 1e6,
+        threshold: 0.5,
+        observation_date: date,
+        reasons: (0..number % 3).map(|reason| format!("reason {reason}")).collect(),
+        model_id: "m".into(),
+        event: None,
+        received_at: date.start(),
+    }
+}
+
+fn write(
+    sink: &mut dyn Sink,
+    tenants: usize,
+    records: usize,
+    letters: usize,
+    keep_every: usize,
+    state: Option<PathBuf>,
+    die_after: Option<usize>,
+) -> Result<(), Box<dyn Error>> {
+    let (mut next, position) = match state.as_ref().filter(|path| path.exists()) {
+        Some(path) => serde_json::from_slice(&std::fs::read(path)?)?,
+        None => (0, SinkPosition::default()),
+    };
+    sink.restore(position)?;
+    for number in 0..letters {
+        sink.bury(&[DeadLetter::new("shard-1", number, "line", "is not JSON", b"{")])?;
+    }
+    while next < records {
+        let end = (next + keep_every).min(records);
+        sink.score(&(next..end).map(|number| record(number, tenants)).collect::<Vec<_>>())?;
+        next = end;
+        let position = sink.keep()?;
+        if die_after.is_some_and(|after| next >= after) {
+            std::process::abort();
+        }
+        if let Some(path) = &state {
+            std::fs::write(path, serde_json::to_vec(&(next, position))?)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(
+    aws: &Arc<Aws>,
+    stream: &[String],
+    initial: &str,
+    checkpoint: Option<PathBuf>,
+    seconds: f64,
+    idle: f64,
+) -> Result<(), Box<dyn Error>> {
     let known: Checkpoint = match checkpoint.as_ref().filter(|path| path.exists()) {
         Some(path) => serde_json::from_slice(&std::fs::read(path)?)?,
         None => Checkpoint::default(),
     };
-    let initial = match initial.as_str() {
+    let initial = match initial {
         "latest" => InitialPosition::Latest,
         "oldest" => InitialPosition::TrimHorizon,
         time => InitialPosition::At(churn_events::Timestamp::parse(time)?),
@@ -56,13 +164,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = KinesisStart { initial, positions: known.positions.clone(), ended: known.ended.clone() };
     let Checkpoint { mut positions, mut ended } = known;
     let notice = Arc::new(|text: &str| eprintln!("{text}"));
-    let mut source = KinesisSource::open(&aws, &stream, start, notice).inspect_err(|error| {
-        let mut cause: Option<&dyn Error> = Some(error);
-        while let Some(error) = cause {
-            eprintln!("{error}");
-            cause = error.source();
-        }
-    })?;
+    let mut source = KinesisSource::open(aws, stream, start, notice)?;
     let (began, mut last) = (Instant::now(), Instant::now());
     let mut out = std::io::stdout().lock();
     while began.elapsed().as_secs_f64() < seconds && last.elapsed().as_secs_f64() < idle {
@@ -90,9 +192,6 @@ fn main() -> Result<(), Box<dyn Error>> {
                 serde_json::to_vec(&Checkpoint { positions: positions.clone(), ended: ended.clone() })?,
             )?;
         }
-    }
-    for ((operation, why), times) in retries.counts() {
-        eprintln!("retries {operation} {} {times}", why.name());
     }
     Ok(())
 }

@@ -66,6 +66,9 @@ pub use score_when::{NoScoreWhen, ScoreWhen, parse_duration_ms};
 pub use scoring::{Scoring, ScoringError};
 #[cfg(feature = "kinesis")]
 pub use sink::kinesis::KinesisSink;
+pub use sink::objects::{ObjectFormat, ObjectSink};
+#[cfg(feature = "s3")]
+pub use sink::s3::S3Error;
 pub use sink::{LineSink, Sink, SinkError, SinkPosition};
 #[cfg(feature = "kinesis")]
 pub use source::kinesis::{InitialPosition, KinesisSource, KinesisStart, Notice};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use churn_streaming::{ScoreWhen, parse_duration_ms};
 use clap::Parser;
 
-use crate::transports::{SinkName, SourceName};
+use crate::transports::{FormatName, SinkName, SourceName};
 
 /// Scores tenants inline: events in, score records out.
 ///
@@ -30,9 +30,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
-    /// Where score records go, as JSON: stdout, file:PATH, kinesis:STREAM or kafka:TOPIC; may be given several times
+    /// Where score records go: stdout, file:PATH, kinesis:STREAM or kafka:TOPIC, as JSON; folder:PATH or s3://BUCKET/PREFIX,
+    /// an object for each tenant, day and checkpoint; may be given several times
     #[arg(long, default_value = "stdout", value_name = "SINK")]
     pub(crate) sink: Vec<SinkName>,
+
+    /// What score records are written as below a folder or an S3 prefix
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: FormatName,
 
     /// Where records go that are no events; without it they are counted, and lost
     #[arg(long, value_name = "SINK")]

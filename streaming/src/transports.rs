@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use churn_streaming::{Consumer, FileSource, LineSink, NamedSink, Retries, Sink, Source};
+#[cfg(feature = "s3")]
+use churn_streaming::SinkError;
+use churn_streaming::{Consumer, FileSource, LineSink, NamedSink, ObjectFormat, ObjectSink, Retries, Sink, Source};
 #[cfg(feature = "kinesis")]
 use churn_streaming::{InitialPosition, KinesisSink, KinesisSource, KinesisStart};
 
@@ -25,8 +27,19 @@ pub(crate) enum SourceName {
 pub(crate) enum SinkName {
     Stdout,
     File(PathBuf),
+    Folder(PathBuf),
     Kinesis(String),
     Kafka(String),
+    /// The whole address.
+    S3(String),
+}
+
+/// What score records are written as where each tenant and day has files of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum FormatName {
+    #[default]
+    Json,
+    Parquet,
 }
 
 /// A name of another form.
@@ -69,9 +82,13 @@ impl FromStr for SinkName {
         match text.split_once(':') {
             None if text == "stdout" => Ok(Self::Stdout),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
             Some(("kinesis", stream)) if !stream.is_empty() => Ok(Self::Kinesis(stream.to_owned())),
             Some(("kafka", topic)) if !topic.is_empty() => Ok(Self::Kafka(topic.to_owned())),
-            _ => Err(WrongName { expected: "stdout, file:PATH, kinesis:STREAM or kafka:TOPIC" }),
+            Some(("s3", rest)) if rest.starts_with("//") && rest.len() > 2 => Ok(Self::S3(text.to_owned())),
+            _ => Err(WrongName {
+                expected: "stdout, file:PATH, folder:PATH, s3://BUCKET/PREFIX, kinesis:STREAM or kafka:TOPIC",
+            }),
         }
     }
 }
@@ -81,6 +98,8 @@ impl fmt::Display for SinkName {
         match self {
             Self::Stdout => f.write_str("stdout"),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Folder(path) => write!(f, "folder:{}", path.display()),
+            Self::S3(address) => f.write_str(address),
             Self::Kinesis(stream) => write!(f, "kinesis:{stream}"),
             Self::Kafka(topic) => write!(f, "kafka:{topic}"),
         }
@@ -93,14 +112,17 @@ const SHARD: &str = "{shard}";
 impl SinkName {
     /// The sink of one shard's process, which shares its files with no other.
     pub(crate) fn of_shard(&self, shard_id: &str) -> Result<Self, String> {
+        let own = |name: Option<&str>| match name.filter(|name| name.contains(SHARD)) {
+            Some(name) => Ok(name.replace(SHARD, shard_id)),
+            None => Err(format!("each shard's process needs a place of its own: put {{shard}} into {self}")),
+        };
         match self {
             Self::Stdout => {
                 Err("stdout is the daemon's with --kcl; name a file, such as file:scores/{shard}.jsonl".to_owned())
             }
-            Self::File(path) => match path.to_str().filter(|path| path.contains(SHARD)) {
-                Some(path) => Ok(Self::File(path.replace(SHARD, shard_id).into())),
-                None => Err(format!("each shard's process needs a file of its own: put {{shard}} into {self}")),
-            },
+            Self::File(path) => Ok(Self::File(own(path.to_str())?.into())),
+            Self::Folder(path) => Ok(Self::Folder(own(path.to_str())?.into())),
+            Self::S3(address) => Ok(Self::S3(own(Some(address))?)),
             Self::Kinesis(_) | Self::Kafka(_) => Ok(self.clone()),
         }
     }
@@ -114,19 +136,30 @@ pub(crate) struct Transports {
     kafka: churn_streaming::KafkaOptions,
     #[cfg(feature = "aws")]
     aws: Option<Arc<churn_streaming::Aws>>,
+    format: FormatName,
 }
 
 impl Transports {
     /// As the command line says.
-    #[cfg_attr(not(feature = "kafka"), expect(unused_variables, reason = "there is nothing to say without Kafka"))]
     pub(crate) fn new(options: &Options) -> Self {
         Self {
+            format: options.format,
             #[cfg(feature = "kafka")]
             kafka: churn_streaming::KafkaOptions {
                 properties: options.kafka_property.clone(),
                 partitions: options.kafka_partitions.clone(),
             },
             ..Self::default()
+        }
+    }
+
+    fn format(&self) -> Result<ObjectFormat, NotBuilt> {
+        match self.format {
+            FormatName::Json => Ok(ObjectFormat::JsonLines),
+            #[cfg(feature = "parquet")]
+            FormatName::Parquet => Ok(ObjectFormat::Parquet),
+            #[cfg(not(feature = "parquet"))]
+            FormatName::Parquet => Err(NotBuilt { name: "Parquet".to_owned(), feature: "parquet" }),
         }
     }
 
@@ -155,6 +188,14 @@ impl Transports {
         Ok(match name {
             SinkName::Stdout => Box::new(LineSink::stdout()),
             SinkName::File(path) => Box::new(LineSink::file(path)?),
+            SinkName::Folder(path) => Box::new(ObjectSink::folder(path, self.format()?)),
+            #[cfg(feature = "s3")]
+            SinkName::S3(address) => {
+                let named = |error| SinkError::new(address, error);
+                Box::new(ObjectSink::s3(&self.aws()?, address, self.format()?).map_err(named)?)
+            }
+            #[cfg(not(feature = "s3"))]
+            SinkName::S3(_) => return Err(NotBuilt { name: name.to_string(), feature: "s3" }.into()),
             #[cfg(feature = "kinesis")]
             SinkName::Kinesis(stream) => Box::new(KinesisSink::new(&self.aws()?, stream)),
             #[cfg(feature = "kafka")]
@@ -240,15 +281,19 @@ mod tests {
         assert_eq!(parsed("file:a/{shard}.jsonl"), Ok(SinkName::File("a/shardId-7.jsonl".into())));
         assert_eq!(parsed("kinesis:enriched"), Ok(SinkName::Kinesis("enriched".to_owned())));
         assert!(parsed("file:a.jsonl").expect_err("is shared").contains("put {shard} into file:a.jsonl"));
+        assert_eq!(parsed("s3://b/{shard}"), Ok(SinkName::S3("s3://b/shardId-7".to_owned())));
+        assert!(parsed("folder:a").expect_err("is shared").contains("put {shard} into folder:a"));
         assert!(parsed("stdout").expect_err("is the daemon's").contains("file:scores/{shard}.jsonl"));
     }
 
     #[test]
     fn names_are_shown_as_they_are_read() {
-        for name in ["stdout", "file:a/b.jsonl", "kinesis:enrichedcompanies", "kafka:jobs"] {
+        for name in
+            ["stdout", "file:a/b.jsonl", "folder:a/b", "s3://bucket/a/b", "kinesis:enrichedcompanies", "kafka:jobs"]
+        {
             assert_eq!(name.parse::<SinkName>().expect("is one").to_string(), name);
         }
-        for name in ["", "file:", "kinesis:", "kafka", "kafka:", "sqs:x", "Stdout"] {
+        for name in ["", "file:", "kinesis:", "kafka", "kafka:", "sqs:x", "Stdout", "s3:bucket", "s3://"] {
             assert!(name.parse::<SinkName>().is_err() && name.parse::<SourceName>().is_err(), "{name}");
         }
     }

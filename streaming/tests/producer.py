@@ -133,11 +133,27 @@ def key_and_kind(line: bytes) -> tuple[str, bool]:
     return str(tenant or "malformed")[:256], of_tenant
 
 
-def produce(lines: Iterable[bytes], producer_of: Callable[[bool], Producer]) -> None:
-    """Puts every line to the producer of its kind, and waits until all are stored."""
+def recorded(line: bytes) -> bytes:
+    """The event, which says that it was received when it occurred unless it says something else."""
+    try:
+        event = json.loads(line)
+        if "time" in event and "type" in event and "recordedtime" not in event:
+            return json.dumps(event | {"recordedtime": event["time"]}, separators=(",", ":")).encode()
+    except (ValueError, TypeError):
+        pass
+    return line
+
+
+def produce(lines: Iterable[bytes], producer_of: Callable[[bool], Producer], *, replay: bool = False) -> None:
+    """Puts every line to the producer of its kind, and waits until all are stored.
+
+    A consumer takes what does not say when it was received as received now, so an old log would be late throughout;
+    with `replay` it says so, and is to the consumer what the file is.
+    """
     used = {}
     for line in lines:
         if line := line.strip():
+            line = recorded(line) if replay else line
             tenant, of_tenant = key_and_kind(line)
             used[of_tenant] = producer_of(of_tenant)
             used[of_tenant].put(tenant, line)
@@ -162,6 +178,7 @@ def main() -> None:
     parser.add_argument("--stream", help="where everything goes")
     parser.add_argument("--companies", help="where tenant.* events go")
     parser.add_argument("--jobs", help="where all others go")
+    parser.add_argument("--replay", action="store_true", help="events say that they were received when they occurred")
     parser.add_argument("--unordered", action="store_true", help="several entries of a tenant in one request")
     parser.add_argument("--aggregate", type=int, default=1, metavar="N", help="up to N events of a tenant in one entry")
     parser.add_argument("--rate", type=float, help="events per second and stream at most")
@@ -174,7 +191,7 @@ def main() -> None:
         name: Producer(kinesis, name, ordered=not options.unordered, aggregate=options.aggregate, rate=options.rate)
         for name in streams
     }
-    produce(lines_of(options.log), lambda of_tenant: producers[streams[of_tenant]])
+    produce(lines_of(options.log), lambda of_tenant: producers[streams[of_tenant]], replay=options.replay)
     for name, producer in producers.items():
         counts = ", ".join(f"{number} {what}" for what, number in producer.counts.items())
         print(f"{name}: {counts}", file=sys.stderr)

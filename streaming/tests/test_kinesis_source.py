@@ -18,7 +18,7 @@ from producer import Producer
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "debug/examples/aws_pipes"
-MIDDLE = str(2**126)
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="make test-kinesis builds the program")
 
 
 def start(service: Service, *arguments: str, **options: object) -> subprocess.Popen[str]:

@@ -1,15 +1,24 @@
 """Each fault of the proxy is seen by boto3 as the fault it stands for, is counted, and changes nothing else."""
 
 import json
+import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 from emulators import proxy as proxy_module
 from emulators.proxy import FaultProxy, Faults
+from h2.connection import H2Connection
+from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset
+
+SIGNATURE = (
+    "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/kinesis/aws4_request, SignedHeaders=host;x-amz-date, Signature=a"
+)
 
 
 def iterator_of(kinesis, stream):
@@ -184,8 +193,7 @@ def test_cbor_passes_and_is_refused_in_cbor(kinesis_local, new_stream):
         "X-Amz-Target": "Kinesis_20131202.DescribeStreamSummary",
         "Content-Type": "application/x-amz-cbor-1.1",
         "X-Amz-Date": "20260101T000000Z",
-        "Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/kinesis/aws4_request, "
-        "SignedHeaders=host;x-amz-date, Signature=a",
+        "Authorization": SIGNATURE,
     }
     body = proxy_module.cbor_of_texts({"StreamName": stream})
 
@@ -202,6 +210,67 @@ def test_cbor_passes_and_is_refused_in_cbor(kinesis_local, new_stream):
             ask(proxy)
         assert (caught.value.code, caught.value.headers["x-amzn-ErrorType"]) == (500, "InternalFailure")
         assert caught.value.read().startswith(b"\xa2\x78\x06__type\x78\x0fInternalFailure")
+
+
+def test_requests_over_http_2_meet_the_same_faults(kinesis_local, new_stream):
+    stream = new_stream(kinesis_local)
+    direct = kinesis_local.client("kinesis")
+    for _ in range(5):  # more than the client has room for at first
+        direct.put_record(StreamName=stream, Data=b"x" * 100_000, PartitionKey="tenant-1")
+    iterator = iterator_of(direct, stream)
+    with (
+        FaultProxy(kinesis_local.url, seed=7) as proxy,
+        socket.create_connection(urlsplit(proxy.url)[1].split(":")) as it,
+    ):
+        client = Http2Client(it)
+        assert client.ask("CreateStream", {"StreamName": f"{stream}-2", "ShardCount": 1}) == (200, b"")
+        two = [client.begin("GetRecords", {"ShardIterator": iterator}) for _ in range(2)]
+        for status, body in client.answers(two):
+            assert status == 200
+            assert len(json.loads(body)["Records"]) == 5
+        proxy.faults = Faults(throttled_reads=1)
+        status, body = client.ask("GetRecords", {"ShardIterator": iterator})
+        assert (status, json.loads(body)["__type"]) == (400, "ProvisionedThroughputExceededException")
+        proxy.faults = Faults(lost_answers=1)
+        assert client.ask("ListShards", {"StreamName": stream}) == ("reset", b"")
+        proxy.faults = Faults()
+        assert client.ask("ListShards", {"StreamName": stream})[0] == 200
+
+
+class Http2Client:
+    def __init__(self, connection):
+        self.socket, self.http = connection, H2Connection()
+        self.http.initiate_connection()
+
+    def begin(self, operation, request):
+        stream, body = self.http.get_next_available_stream_id(), json.dumps(request).encode()
+        headers = {":method": "POST", ":path": "/", ":scheme": "http", ":authority": "kinesis"}
+        headers |= {"x-amz-target": f"Kinesis_20131202.{operation}", "content-type": "application/x-amz-json-1.1"}
+        headers |= {"x-amz-date": "20260101T000000Z", "authorization": SIGNATURE}
+        self.http.send_headers(stream, list(headers.items()))
+        self.http.send_data(stream, body, end_stream=True)
+        return stream
+
+    def answers(self, streams):
+        found = {stream: [None, b""] for stream in streams}
+        waiting = set(streams)
+        while waiting:
+            self.socket.sendall(self.http.data_to_send())
+            for event in self.http.receive_data(self.socket.recv(65536)):
+                if isinstance(event, ResponseReceived):
+                    found[event.stream_id][0] = int(dict(event.headers)[b":status"])
+                elif isinstance(event, DataReceived):
+                    found[event.stream_id][1] += event.data
+                    self.http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                elif isinstance(event, StreamReset):
+                    found[event.stream_id][0] = "reset"
+                if isinstance(event, StreamEnded | StreamReset):
+                    waiting.discard(event.stream_id)
+        self.socket.sendall(self.http.data_to_send())
+        return [tuple(found[stream]) for stream in streams]
+
+    def ask(self, operation, request):
+        return self.answers([self.begin(operation, request)])[0]
 
 
 def test_as_a_program_it_is_switched_over_http(kinesis_local, new_stream):

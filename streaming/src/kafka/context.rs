@@ -49,9 +49,12 @@ impl Notes {
         Self { retries, last_error: Mutex::new(None), resent: AtomicU64::new(0) }
     }
 
-    fn note_error(&self, operation: &'static str, error: &ClientError, reason: &str) {
+    fn note_error(&self, operation: &'static str) {
         self.retries.count(operation, Retry::Failed, 1);
-        *lock(&self.last_error) = Some(if reason.is_empty() { error.to_string() } else { reason.to_owned() });
+    }
+
+    fn note_reason(&self, reason: &str) {
+        *lock(&self.last_error) = Some(reason.to_owned());
     }
 
     /// Takes note of requests that the client has sent again by itself.
@@ -69,8 +72,8 @@ impl ReaderContext {
         Self { notes: Notes::new(retries), topic: topic.to_owned(), ends: Mutex::default() }
     }
 
-    pub(super) fn note_error(&self, operation: &'static str, error: &ClientError) {
-        self.notes.note_error(operation, error, "");
+    pub(super) fn note_error(&self, operation: &'static str) {
+        self.notes.note_error(operation);
     }
 
     pub(super) fn last_error(&self) -> Option<String> {
@@ -108,15 +111,16 @@ impl ClientContext for ReaderContext {
         lock(&self.ends).extend(known.map(|(number, partition)| (*number, partition.ls_offset)));
     }
 
-    fn error(&self, error: ClientError, reason: &str) {
-        self.notes.note_error("Connect", &error, reason);
+    /// What is told here comes as the answer of a poll, too, and is counted there; this is in more words.
+    fn error(&self, _: ClientError, reason: &str) {
+        self.notes.note_reason(reason);
     }
 }
 
 impl ConsumerContext for ReaderContext {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            self.note_error("OffsetCommit", &error);
+        if result.is_err() {
+            self.note_error("OffsetCommit");
         }
     }
 }
@@ -128,8 +132,9 @@ impl ClientContext for WriterContext {
         self.notes.note_resent(&statistics);
     }
 
-    fn error(&self, error: ClientError, reason: &str) {
-        self.notes.note_error("Connect", &error, reason);
+    fn error(&self, _: ClientError, reason: &str) {
+        self.notes.note_error("Connect");
+        self.notes.note_reason(reason);
     }
 }
 

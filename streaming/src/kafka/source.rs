@@ -112,8 +112,8 @@ impl Source for KafkaSource {
     fn note_checkpoint(&mut self, positions: &BTreeMap<String, Position>) -> Result<(), SourceError> {
         for topic in &mut self.topics {
             // The positions that count are safe already.
-            if let Err(error) = topic.commit(positions) {
-                topic.note_failed_commit(&error);
+            if topic.commit(positions).is_err() {
+                topic.note_failed_commit();
             }
         }
         Ok(())

@@ -168,8 +168,8 @@ impl TopicReader {
             ClientError::MessageConsumptionFatal(_) | ClientError::MessageConsumption(RDKafkaErrorCode::Fatal) => {
                 Err(KafkaError::Fatal { source: error })
             }
-            error => {
-                self.consumer.context().note_error("Fetch", &error);
+            _ => {
+                self.consumer.context().note_error("Fetch");
                 Ok(())
             }
         }
@@ -193,8 +193,8 @@ impl TopicReader {
         Ok(())
     }
 
-    pub(super) fn note_failed_commit(&self, error: &ClientError) {
-        self.consumer.context().note_error("OffsetCommit", error);
+    pub(super) fn note_failed_commit(&self) {
+        self.consumer.context().note_error("OffsetCommit");
     }
 
     /// Reads partitions, too, that the topic has been given since it was opened, from their beginning.
@@ -202,8 +202,8 @@ impl TopicReader {
         let found = match self.count_partitions(SHORT_TIMEOUT) {
             Ok(Ok(found)) => found,
             Ok(Err(_)) => return Ok(()),
-            Err(error) => {
-                self.consumer.context().note_error("Metadata", &error);
+            Err(_) => {
+                self.consumer.context().note_error("Metadata");
                 return Ok(());
             }
         };
@@ -278,7 +278,7 @@ impl TopicReader {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            self.consumer.context().note_error(operation, &source);
+            self.consumer.context().note_error(operation);
             // Nothing is assigned yet: what comes is what the client has to say about brokers.
             if let Some(Err(error)) = self.consumer.poll(PAUSE) {
                 self.judge(error)?;

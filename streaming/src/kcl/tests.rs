@@ -258,7 +258,7 @@ fn records_before_a_shard_are_an_error() {
     let played = play(&[RECORDS], NEVER);
     let expected = "the daemon sent processRecords before it sent initialize with a shardId";
     assert_eq!(played.ended, Err(expected.to_owned()));
-    assert_eq!(play(&[r#"{"action":"initialize"}"#], NEVER).ended.is_err(), true);
+    assert!(play(&[r#"{"action":"initialize"}"#], NEVER).ended.is_err());
 }
 
 #[test]

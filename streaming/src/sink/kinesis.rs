@@ -98,7 +98,7 @@ impl KinesisSink {
                 }
             }
         };
-        self.aws.runtime.block_on(tokio::time::sleep(wait));
+        std::thread::sleep(wait);
         Ok(())
     }
 

@@ -1,13 +1,19 @@
 //! Where score records and dead letters go.
 
-mod lines;
-
-pub use lines::LineSink;
+mod folder;
 #[cfg(feature = "kinesis")]
 pub(crate) mod kinesis;
+mod lines;
+mod object_names;
+pub(crate) mod objects;
 #[cfg(any(feature = "kinesis", test))]
 mod put_queue;
+#[cfg(feature = "s3")]
+pub(crate) mod s3;
+#[cfg(feature = "parquet")]
+mod score_table;
 
+pub use lines::LineSink;
 use serde::{Deserialize, Serialize};
 
 use crate::{DeadLetter, ScoreRecord};
@@ -49,6 +55,9 @@ pub struct SinkPosition {
     /// Bytes written, of a sink that can be cut back to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// Parts written, of a sink that can remove later ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<u64>,
 }
 
 /// Why a sink cannot keep what it was given.

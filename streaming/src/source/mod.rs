@@ -1,7 +1,8 @@
 //! Where records come from.
 
 mod file;
-#[cfg(feature = "kinesis")]
+// Without the feature, what needs no client is tested.
+#[cfg(any(feature = "kinesis", test))]
 pub(crate) mod kinesis;
 
 use std::collections::BTreeMap;

@@ -11,7 +11,8 @@ As a program it prints its address, and serves until standard input ends; GET `/
 
 Whether the n-th request of an operation meets a fault depends on seed, fault and n only, so a client that asks one thing
 at a time sees the same faults in every run. Both encodings of the API pass, JSON and CBOR; what would need to read CBOR
-(entries that fail, reads per second of a shard) happens to JSON only. The proxy speaks HTTP/1.1.
+(entries that fail, reads per second of a shard) happens to JSON only. Clients may speak HTTP/1.1, or HTTP/2 without TLS as
+KCL does, where one request is reset instead of its connection.
 """
 
 import argparse
@@ -23,8 +24,9 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -34,6 +36,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from emulators import Service
+from emulators.http2 import PREFACE, Http2
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ ERRORS = [  # in the order in which they are tried
     ("expired_iterators", READS, EXPIRED),
 ]
 KNOWN_ITERATORS = 10_000
+# Headers of one connection, and a checksum of an answer before entries were failed in it.
+OF_A_CONNECTION = ("connection", "content-length", "expect", "host", "keep-alive", "transfer-encoding", "x-amz-crc32")
+
+# Status, headers, and the pieces of the body.
+Answer = tuple[int, list[tuple[str, str]], Iterator[bytes]]
 
 
 class FaultProxy(Service):
@@ -114,11 +122,6 @@ class FaultProxy(Service):
     def dice(self, *what: object) -> random.Random:
         return random.Random("/".join(map(str, (self.seed, *what))))
 
-    def forward(self, path: str, headers: dict[str, str], body: bytes) -> HTTPResponse:
-        connection = HTTPConnection(self._kinesis, timeout=330)  # SubscribeToShard takes 300 s
-        connection.request("POST", path, body, headers)
-        return connection.getresponse()
-
     def too_fast(self, iterator: str) -> bool:
         """Whether the iterator's shard has been read as often in the last second as it may be; counts this reading."""
         limit, now = self.faults.reads_per_second, time.monotonic()
@@ -146,6 +149,70 @@ class FaultProxy(Service):
             if len(self._shard_of) > KNOWN_ITERATORS:
                 del self._shard_of[next(iter(self._shard_of))]
 
+    def exchange(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
+        """The answer to a request, with whatever faults meet it; None when the connection ends instead."""
+        headers = {name.lower(): value for name, value in headers.items()}
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        n = self.count_request(operation)
+        if self.strikes("delays", operation, n):
+            time.sleep(self.dice("delay", operation, n).uniform(0, self.faults.delay_seconds))
+        if self.strikes("lost_requests", operation, n):
+            return None
+        content_type = headers.get("content-type", "application/x-amz-json-1.1")
+        for fault, operations, error in ERRORS:
+            if (operations is None or operation in operations) and self.strikes(fault, operation, n):
+                return refusal(content_type, *error)
+        request = json.loads(body) if body and "cbor" not in content_type else {}
+        if operation == "GetRecords" and request and self.too_fast(request["ShardIterator"]):
+            return refusal(content_type, *THROTTLED)
+        try:
+            if operation == "PutRecords" and request and self.faults.failed_entries:
+                status, fields, pieces = self.put_some(path, headers, request, n)
+            else:
+                status, fields, pieces = self.forward(path, headers, body)
+        except (OSError, HTTPException):
+            return None  # there is no emulator any more
+        if request and operation in ("GetRecords", "GetShardIterator") and status == 200:
+            whole = b"".join(pieces)
+            self.remember(operation, request, whole)
+            pieces = iter([whole])
+        if self.strikes("lost_answers", operation, n):
+            deque(pieces, maxlen=0)
+            return None
+        return status, fields, pieces
+
+    def forward(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """What the emulator answers. The signature is no longer true, and no emulator minds."""
+        connection = HTTPConnection(self._kinesis, timeout=330)  # SubscribeToShard takes 300 s
+        kept = {name: value for name, value in headers.items() if name not in OF_A_CONNECTION}
+        connection.request("POST", path, body, kept)
+        response = connection.getresponse()
+        fields = [(name, value) for name, value in response.getheaders() if name.lower() not in OF_A_CONNECTION]
+        if response.getheader("Content-Length") is None:  # events as they come (SubscribeToShard)
+            return response.status, fields, iter(lambda: response.read1(1 << 16), b"")
+        return response.status, fields, iter([response.read()])
+
+    def put_some(self, path: str, headers: Mapping[str, str], request: dict[str, Any], n: int) -> Answer:
+        """Forwards the entries that no fault meets, and answers as if Kinesis had failed the others."""
+        entries = request["Records"]
+        kept = [i for i in range(len(entries)) if not self.strikes("failed_entries", n, i)]
+        results = [{"ErrorCode": THROTTLED[1], "ErrorMessage": THROTTLED[2]} for _ in entries]
+        for i in range(0, len(entries), 5):  # now and then it is Kinesis's own fault
+            results[i] = {"ErrorCode": FAILED[1], "ErrorMessage": "Internal Service Failure"}
+        status, fields, answer = 200, [("Content-Type", headers["content-type"])], {}
+        if kept:
+            some = request | {"Records": [entries[i] for i in kept]}
+            status, fields, pieces = self.forward(path, headers, json.dumps(some).encode())
+            text = b"".join(pieces)
+            if status != 200:
+                return status, fields, iter([text])
+            answer = json.loads(text)
+            for i, result in zip(kept, answer["Records"], strict=True):
+                results[i] = result
+        n_failed = sum(result.get("ErrorCode") is not None for result in results)
+        answer |= {"FailedRecordCount": n_failed, "Records": results}
+        return status, fields, iter([json.dumps(answer).encode()])
+
 
 class Server(ThreadingHTTPServer):
     request_queue_size = 128
@@ -163,63 +230,37 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     server: Server
 
-    def do_POST(self) -> None:
-        proxy, body = self.server.proxy, self.body()
-        operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-        n = proxy.count_request(operation)
-        if proxy.strikes("delays", operation, n):
-            time.sleep(proxy.dice("delay", operation, n).uniform(0, proxy.faults.delay_seconds))
-        if proxy.strikes("lost_requests", operation, n):
-            return self.hang_up()
-        for fault, operations, error in ERRORS:
-            if (operations is None or operation in operations) and proxy.strikes(fault, operation, n):
-                return self.refuse(*error)
-        request = {} if self.is_cbor() or not body else json.loads(body)
-        if operation == "GetRecords" and request and proxy.too_fast(request["ShardIterator"]):
-            return self.refuse(*THROTTLED)
-        try:
-            if operation == "PutRecords" and request and proxy.faults.failed_entries:
-                status, headers, answer = self.put_some(request, n)
-            else:
-                response = proxy.forward(self.path, self.forwarded(), body)
-                if response.getheader("Content-Length") is None:  # a stream without an end (SubscribeToShard)
-                    return self.relay(response)
-                status, headers, answer = response.status, response.getheaders(), response.read()
-        except (OSError, HTTPException):
-            return self.hang_up()  # there is no emulator any more
-        if request and operation in ("GetRecords", "GetShardIterator") and status == 200:
-            proxy.remember(operation, request, answer)
-        if proxy.strikes("lost_answers", operation, n):
-            return self.hang_up()
-        self.answer(status, headers, answer)
+    def handle(self) -> None:
+        if self.connection.recv(len(PREFACE), socket.MSG_PEEK) == PREFACE:
+            Http2(self.connection, self.server.proxy.exchange).serve()
+        else:
+            super().handle()
 
-    def put_some(self, request: dict[str, Any], n: int) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Forwards the entries that no fault meets, and answers as if Kinesis had failed the others."""
-        proxy, entries = self.server.proxy, request["Records"]
-        kept = [i for i in range(len(entries)) if not proxy.strikes("failed_entries", n, i)]
-        if len(kept) == len(entries):
-            response = proxy.forward(self.path, self.forwarded(), json.dumps(request).encode())
-            return response.status, response.getheaders(), response.read()
-        results = [{"ErrorCode": THROTTLED[1], "ErrorMessage": THROTTLED[2]} for _ in entries]
-        for i in range(0, len(entries), 5):  # now and then it is Kinesis's own fault
-            results[i] = {"ErrorCode": FAILED[1], "ErrorMessage": "Internal Service Failure"}
-        status, headers, answer = 200, [("Content-Type", "application/x-amz-json-1.1")], {}
-        if kept:
-            some = request | {"Records": [entries[i] for i in kept]}
-            response = proxy.forward(self.path, self.forwarded(), json.dumps(some).encode())
-            status, headers, text = response.status, response.getheaders(), response.read()
-            if status != 200:
-                return status, headers, text
-            answer = json.loads(text)
-            for i, result in zip(kept, answer["Records"], strict=True):
-                results[i] = result
-        n_failed = sum(result.get("ErrorCode") is not None for result in results)
-        return status, headers, json.dumps(answer | {"FailedRecordCount": n_failed, "Records": results}).encode()
+    def do_POST(self) -> None:
+        answer = self.server.proxy.exchange(self.path, self.headers, self.body())
+        if answer is None:
+            self.close_connection = True
+            return self.connection.shutdown(socket.SHUT_RDWR)
+        status, fields, pieces = answer
+        self.send_response_only(status)
+        for name, value in fields:
+            self.send_header(name, value)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in filter(None, pieces):  # an empty one would be the end
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
 
     def do_GET(self) -> None:
         if self.path != "/faults":
             return self.send_error(404)
-        self.answer(200, [("Content-Type", "application/json")], json.dumps(self.server.proxy.report()).encode())
+        report = json.dumps(self.server.proxy.report()).encode()
+        self.send_response_only(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(report)))
+        self.end_headers()
+        self.wfile.write(report)
 
     def do_PUT(self) -> None:
         proxy = self.server.proxy
@@ -232,46 +273,14 @@ class Handler(BaseHTTPRequestHandler):
     def body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
-    def is_cbor(self) -> bool:
-        return "cbor" in self.headers.get("Content-Type", "")
-
-    def forwarded(self) -> dict[str, str]:
-        """The request's headers but those of this connection; the signature is no longer true, and no emulator minds."""
-        own = ("host", "connection", "content-length", "expect", "transfer-encoding")
-        return {name: value for name, value in self.headers.items() if name.lower() not in own}
-
-    def answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.send_response_only(status)
-        for name, value in headers:
-            # The checksum is of the answer before entries were failed in it.
-            if name.lower() not in ("connection", "keep-alive", "content-length", "transfer-encoding", "x-amz-crc32"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def relay(self, response: HTTPResponse) -> None:
-        self.send_response_only(response.status)
-        self.send_header("Content-Type", response.getheader("Content-Type", ""))
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        while piece := response.read1(65536):
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-            self.wfile.flush()
-        self.wfile.write(b"0\r\n\r\n")
-
-    def refuse(self, status: int, kind: str, message: str) -> None:
-        body = {"__type": kind, "message": message}
-        encoded = cbor_of_texts(body) if self.is_cbor() else json.dumps(body).encode()
-        content_type = self.headers.get("Content-Type", "application/x-amz-json-1.1")
-        self.answer(status, [("Content-Type", content_type), ("x-amzn-ErrorType", kind)], encoded)
-
-    def hang_up(self) -> None:
-        self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
-
     def log_message(self, *_: object) -> None:
         pass
+
+
+def refusal(content_type: str, status: int, kind: str, message: str) -> Answer:
+    body = {"__type": kind, "message": message}
+    encoded = cbor_of_texts(body) if "cbor" in content_type else json.dumps(body).encode()
+    return status, [("Content-Type", content_type), ("x-amzn-ErrorType", kind)], iter([encoded])
 
 
 def cbor_of_texts(texts: dict[str, str]) -> bytes:

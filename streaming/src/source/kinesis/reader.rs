@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::calls::{Stream, children};
 use super::shard_graph::ListedShard;
+use super::source::{Message, Notice};
 use super::start::From;
-use super::{Message, Notice};
 use crate::aws::{CallError, Fault, backoff, in_full};
 use crate::{Backoff, Batch, Position, Record, Retries, Retry, SequenceNumber, Shard};
 

@@ -68,12 +68,19 @@ impl KinesisStart {
         }
     }
 
-    /// The shards of the stream that were not read to their end, and are not there any more.
-    pub(super) fn lost<'a>(&'a self, stream: &'a str, listed: &'a [ListedShard]) -> impl Iterator<Item = &'a str> {
-        let of_stream = move |name: &&str| name.strip_prefix(stream).is_some_and(|rest| rest.starts_with('/'));
-        let is_listed = move |name: &str| listed.iter().any(|shard| name[stream.len() + 1..] == shard.id);
+    /// The shards of the stream that are not there any more, and were not read to their end as far as can be told: no
+    /// shard that came of them was begun.
+    pub(super) fn lost<'a>(&'a self, stream: &str, listed: &[ListedShard]) -> Vec<&'a str> {
+        let id_of = |name: &'a str| name.strip_prefix(stream)?.strip_prefix('/');
+        let is_listed = |id: &str| listed.iter().any(|shard| shard.id == id);
+        let is_begun = |shard: &ListedShard| {
+            let name = format!("{stream}/{}", shard.id);
+            self.positions.contains_key(&name) || self.ended.contains(&name)
+        };
+        let was_finished =
+            |id: &str| listed.iter().any(|shard| is_begun(shard) && descends_from(listed, shard, |other| other == id));
         let names = self.positions.keys().filter(|&name| !self.ended.contains(name)).map(String::as_str);
-        names.filter(move |name| of_stream(name)).filter(move |name| !is_listed(name))
+        names.filter(|&name| id_of(name).is_some_and(|id| !is_listed(id) && !was_finished(id))).collect()
     }
 }
 
@@ -114,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_vanished_unread_is_lost_and_one_of_another_stream_is_not() {
-        let positions = ["s/1", "s/2", "s/3", "s2/9"].map(|name| (name.to_owned(), Position::of(1)));
+    fn a_shard_is_lost_when_it_vanished_and_none_that_came_of_it_was_begun() {
+        let positions = ["s/1", "s/2", "s/3", "s/4", "s/5", "s2/9"].map(|name| (name.to_owned(), Position::of(1)));
         let start = KinesisStart {
             positions: positions.into(),
             ended: BTreeSet::from(["s/3".to_owned()]),
             ..KinesisStart::default()
         };
-        let listed = [shard("1", &[], false)];
-        assert_eq!(start.lost("s", &listed).collect::<Vec<_>>(), ["s/2"]);
+        let listed = [shard("1", &[], false), shard("5", &["4"], false), shard("6", &["2"], false)];
+        assert_eq!(start.lost("s", &listed), ["s/2"]);
     }
 }

@@ -1,0 +1,82 @@
+//! Objects as files of a folder.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use churn_events::WholeFile;
+
+use super::objects::{Failure, ObjectFormat, ObjectPlace, ObjectSink};
+
+struct Folder(PathBuf);
+
+impl ObjectSink {
+    /// Objects as files of a folder, which is made where it is not there.
+    pub fn folder(path: &Path, format: ObjectFormat) -> Self {
+        Self::new(format!("folder:{}", path.display()), Box::new(Folder(path.to_owned())), format)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("file {path:?} cannot be used")]
+struct FileError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl ObjectPlace for Folder {
+    fn write(&mut self, objects: Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
+        for (name, bytes) in objects {
+            let path = self.0.join(name);
+            let write = || -> io::Result<()> {
+                if let Some(folder) = path.parent() {
+                    fs::create_dir_all(folder)?;
+                }
+                let mut file = WholeFile::create(&path)?;
+                file.write_all(&bytes)?;
+                file.finish()
+            };
+            write().map_err(|source| FileError { path: path.clone(), source })?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let path = self.0.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(FileError { path, source }.into()),
+        }
+    }
+
+    fn remove(&mut self, names: &[String]) -> Result<(), Failure> {
+        for name in names {
+            let path = self.0.join(name);
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(FileError { path, source }.into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_gives_back_what_it_was_given_until_it_is_removed() {
+        let at = tempfile::tempdir().expect("is made");
+        let mut folder = Folder(at.path().join("new"));
+        assert!(folder.read("a/b.jsonl").expect("is looked for").is_none());
+        folder.write(vec![("a/b.jsonl".to_owned(), b"1".to_vec())]).expect("is written");
+        folder.write(vec![("a/b.jsonl".to_owned(), b"2".to_vec())]).expect("is written again");
+        assert_eq!(folder.read("a/b.jsonl").expect("is read"), Some(b"2".to_vec()));
+        folder.remove(&["a/b.jsonl".to_owned(), "a/c.jsonl".to_owned()]).expect("is removed");
+        assert!(folder.read("a/b.jsonl").expect("is looked for").is_none());
+    }
+}
