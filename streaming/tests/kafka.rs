@@ -4,7 +4,9 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -409,4 +411,65 @@ fn messages_that_are_not_delivered_are_an_error_of_the_checkpoint() {
     }
     assert!(is_refused || life.consumer.checkpoint().is_err());
     assert!(!folder.path().join("state/checkpoint.json").exists());
+}
+
+/// The program as a process, and what it says.
+struct Running {
+    child: Child,
+    told: Lines<BufReader<ChildStderr>>,
+}
+
+impl Running {
+    fn start(folder: &Path, cluster: &Cluster) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_consume"))
+            .current_dir(folder)
+            .args(["--source=kafka:events", "--sink=kafka:scores", "--model=.", "--reasons=2", "--state=state"])
+            .args(["--checkpoint-every=20ms", "--status-every=50ms", "--kafka-property"])
+            .arg(format!("bootstrap.servers={}", cluster.bootstrap_servers()))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let told = BufReader::new(child.stderr.take().expect("is piped")).lines();
+        Self { child, told }
+    }
+
+    fn wait_for(&mut self, is_it: impl Fn(&str) -> bool) {
+        let is_there = self.told.any(|line| is_it(&line.expect("is text")));
+        assert!(is_there, "it has ended");
+    }
+
+    /// Asks it to end, and listens until it has.
+    fn end(mut self) {
+        Command::new("kill").arg(self.child.id().to_string()).status().expect("is sent");
+        self.told.by_ref().for_each(drop);
+        assert!(self.child.wait().expect("ends").success());
+    }
+}
+
+#[test]
+fn the_program_is_killed_and_goes_on() {
+    let events = log(10_000, 11);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (expected, expected_scores) = replay(folder.path(), &events);
+    MODEL.write(&folder.path().join("model.safetensors")).expect("is written");
+    let cluster = cluster(&["events", "scores"]);
+    let half = events.len() / 2;
+    produce_events(&cluster, "events", &events[..half]);
+    for n_lines in 1..4 {
+        let mut running = Running::start(folder.path(), &cluster);
+        (0..n_lines).for_each(|_| running.wait_for(|_| true));
+        running.child.kill().expect("is there");
+        running.child.wait().expect("has ended");
+    }
+    produce_events(&cluster, "events", &events[half..]);
+    let mut running = Running::start(folder.path(), &cluster);
+    let all = format!("consume: {} records (", events.len());
+    running.wait_for(|line| line.starts_with(&all) && line.contains("0 records behind"));
+    running.end();
+    let state = CheckpointFolder::open(&folder.path().join("state"), Duration::ZERO).expect("is free");
+    let when = ProcessorOptions { when: ScoreWhen::Changes { least: 0.0 }, ..ProcessorOptions::default() };
+    let processor = state.restore(when, Some(scoring(&MODEL))).expect("is read");
+    assert!(processor.store() == expected.processor().store());
+    let found: BTreeSet<String> = messages(&cluster, "scores").into_iter().map(|(_, _, text)| text).collect();
+    assert_eq!(found, expected_scores);
 }

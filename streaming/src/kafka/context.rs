@@ -94,7 +94,9 @@ impl WriterContext {
     /// Whether all messages whose fate is known were delivered.
     pub(super) fn check(&self) -> Result<(), KafkaError> {
         match lock(&self.failures).take() {
-            Some((n, source)) => Err(KafkaError::Undelivered { n, source }),
+            Some((n, source)) => {
+                Err(KafkaError::Undelivered { n, last_error: lock(&self.notes.last_error).clone(), source })
+            }
             None => Ok(()),
         }
     }

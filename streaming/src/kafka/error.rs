@@ -1,4 +1,15 @@
+use std::fmt;
+
 use rdkafka::error::KafkaError as ClientError;
+
+/// What a client said, in brackets.
+struct Aside<'a>(&'a Option<String>);
+
+impl fmt::Display for Aside<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |said| write!(f, " ({said})"))
+    }
+}
 
 /// Why a Kafka topic cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +25,7 @@ pub enum KafkaError {
         source: ClientError,
     },
     /// Brokers did not answer.
-    #[error("brokers do not answer{}", last_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default())]
+    #[error("brokers do not answer{}", Aside(last_error))]
     Unreachable {
         /// What the client said last.
         last_error: Option<String>,
@@ -105,10 +116,12 @@ pub enum KafkaError {
         source: ClientError,
     },
     /// Messages were not taken.
-    #[error("{n} messages were not delivered; they are made again from the last checkpoint on")]
+    #[error("{n} messages were not delivered{}; they are made again from the last checkpoint on", Aside(last_error))]
     Undelivered {
         /// How many.
         n: u64,
+        /// What the client said last.
+        last_error: Option<String>,
         /// What happened to the first of them.
         source: ClientError,
     },

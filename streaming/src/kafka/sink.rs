@@ -64,7 +64,7 @@ impl KafkaSink {
                     self.check()?;
                 }
                 Err((ClientError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge), _)) => return Ok(false),
-                Err((source, _)) => return Err(self.fail(KafkaError::Undelivered { n: 1, source })),
+                Err((source, _)) => return Err(self.fail(KafkaError::Undelivered { n: 1, last_error: None, source })),
             }
         }
     }
@@ -79,7 +79,7 @@ impl Sink for KafkaSink {
         for record in records {
             if !self.send(&record.tenant, &self.json(record)?)? {
                 let source = ClientError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge);
-                return Err(self.fail(KafkaError::Undelivered { n: 1, source }));
+                return Err(self.fail(KafkaError::Undelivered { n: 1, last_error: None, source }));
             }
         }
         self.check()
@@ -92,7 +92,7 @@ impl Sink for KafkaSink {
                 || self.send(&letter.source, &self.json(&shortened(letter, 0))?)?;
             if !is_taken {
                 let source = ClientError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge);
-                return Err(self.fail(KafkaError::Undelivered { n: 1, source }));
+                return Err(self.fail(KafkaError::Undelivered { n: 1, last_error: None, source }));
             }
         }
         self.check()
