@@ -78,6 +78,7 @@ test-kcl: $(VENV)/streaming/installed $(VENV)/kcl/installed
 # What reads and writes Kafka, against brokers in the tests' own process; apart from the others, because it builds librdkafka.
 test-kafka:
 	cargo clippy -p churn-streaming --features kafka --all-targets -- -D warnings
+	cargo clippy -p churn-streaming --no-default-features --features kafka --bins -- -D warnings
 	cargo test -p churn-streaming --features kafka --lib --bins --test kafka
 
 # What reads and writes Kinesis and S3, against emulators; apart from the others, because the AWS SDK takes minutes to

@@ -83,7 +83,9 @@ def main() -> None:
         sent = write(client, log, account)
         consumer.wait_for(sent)
         consumer.stop()
-        read_back(account, sent)
+        faults = read_back(account, sent)
+    if faults:
+        sys.exit("\n".join(["", *faults]))
 
 
 def trained(programs: Path, work: Path) -> Path:
@@ -127,7 +129,7 @@ class Consumer:
         title("Consume")
         self.metrics = f"127.0.0.1:{free_port()}"
         command = [program, "--model", model, "--source", "kinesis:companies", "--source", "kinesis:bigdatajobs"]
-        command += ["--sink", "kinesis:enrichedcompanies", "--sink", f"s3://{BUCKET}/scores"]
+        command += ["--sink", "kinesis:enrichedcompanies", "--sink", f"s3://{BUCKET}/churn"]
         command += ["--dead-letters", "kinesis:deadletters", "--state", work / f"state-{time.time_ns()}"]
         command += ["--checkpoint-every", "2s", "--status-every", "2s", "--metrics", self.metrics]
         say(" ".join(map(str, command)))
@@ -214,35 +216,47 @@ def put(account: dict[str, str], stream: str, key: str, data: str) -> None:
     os.close(read)
 
 
-def read_back(account: dict[str, str], sent: Counter[str]) -> None:
-    """What a dashboard finds: the enriched stream, the history in S3, and what could not be read."""
+def read_back(account: dict[str, str], sent: Counter[str]) -> list[str]:
+    """What a dashboard finds: the enriched stream, the history in S3, and what could not be read. Gives what is wrong."""
+    faults = []
     title("aws kinesis get-records: enrichedcompanies")
     scores = [json.loads(data) for data in records(account, "enrichedcompanies")]
-    if not scores:
-        sys.exit("there are no score records")
-    say(json.dumps(scores[-1], indent=1))
+    by_id = {it["id"]: it for it in scores}  # whoever reads a stream drops what it has seen
     latest = {it["companyID"]: it for it in scores}
+    if "comp_original" in latest:
+        say(json.dumps(latest["comp_original"], indent=1))
+    else:
+        faults.append("the original producers' tenant has no score")
     at_risk = sum(it["riskOfChurn"] for it in latest.values())
-    say(f"{len(scores)} score records of {len(latest)} tenants, {at_risk} at risk, from {sent['events']} events")
-    wrong = [it for it in scores if list(it)[1:10] != list(NAMES) or not 0 <= it["score"] <= 1]
-    repeated = len(scores) - len({it["id"] for it in scores})
-    if wrong or repeated or "comp_original" not in latest:
-        sys.exit(f"{len(wrong)} records are not as promised, {repeated} came twice; first: {wrong[:1]}")
+    say(f"{len(by_id)} score records of {len(latest)} tenants, {at_risk} at risk, from {sent['events']} events")
+    say(f"{len(scores) - len(by_id)} of them came twice")
+    if wrong := [it for it in scores if list(it)[1:10] != list(NAMES) or not 0 <= it["score"] <= 1]:
+        faults.append(f"{len(wrong)} score records are not as promised: {wrong[0]}")
+    if others := [it for it in scores if by_id[it["id"]] != it]:
+        faults.append(f"{len(others)} ids stand for two records: {others[0]} and {by_id[others[0]['id']]}")
 
-    title(f"aws s3 ls --recursive s3://{BUCKET}/scores/")
-    objects = aws(account, "s3", "ls", "--recursive", f"s3://{BUCKET}/scores/").splitlines()
+    title(f"aws s3 ls --recursive s3://{BUCKET}/churn/")
+    listing = subprocess.run(
+        [aws_command(), "s3", "ls", "--recursive", f"s3://{BUCKET}/churn/"],
+        check=False,  # it fails where there is nothing
+        env=account,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    objects = listing.stdout.splitlines()
     for line in objects[:10]:
         say(line)
     say(f"{len(objects)} objects")
     if not objects:
-        sys.exit("there is no history")
+        faults.append("there is no history")
 
     title("aws kinesis get-records: deadletters")
     letters = records(account, "deadletters")
     for letter in letters:
         say(letter)
     if len(letters) != sent["malformed"]:
-        sys.exit(f"there are {len(letters)} dead letters where {sent['malformed']} is expected")
+        faults.append(f"there are {len(letters)} dead letters where {sent['malformed']} is expected")
+    return faults
 
 
 def records(account: dict[str, str], stream: str) -> list[str]:
@@ -262,8 +276,12 @@ def records(account: dict[str, str], stream: str) -> list[str]:
 
 
 def aws(account: dict[str, str], *arguments: str, keep: tuple[int, ...] = ()) -> str:
-    command = [str(Path(sys.executable).with_name("aws")), *arguments]
+    command = [aws_command(), *arguments]
     return subprocess.run(command, check=True, env=account, stdout=subprocess.PIPE, text=True, pass_fds=keep).stdout
+
+
+def aws_command() -> str:
+    return str(Path(sys.executable).with_name("aws"))
 
 
 def run(command: list[Any]) -> None:

@@ -125,7 +125,8 @@ def test_every_consumer_has_streams_sinks_and_state(aws, consumer):
     grants = allowed(aws, names["FunctionRole" if consumer == "lambda" else "TaskRole"])
     assert streams_written(grants) == {"test-enrichedcompanies", "test-deadletters"}
     assert {resource for action, resource in grants if action.startswith("s3:")} == {
-        f"arn:aws:s3:::{outputs['HistoryBucket']}/scores/*"
+        f"arn:aws:s3:::{outputs['HistoryBucket']}/churn/*",
+        f"arn:aws:s3:::{outputs['HistoryBucket']}",
     }
     assert ("dynamodb:PutItem", table["TableArn"]) in grants
     everything = {action for action, resource in grants if resource == "*"}
@@ -144,7 +145,7 @@ def test_the_reader_is_one_task_that_reads_both_streams(aws):
         *("/opt/churn/consume", "--source", "kinesis:companies", "--source", "kinesis:bigdatajobs"),
         *("--metrics", "0.0.0.0:9090", "--model", "/opt/churn/model.safetensors"),
         *("--state", f"dynamodb:{outputs['StateTable']}", "--sink", "kinesis:enrichedcompanies"),
-        *("--sink", f"s3://{outputs['HistoryBucket']}/scores", "--dead-letters", "kinesis:deadletters"),
+        *("--sink", f"s3://{outputs['HistoryBucket']}/churn", "--dead-letters", "kinesis:deadletters"),
         *("--score", "changes"),
     ]
     assert container["readonlyRootFilesystem"] is True and container["user"] == "65532:65532"
@@ -174,7 +175,7 @@ def test_kcl_workers_share_one_stream_and_may_keep_leases(aws):
     assert environment["CONSUME"].split() == [
         *("/opt/churn/consume", "--kcl", "--model", "/opt/churn/model.safetensors"),
         *("--state", f"dynamodb:{outputs['StateTable']}", "--sink", "kinesis:enrichedcompanies"),
-        *("--sink", f"s3://{outputs['HistoryBucket']}/scores", "--dead-letters", "kinesis:deadletters"),
+        *("--sink", f"s3://{outputs['HistoryBucket']}/churn/{{shard}}", "--dead-letters", "kinesis:deadletters"),
         *("--score", "changes"),
     ]
     (service,) = ecs.describe_services(cluster=names["Cluster"], services=[names["Service"]])["services"]

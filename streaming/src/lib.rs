@@ -70,6 +70,8 @@ pub use sink::objects::{ObjectFormat, ObjectSink};
 #[cfg(feature = "s3")]
 pub use sink::s3::S3Error;
 pub use sink::{LineSink, Sink, SinkError, SinkPosition};
+#[cfg(any(feature = "kinesis", test))]
+pub use source::kinesis::{InitialPosition, KinesisStart};
 #[cfg(feature = "kinesis")]
-pub use source::kinesis::{InitialPosition, KinesisSource, KinesisStart, Notice};
+pub use source::kinesis::{KinesisSource, Notice};
 pub use source::{FileSource, Next, Source, SourceError};

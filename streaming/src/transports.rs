@@ -129,7 +129,6 @@ impl SinkName {
 }
 
 /// What sources and sinks share: connections, and how often they had to try again.
-#[derive(Default)]
 pub(crate) struct Transports {
     retries: Arc<Retries>,
     #[cfg(feature = "kafka")]
@@ -143,13 +142,15 @@ impl Transports {
     /// As the command line says.
     pub(crate) fn new(options: &Options) -> Self {
         Self {
-            format: options.format,
+            retries: Arc::default(),
             #[cfg(feature = "kafka")]
             kafka: churn_streaming::KafkaOptions {
                 properties: options.kafka_property.clone(),
                 partitions: options.kafka_partitions.clone(),
             },
-            ..Self::default()
+            #[cfg(feature = "aws")]
+            aws: None,
+            format: options.format,
         }
     }
 

@@ -236,7 +236,9 @@ mod tests {
 
     /// Objects that outlive the sink; writing fails after so many.
     #[derive(Default, Clone)]
-    struct Memory(Rc<RefCell<(BTreeMap<String, Vec<u8>>, Option<usize>)>>);
+    struct Memory(Rc<RefCell<Kept>>);
+
+    type Kept = (BTreeMap<String, Vec<u8>>, Option<usize>);
 
     impl Memory {
         fn names(&self) -> Vec<String> {

@@ -131,6 +131,7 @@ impl Rows<'_, '_> {
 mod tests {
     use churn_events::ObservationDate;
     use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::{ListAccessor, Row, RowAccessor};
 
     use super::*;
     use crate::{CompanyNumbers, EventIdentity};
@@ -169,16 +170,21 @@ mod tests {
         };
         let bytes = write(&[record(1, &[]), full, record(3, &["three"])]).expect("is written");
         let file = SerializedFileReader::new(bytes::Bytes::from(bytes)).expect("is a file");
-        let rows: Vec<serde_json::Value> =
-            file.get_row_iter(None).expect("has rows").map(|row| row.expect("is read").to_json_value()).collect();
-        assert_eq!(rows.len(), 3);
-        assert_eq!(rows[0]["industry"], serde_json::Value::Null);
-        assert_eq!(rows[0]["reasons"], serde_json::json!([]));
-        assert_eq!(rows[0]["score"], 0.1 + 0.2);
-        assert_eq!(rows[1]["reasons"], serde_json::json!(["one", "two"]));
-        assert_eq!(rows[1]["id"], format!("{:032x}", 2));
-        assert_eq!((&rows[1]["employee"], &rows[1]["job90"]), (&i32::MAX.into(), &9.into()));
-        assert_eq!((&rows[1]["eventSource"], &rows[1]["eventId"]), (&"/jobs".into(), &"e-1".into()));
-        assert_eq!(rows[2]["reasons"], serde_json::json!(["three"]));
+        let rows: Vec<Row> = file.get_row_iter(None).expect("has rows").map(|row| row.expect("is read")).collect();
+        let reasons = |row: &Row| -> Vec<String> {
+            let list = row.get_list(13).expect("is a list");
+            (0..list.len()).map(|i| list.get_string(i).expect("is text").clone()).collect()
+        };
+        assert_eq!(rows.iter().map(reasons).collect::<Vec<_>>(), [vec![], vec!["one", "two"], vec!["three"]]);
+        assert!(rows[0].get_string(2).is_err() && rows[0].get_int(4).is_err() && rows[0].get_string(15).is_err());
+        let full = &rows[1];
+        let texts = [0, 1, 2, 14, 15, 16].map(|column| full.get_string(column).expect("is text").as_str());
+        assert_eq!(texts, [&format!("{:032x}", 2), "t-2", "retail", "m", "/jobs", "e-1"]);
+        let floats = [3, 7, 8].map(|column| full.get_float(column).expect("is a number"));
+        assert_eq!(floats, [2.5, 400.0, 1_200.0]);
+        let counts = [4, 5, 6].map(|column| full.get_int(column).expect("is a count"));
+        assert_eq!(counts, [i32::MAX, 3, 9]);
+        assert_eq!((full.get_bool(9).ok(), full.get_double(10).ok()), (Some(true), Some(0.1 + 0.2)));
+        assert_eq!(full.get_timestamp_millis(17).ok(), Some(20_000 * 86_400_000));
     }
 }

@@ -124,7 +124,7 @@ impl FileSource {
             let is_first = records.is_empty();
             let is_before = until.is_none_or(|until| (head.received_at, at) < until);
             let is_due = head.received_at.is_none_or(|received_at| received_at.millis() <= due_ms);
-            if !is_first && !(is_before && is_due && records.len() < BATCH_LINES) {
+            if !(is_first || is_before && is_due && records.len() < BATCH_LINES) {
                 file.head = Some(head);
                 break;
             }

@@ -20,5 +20,4 @@ mod start;
 
 #[cfg(feature = "kinesis")]
 pub use self::source::{KinesisSource, Notice};
-#[cfg(feature = "kinesis")]
 pub use self::start::{InitialPosition, KinesisStart};

@@ -36,6 +36,7 @@ pub struct KinesisStart {
 
 /// Where reading of a shard begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "kinesis"), expect(dead_code, reason = "only the reader goes on after a record"))]
 pub(super) enum From {
     /// With this record, which is in the checkpoint already, but perhaps not all that is aggregated in it; that it comes
     /// again shows that none after it was trimmed.
