@@ -67,6 +67,7 @@ test-deployment: $(VENV)/deployment/installed
 
 # Emulators of AWS, and what is tested against them; needs Node.
 test-streaming: $(VENV)/streaming/installed
+	cargo build -p churn-streaming --bin consume
 	$(VENV)/streaming/bin/python -m pytest -q streaming/tests
 
 # `consume --kcl` under the real daemon of the Kinesis Client Library, five minutes; needs Java 17 and Node.
