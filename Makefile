@@ -4,7 +4,8 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-lambda test-kinesis demo-streaming \
+.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-lambda \
+	test-kinesis test-kafka demo-streaming \
 	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
 	peers-python peers-serving one-row-python real-logs golden schemas fuzz
 
@@ -67,6 +68,7 @@ test-deployment: $(VENV)/deployment/installed
 
 # Emulators of AWS, and what is tested against them; needs Node.
 test-streaming: $(VENV)/streaming/installed
+	cargo build -p churn-streaming --bin consume
 	$(VENV)/streaming/bin/python -m pytest -q streaming/tests
 
 # `consume --kcl` under the real daemon of the Kinesis Client Library, five minutes; needs Java 17 and Node.
@@ -74,6 +76,12 @@ test-kcl: $(VENV)/streaming/installed $(VENV)/kcl/installed
 	cargo build -p churn-streaming -p churn-simulator -p churn-train --bins
 	PROGRAMS=$${CARGO_TARGET_DIR:-target}/debug JARS=$(VENV)/kcl/jars \
 		$(VENV)/streaming/bin/python -m pytest -q -s streaming/tests/test_kcl.py
+
+# What reads and writes Kafka, against brokers in the tests' own process; apart from the others, because it builds librdkafka.
+test-kafka:
+	cargo clippy -p churn-streaming --features kafka --all-targets -- -D warnings
+	cargo clippy -p churn-streaming --no-default-features --features kafka --bins -- -D warnings
+	cargo test -p churn-streaming --features kafka --lib --bins --test kafka
 
 # What reads and writes Kinesis and S3, against emulators; apart from the others, because the AWS SDK takes minutes to
 # build.

@@ -23,7 +23,7 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
     of_shard(&options.sink, "shard").and(of_shard(&options.dead_letters, "shard"))?;
     let folder = options.state.clone().unwrap_or_default();
     let (checkpoint_every, status_every) = (options.checkpoint_every, options.status_every);
-    let mut transports = Transports::new(options.format);
+    let mut transports = Transports::new(&options);
     let make = |shard_id: &str, folder: CheckpointFolder| -> Result<Consumer, Failure> {
         let (sinks, dead_letters) = (of_shard(&options.sink, shard_id)?, of_shard(&options.dead_letters, shard_id)?);
         for name in sinks.iter().chain(&dead_letters) {

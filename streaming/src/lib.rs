@@ -28,6 +28,8 @@ mod consumer;
 mod dead_letter;
 mod hottest;
 mod inheritance;
+#[cfg(feature = "kafka")]
+mod kafka;
 pub mod kcl;
 #[cfg(feature = "kinesis")]
 mod kinesis_error;
@@ -49,6 +51,11 @@ pub use aws::{Aws, AwsError};
 pub use checkpoint::{CheckpointError, CheckpointFolder, SinkMark};
 pub use consumer::{ConsumeError, Consumer, NamedSink};
 pub use dead_letter::DeadLetter;
+#[cfg(feature = "kafka")]
+pub use kafka::{
+    KafkaError, KafkaOptions, KafkaPartitions, KafkaProperty, KafkaSink, KafkaSource, NoKafkaPartitions,
+    NoKafkaProperty,
+};
 #[cfg(feature = "kinesis")]
 pub use kinesis_error::KinesisError;
 pub use position::{NoSequenceNumber, Position, SequenceNumber};

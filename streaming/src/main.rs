@@ -4,6 +4,7 @@ mod child;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod options;
+#[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "the status line tells a part of it"))]
 mod report;
 mod run;
 mod status;

@@ -15,7 +15,8 @@ use crate::transports::{FormatName, SinkName, SourceName};
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// Where events come from: file:PATH, a file or folder of JSON Lines, gzip or zstd or plain, or kinesis:STREAM.
+    /// Where events come from: file:PATH, a file or folder of JSON Lines, gzip or zstd or plain, kinesis:STREAM
+    /// or kafka:TOPIC.
     /// Several files are merged by when their events were received; several streams are read side by side
     #[arg(long, required_unless_present = "kcl", value_name = "SOURCE")]
     pub(crate) source: Vec<SourceName>,
@@ -29,8 +30,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
-    /// Where score records go: stdout, file:PATH or kinesis:STREAM, as JSON; folder:PATH or s3://BUCKET/PREFIX, an object
-    /// for each tenant, day and checkpoint; may be given several times
+    /// Where score records go: stdout, file:PATH, kinesis:STREAM or kafka:TOPIC, as JSON; folder:PATH or s3://BUCKET/PREFIX,
+    /// an object for each tenant, day and checkpoint; may be given several times
     #[arg(long, default_value = "stdout", value_name = "SINK")]
     pub(crate) sink: Vec<SinkName>,
 
@@ -62,6 +63,17 @@ pub(crate) struct Options {
     /// Replays files so many times as fast as their events were received; without it, as fast as it can
     #[arg(long, value_parser = speed, value_name = "X")]
     pub(crate) speed: Option<f64>,
+
+    /// A property of librdkafka, such as bootstrap.servers=kafka:9092; may be given several times
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) kafka_property: Vec<churn_streaming::KafkaProperty>,
+
+    /// The partitions that this process reads of each topic, such as 0-3; all by default. Each process keeps the states of
+    /// its partitions in a --state of its own
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "NUMBERS")]
+    pub(crate) kafka_partitions: Option<churn_streaming::KafkaPartitions>,
 
     /// Serves what Prometheus scrapes at /metrics, and at /healthz whether the loop goes round
     #[cfg(feature = "metrics")]
@@ -112,7 +124,7 @@ mod tests {
         assert!(error(&[]).contains("--source"));
         assert!(error(&["--kcl"]).contains("--state"));
         assert!(error(&["--kcl", "--state", "s", "--source", "file:x"]).contains("cannot be used with"));
-        assert!(error(&["--source", "log.jsonl"]).contains("expected file:PATH or kinesis:STREAM"));
+        assert!(error(&["--source", "log.jsonl"]).contains("expected file:PATH, kinesis:STREAM"));
         assert!(error(&["--source", "file:x", "--sink", "kafka"]).contains("expected stdout, file:PATH"));
         assert!(error(&["--source", "file:x", "--score", "hourly"]).contains("every:1h"));
         assert!(error(&["--source", "file:x", "--speed", "0"]).contains("above 0"));

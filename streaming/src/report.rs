@@ -89,7 +89,6 @@ impl Checkpoints {
         self.counts.iter().sum()
     }
 
-    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "only a histogram has buckets"))]
     pub(crate) fn buckets(&self) -> [(f64, u64); Self::BOUNDS.len()] {
         std::array::from_fn(|at| (Self::BOUNDS[at], self.counts[at]))
     }

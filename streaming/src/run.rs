@@ -29,7 +29,7 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
     #[cfg(feature = "metrics")]
     let metrics = options.metrics.as_deref().map(crate::metrics::Metrics::serve).transpose()?;
     let folder = options.state.as_deref().map(|path| CheckpointFolder::open(path, PATIENCE)).transpose()?;
-    let mut transports = Transports::new(options.format);
+    let mut transports = Transports::new(&options);
     let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder, &mut transports)?;
     let mut source = transports.source(&options.source, options.speed, &consumer)?;
     let stop = stop_flag()?;

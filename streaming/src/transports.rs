@@ -12,11 +12,14 @@ use churn_streaming::{Consumer, FileSource, LineSink, NamedSink, ObjectFormat, O
 #[cfg(feature = "kinesis")]
 use churn_streaming::{InitialPosition, KinesisSink, KinesisSource, KinesisStart};
 
+use crate::options::Options;
+
 /// A source as the command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SourceName {
     File(PathBuf),
     Kinesis(String),
+    Kafka(String),
 }
 
 /// A sink as the command line names it.
@@ -26,6 +29,7 @@ pub(crate) enum SinkName {
     File(PathBuf),
     Folder(PathBuf),
     Kinesis(String),
+    Kafka(String),
     /// The whole address.
     S3(String),
 }
@@ -55,7 +59,7 @@ struct NotBuilt {
 
 /// Sources of kinds that are not read together.
 #[derive(Debug, thiserror::Error)]
-#[error("files and streams cannot be read together; name files or streams, in processes of their own")]
+#[error("files, streams and topics cannot be read together; name files, streams or topics, in processes of their own")]
 struct Mixed;
 
 impl FromStr for SourceName {
@@ -65,7 +69,8 @@ impl FromStr for SourceName {
         match text.split_once(':') {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("kinesis", stream)) if !stream.is_empty() => Ok(Self::Kinesis(stream.to_owned())),
-            _ => Err(WrongName { expected: "file:PATH or kinesis:STREAM" }),
+            Some(("kafka", topic)) if !topic.is_empty() => Ok(Self::Kafka(topic.to_owned())),
+            _ => Err(WrongName { expected: "file:PATH, kinesis:STREAM or kafka:TOPIC" }),
         }
     }
 }
@@ -79,8 +84,11 @@ impl FromStr for SinkName {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
             Some(("kinesis", stream)) if !stream.is_empty() => Ok(Self::Kinesis(stream.to_owned())),
+            Some(("kafka", topic)) if !topic.is_empty() => Ok(Self::Kafka(topic.to_owned())),
             Some(("s3", rest)) if rest.starts_with("//") && rest.len() > 2 => Ok(Self::S3(text.to_owned())),
-            _ => Err(WrongName { expected: "stdout, file:PATH, folder:PATH, s3://BUCKET/PREFIX or kinesis:STREAM" }),
+            _ => Err(WrongName {
+                expected: "stdout, file:PATH, folder:PATH, s3://BUCKET/PREFIX, kinesis:STREAM or kafka:TOPIC",
+            }),
         }
     }
 }
@@ -93,6 +101,7 @@ impl fmt::Display for SinkName {
             Self::Folder(path) => write!(f, "folder:{}", path.display()),
             Self::S3(address) => f.write_str(address),
             Self::Kinesis(stream) => write!(f, "kinesis:{stream}"),
+            Self::Kafka(topic) => write!(f, "kafka:{topic}"),
         }
     }
 }
@@ -114,7 +123,7 @@ impl SinkName {
             Self::File(path) => Ok(Self::File(own(path.to_str())?.into())),
             Self::Folder(path) => Ok(Self::Folder(own(path.to_str())?.into())),
             Self::S3(address) => Ok(Self::S3(own(Some(address))?)),
-            Self::Kinesis(_) => Ok(self.clone()),
+            Self::Kinesis(_) | Self::Kafka(_) => Ok(self.clone()),
         }
     }
 }
@@ -122,19 +131,26 @@ impl SinkName {
 /// What sources and sinks share: connections, and how often they had to try again.
 pub(crate) struct Transports {
     retries: Arc<Retries>,
+    #[cfg(feature = "kafka")]
+    kafka: churn_streaming::KafkaOptions,
     #[cfg(feature = "aws")]
     aws: Option<Arc<churn_streaming::Aws>>,
     format: FormatName,
 }
 
 impl Transports {
-    /// Transports whose files and objects are written in that format.
-    pub(crate) fn new(format: FormatName) -> Self {
+    /// As the command line says.
+    pub(crate) fn new(options: &Options) -> Self {
         Self {
             retries: Arc::default(),
+            #[cfg(feature = "kafka")]
+            kafka: churn_streaming::KafkaOptions {
+                properties: options.kafka_property.clone(),
+                partitions: options.kafka_partitions.clone(),
+            },
             #[cfg(feature = "aws")]
             aws: None,
-            format,
+            format: options.format,
         }
     }
 
@@ -183,6 +199,12 @@ impl Transports {
             SinkName::S3(_) => return Err(NotBuilt { name: name.to_string(), feature: "s3" }.into()),
             #[cfg(feature = "kinesis")]
             SinkName::Kinesis(stream) => Box::new(KinesisSink::new(&self.aws()?, stream)),
+            #[cfg(feature = "kafka")]
+            SinkName::Kafka(topic) => {
+                Box::new(churn_streaming::KafkaSink::new(topic, &self.kafka, Arc::clone(&self.retries))?)
+            }
+            #[cfg(not(feature = "kafka"))]
+            SinkName::Kafka(_) => return Err(NotBuilt { name: name.to_string(), feature: "kafka" }.into()),
             #[cfg(not(feature = "kinesis"))]
             SinkName::Kinesis(_) => return Err(NotBuilt { name: name.to_string(), feature: "kinesis" }.into()),
         })
@@ -198,21 +220,38 @@ impl Transports {
         speed: Option<f64>,
         consumer: &Consumer,
     ) -> Result<Box<dyn Source>, Box<dyn Error>> {
-        let (mut files, mut streams) = (Vec::new(), Vec::new());
+        let (mut files, mut streams, mut topics) = (Vec::new(), Vec::new(), Vec::new());
         for name in names {
             match name {
                 SourceName::File(path) => files.push(path.clone()),
                 SourceName::Kinesis(stream) => streams.push(stream.clone()),
+                SourceName::Kafka(topic) => topics.push(topic.clone()),
             }
+        }
+        if [files.is_empty(), streams.is_empty(), topics.is_empty()].into_iter().filter(|is_empty| !is_empty).count()
+            > 1
+        {
+            return Err(Mixed.into());
+        }
+        if !topics.is_empty() {
+            return self.kafka(&topics, consumer);
         }
         if streams.is_empty() {
             let position_of = |name: &str| consumer.processor().positions().get(name).copied();
             return Ok(Box::new(FileSource::open(&files, speed, position_of)?));
         }
-        if !files.is_empty() {
-            return Err(Mixed.into());
-        }
         self.kinesis(&streams, consumer)
+    }
+
+    #[cfg(feature = "kafka")]
+    fn kafka(&self, topics: &[String], consumer: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+        let positions = consumer.processor().positions();
+        Ok(Box::new(churn_streaming::KafkaSource::open(topics, &self.kafka, &self.retries, positions)?))
+    }
+
+    #[cfg(not(feature = "kafka"))]
+    fn kafka(&self, topics: &[String], _: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+        Err(NotBuilt { name: format!("kafka:{}", topics[0]), feature: "kafka" }.into())
     }
 
     #[cfg(feature = "kinesis")]
@@ -250,10 +289,12 @@ mod tests {
 
     #[test]
     fn names_are_shown_as_they_are_read() {
-        for name in ["stdout", "file:a/b.jsonl", "folder:a/b", "s3://bucket/a/b", "kinesis:enrichedcompanies"] {
+        for name in
+            ["stdout", "file:a/b.jsonl", "folder:a/b", "s3://bucket/a/b", "kinesis:enrichedcompanies", "kafka:jobs"]
+        {
             assert_eq!(name.parse::<SinkName>().expect("is one").to_string(), name);
         }
-        for name in ["", "file:", "kinesis:", "kafka", "sqs:x", "Stdout", "s3:bucket", "s3://"] {
+        for name in ["", "file:", "kinesis:", "kafka", "kafka:", "sqs:x", "Stdout", "s3:bucket", "s3://"] {
             assert!(name.parse::<SinkName>().is_err() && name.parse::<SourceName>().is_err(), "{name}");
         }
     }

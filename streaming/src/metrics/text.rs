@@ -99,9 +99,12 @@ impl Scrape {
         let mut metric = out.encode_descriptor("checkpoint_seconds", about, None, MetricType::Histogram)?;
         let buckets = checkpoints.buckets();
         metric.encode_histogram::<NoLabelSet>(checkpoints.seconds, checkpoints.total(), &buckets, None)?;
-        let age = checkpoints.last_at.map(|at| (self.now.millis() - at.millis()).max(0) as f64 / 1e3);
-        let age = age.into_iter().map(|age| ([("", ""); 0], age));
-        gauges(out, "last_checkpoint_age_seconds", "Time since the last checkpoint", age)
+        let about = "Time since the last checkpoint";
+        let metric = out.encode_descriptor("last_checkpoint_age_seconds", about, None, MetricType::Gauge)?;
+        match checkpoints.last_at {
+            Some(at) => ConstGauge::new((self.now.millis() - at.millis()).max(0) as f64 / 1e3).encode(metric),
+            None => Ok(()),
+        }
     }
 }
 
