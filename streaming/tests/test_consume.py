@@ -3,6 +3,7 @@
 `make test-consume` builds the programs; EVENTS and KILLS say how much of it there is.
 """
 
+import itertools
 import json
 import os
 import random
@@ -11,17 +12,18 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from emulators import Kinesalite, KinesisLocal, Service, environment
 from emulators.proxy import FaultProxy, Faults
-from producer import Producer, lines_of, produce
+from producer import Producer, key_and_kind, lines_of, produce, recorded
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAMS = Path(os.environ.get("PROGRAMS", REPOSITORY / "target/debug"))
 EVENTS = int(os.environ.get("EVENTS", 100_000))
 KILLS = int(os.environ.get("KILLS", 20))
-SECONDS = 60  # that writing the events takes
+SECONDS = 60  # that writing the events takes, at least
 
 
 def run(*command: object, **options: object) -> subprocess.CompletedProcess:
@@ -97,6 +99,27 @@ def reshard(emulator: Service, stream: str, stop: threading.Event) -> None:
     kinesis.merge_shards(StreamName=stream, ShardToMerge=one["ShardId"], AdjacentShardToMerge=other["ShardId"])
 
 
+def write(kinesis: Any, log: Path, in_order: bool) -> None:
+    """Puts the log into the stream `events`.
+
+    What is scored at events asks for the order of each tenant only, so that events may be aggregated and their order
+    changed otherwise; dates come when everything before them has been received, which is so when the log is in order.
+    """
+    rate = EVENTS / SECONDS
+    lines = lines_of([log])
+    if not in_order:
+        producers: dict[str, Producer] = {}
+        producer = lambda _: producers.setdefault("events", Producer(kinesis, "events", rate=rate, aggregate=3))  # noqa: E731
+        produce(lines, producer, replay=True)
+        return
+    began, written = time.monotonic(), 0
+    while part := [recorded(line.strip()) for line in itertools.islice(lines, 100)]:
+        entries = [{"Data": line, "PartitionKey": key_and_kind(line)[0]} for line in part]
+        assert kinesis.put_records(StreamName="events", Records=entries)["FailedRecordCount"] == 0
+        written += len(part)
+        time.sleep(max(0, began + written / rate - time.monotonic()))
+
+
 def read_all(emulator: Service, stream: str) -> list[dict]:
     kinesis = emulator.client("kinesis")
     found = []
@@ -127,16 +150,7 @@ def test_killed_at_random_moments_on_a_stream_that_is_split_and_merged(
             kinesis.create_stream(StreamName=stream, ShardCount=shards)
             kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 1})
 
-        def write() -> None:
-            rate = EVENTS / SECONDS
-            produce(
-                lines_of([world / "log.jsonl"]),
-                lambda _: producers.setdefault("events", Producer(kinesis, "events", rate=rate, aggregate=3)),
-                replay=True,
-            )
-
-        producers: dict[str, Producer] = {}
-        writer = threading.Thread(target=write)
+        writer = threading.Thread(target=write, args=(kinesis, world / "log.jsonl", score == "daily"))
         stop = threading.Event()
         resharder = threading.Thread(target=reshard, args=(emulator, "events", stop))
         command = arguments(
