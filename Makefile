@@ -4,7 +4,7 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-kinesis test-kafka demo-streaming \
+.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-lambda test-kinesis test-kafka demo-streaming \
 	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
 	peers-python peers-serving one-row-python real-logs golden schemas fuzz
 
@@ -90,6 +90,13 @@ test-kinesis: $(VENV)/streaming/installed
 	cargo test $(AWS)
 	cargo build $(AWS) --bins --examples
 	$(VENV)/streaming/bin/python -m pytest -q streaming/tests/test_kinesis_source.py streaming/tests/test_aws_sinks.py
+
+# The Lambda function behind a Kinesis event source, which is played, with an emulator of DynamoDB.
+test-lambda: $(VENV)/streaming/installed
+	cargo clippy -p churn-streaming --features lambda --all-targets -- -D warnings
+	cargo build -p churn-streaming -p churn-simulator -p churn-train --bins
+	cargo build -p churn-streaming --features lambda --bin bootstrap-stream
+	PROGRAMS=$${CARGO_TARGET_DIR:-target}/debug $(VENV)/streaming/bin/python -m pytest -q streaming/tests/test_lambda.py
 
 # The whole way on this machine: simulated producers, a Kinesis emulator, consume, and the aws command as reader.
 demo-streaming: $(VENV)/streaming/installed

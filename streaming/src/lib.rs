@@ -34,6 +34,7 @@ pub mod kcl;
 #[cfg(feature = "kinesis")]
 mod kinesis_error;
 pub mod kpl;
+pub mod lambda;
 mod marks;
 mod position;
 mod processor;

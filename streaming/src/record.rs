@@ -1,9 +1,9 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use churn_events::Timestamp;
+use churn_events::{Timestamp, decode, decode_arrived};
 
-use crate::Position;
+use crate::{Position, kpl};
 
 /// What a stream hands out: bytes that are, or should be, an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,24 @@ pub struct Record {
     pub arrived_at: Option<Timestamp>,
     /// What its producer put there.
     pub data: Vec<u8>,
+}
+
+impl Record {
+    /// When what it holds was received: what the event says, where it says so and it had not arrived before, and otherwise
+    /// when it arrived. Of an aggregate, its first record.
+    ///
+    /// # Cost
+    /// That of decoding an event.
+    pub fn received_at(&self) -> Option<Timestamp> {
+        let parts = kpl::user_records(&self.data, None).and_then(Result::ok);
+        let data = parts.as_ref().and_then(|parts| parts.first()).map_or(&*self.data, |part| part.data);
+        match self.arrived_at {
+            None => decode(data).ok().map(|event| event.received_at),
+            Some(arrived_at) => {
+                Some(decode_arrived(data, arrived_at).map_or(arrived_at, |event| event.received_at.min(arrived_at)))
+            }
+        }
+    }
 }
 
 /// Records of one shard, in its order.
@@ -35,6 +53,11 @@ impl Batch {
     /// Records of which nothing else is known.
     pub fn new(shard: Arc<Shard>, records: Vec<Record>) -> Self {
         Self { shard, records, behind_ms: None, behind_records: None, is_last: false }
+    }
+
+    /// Whether it only says that the shard has nothing at the moment.
+    pub fn is_sign_of_life(&self) -> bool {
+        self.records.is_empty() && !self.is_last
     }
 }
 

@@ -76,7 +76,13 @@ impl ScoreRecord {
     ///
     /// # Source
     /// XXH3, 128 bits, over the parts, each behind its length.
-    pub fn id_of(model_id: &str, tenant: &str, date: ObservationDate, event: Option<&EventIdentity>) -> u128 {
+    pub fn id_of(
+        model_id: &str,
+        tenant: &str,
+        date: ObservationDate,
+        event: Option<&EventIdentity>,
+        received_at: Timestamp,
+    ) -> u128 {
         let mut digest = Xxh3::new();
         let mut put = |part: &str| {
             digest.update(&(part.len() as u64).to_le_bytes());
@@ -89,6 +95,8 @@ impl ScoreRecord {
             put(&event.id);
         }
         digest.update(&date.days().to_le_bytes());
+        // A copy of an event that is too old to be known as one counts again, and is another record.
+        digest.update(&received_at.millis().to_le_bytes());
         digest.digest128()
     }
 }
@@ -135,8 +143,10 @@ mod tests {
     fn ids_tell_models_tenants_dates_and_events_apart() {
         let event = |source: &str, id: &str| Some(EventIdentity { source: source.into(), id: id.into() });
         let date = ObservationDate::from_days(5);
-        let of =
-            |model, tenant, date, event: Option<EventIdentity>| ScoreRecord::id_of(model, tenant, date, event.as_ref());
+        let received_at = date.start();
+        let of = |model, tenant, date, event: Option<EventIdentity>| {
+            ScoreRecord::id_of(model, tenant, date, event.as_ref(), received_at)
+        };
         let ids = [
             of("m", "t", date, None),
             of("m2", "t", date, None),

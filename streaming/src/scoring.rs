@@ -126,7 +126,7 @@ impl Scoring {
             self.company.map(|position| self.row[position]);
         let known = |value: f32| Some(value).filter(|value| !value.is_nan());
         ScoreRecord {
-            id: ScoreRecord::id_of(&self.model_id, tenant, date, event.as_ref()),
+            id: ScoreRecord::id_of(&self.model_id, tenant, date, event.as_ref(), received_at),
             tenant: tenant.into(),
             company: CompanyNumbers {
                 industry: state.industry_at(date).map(Box::from),

@@ -247,7 +247,7 @@ def test_shards_come_and_go_and_nothing_is_lost_or_shows_twice(
         note("killed, and started again")
 
         world.produce(parts[4])
-        assert world.daemon.stop() == 0
+        assert world.daemon.stop() in (0, 143)  # Java's code for an end by SIGTERM, after all was done
         # Its last checkpoint, and that of the daemon, are the same.
         leases = world.leases(moto)
         for shard in world.open_shards():
@@ -260,7 +260,7 @@ def test_shards_come_and_go_and_nothing_is_lost_or_shows_twice(
         world.start()
         world.await_all()
         note("resumed")
-        assert world.daemon.stop() == 0
+        assert world.daemon.stop() in (0, 143)  # Java's code for an end by SIGTERM, after all was done
     finally:
         if world.daemon is not None:
             world.daemon.kill()

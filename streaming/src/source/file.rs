@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use churn_events::{LegacyTable, MAX_LINE_BYTES, Timestamp, decode, decompressed};
+use churn_events::{LegacyTable, MAX_LINE_BYTES, Timestamp, decompressed};
 
 use super::{Next, Source, SourceError};
 use crate::{Batch, Position, Record, SequenceNumber, Shard};
@@ -181,7 +181,7 @@ impl LogFile {
         if self.head.is_none()
             && let Some(record) = self.next_line()?
         {
-            self.head = Some(Head { received_at: received_at(&record.data), record });
+            self.head = Some(Head { received_at: record.received_at(), record });
         }
         Ok(())
     }
@@ -224,10 +224,6 @@ impl LogFile {
             }
         }
     }
-}
-
-fn received_at(line: &[u8]) -> Option<Timestamp> {
-    decode(line).ok().map(|event| event.received_at)
 }
 
 /// The file at a path, or the logs in the folder there, by name.

@@ -1,5 +1,7 @@
 //! Where records come from.
 
+#[cfg(any(feature = "kinesis", test))]
+mod alignment;
 mod file;
 // Without the feature, what needs no client is tested.
 #[cfg(any(feature = "kinesis", test))]

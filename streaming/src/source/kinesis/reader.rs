@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::calls::{Stream, children};
 use super::shard_graph::ListedShard;
-use super::source::{Message, Notice};
+use super::source::{Ending, Message, Notice};
 use super::start::From;
 use crate::aws::{CallError, Fault, backoff, in_full};
 use crate::{Backoff, Batch, Position, Record, Retries, Retry, SequenceNumber, Shard};
@@ -31,7 +31,7 @@ pub(super) struct ShardReader {
     /// Where the next iterator begins.
     pub(super) from: From,
     pub(super) out: mpsc::UnboundedSender<Message>,
-    /// Batches that may be under way or waiting, of all shards together.
+    /// Batches that may be under way or waiting.
     pub(super) permits: Arc<Semaphore>,
     pub(super) retries: Arc<Retries>,
     pub(super) notice: Notice,
@@ -87,7 +87,8 @@ impl ShardReader {
             }
             let is_due = last_sign.is_none_or(|sign| called.duration_since(sign) >= SIGN_OF_LIFE);
             if is_last || is_due || !records.is_empty() {
-                last_sign = Some(called);
+                // That a shard has come to its end is said at once: others may wait for that word.
+                last_sign = records.is_empty().then_some(called);
                 let batch = Batch { behind_ms, is_last, ..Batch::new(Arc::clone(&self.shard), records) };
                 self.send(batch, children, permit);
             }
@@ -187,10 +188,9 @@ impl ShardReader {
     }
 
     fn send(&self, batch: Batch, children: Vec<ListedShard>, permit: OwnedSemaphorePermit) {
-        let message =
-            Message::Batch { stream: self.stream_number, id: self.id.clone(), batch, children, _permit: permit };
+        let ending = Ending { stream: self.stream_number, id: self.id.clone(), children, _permit: permit };
         // Nobody listens any more when the source is dropped.
-        let _ = self.out.send(message);
+        let _ = self.out.send(Message::Batch(batch, ending));
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use super::super::alignment::Alignment;
 use super::calls::Stream;
 use super::reader::ShardReader;
 use super::shard_graph::{ListedShard, ShardGraph};
@@ -13,8 +14,8 @@ use super::start::{From, KinesisStart};
 use crate::aws::{Aws, CallError, insist};
 use crate::{Batch, Next, Retry, Shard, Source, SourceError, kinesis_error};
 
-/// Batches that are under way or wait for [`Source::next`], of all shards together; each has 10 MiB at most.
-const BATCHES: usize = 8;
+/// Batches of a shard that are under way or wait for [`Source::next`]; each has 10 MiB at most, and usually far less.
+const BATCHES: usize = 1;
 /// Tries of the first call: a mistake in the settings should be heard of.
 const FIRST_TRIES: u32 = 6;
 /// How long to wait before asking again for children that should be there.
@@ -34,7 +35,8 @@ pub struct KinesisSource {
     streams: Vec<Known>,
     out: mpsc::UnboundedSender<Message>,
     batches: mpsc::UnboundedReceiver<Message>,
-    permits: Arc<Semaphore>,
+    /// Where several streams are read: what waits for other shards.
+    alignment: Option<Alignment<Ending>>,
     tasks: JoinSet<()>,
     notice: Notice,
 }
@@ -49,9 +51,21 @@ struct Known {
 
 /// What the tasks say.
 pub(super) enum Message {
-    Batch { stream: usize, id: String, batch: Batch, children: Vec<ListedShard>, _permit: OwnedSemaphorePermit },
+    Batch(Batch, Ending),
     Listed(usize, Vec<ListedShard>),
     Failed(usize, CallError),
+}
+
+/// What is to be done when the last record of a batch has been handed out.
+pub(super) struct Ending {
+    /// Number of the stream.
+    pub(super) stream: usize,
+    /// The shard's id in it.
+    pub(super) id: String,
+    /// What the shard became, if it has ended.
+    pub(super) children: Vec<ListedShard>,
+    /// Lets the shard's reader go on.
+    pub(super) _permit: OwnedSemaphorePermit,
 }
 
 impl KinesisSource {
@@ -66,6 +80,7 @@ impl KinesisSource {
             graph: ShardGraph::default(),
             is_listing: false,
         });
+        let n_streams = streams.len();
         let (out, batches) = mpsc::unbounded_channel();
         let mut source = Self {
             aws: Arc::clone(aws),
@@ -73,7 +88,7 @@ impl KinesisSource {
             streams: streams.collect(),
             out,
             batches,
-            permits: Arc::new(Semaphore::new(BATCHES)),
+            alignment: (n_streams > 1).then(Alignment::new),
             tasks: JoinSet::new(),
             notice,
         };
@@ -109,6 +124,9 @@ impl KinesisSource {
         let Known { stream, graph, .. } = &mut self.streams[number];
         for (shard, from) in graph.take_ready() {
             let name = format!("{}/{}", stream.name, shard.id);
+            if let Some(alignment) = &mut self.alignment {
+                alignment.expect(&name);
+            }
             let reader = ShardReader {
                 stream_number: number,
                 stream: stream.clone(),
@@ -116,7 +134,7 @@ impl KinesisSource {
                 shard: Arc::new(Shard { stream: stream.name.clone(), name, hash_keys: shard.hash_keys }),
                 from,
                 out: self.out.clone(),
-                permits: Arc::clone(&self.permits),
+                permits: Arc::new(Semaphore::new(BATCHES)),
                 retries: Arc::clone(self.aws.retries()),
                 notice: Arc::clone(&self.notice),
             };
@@ -142,7 +160,16 @@ impl KinesisSource {
         self.tasks.spawn_on(task, self.aws.runtime.handle());
     }
 
-    /// A shard has given its last batch: its children are next.
+    /// The last record of a batch is handed out. If it was the shard's last one, its children are next.
+    fn hand_out(&mut self, batch: Batch, ending: Option<Ending>) -> Next {
+        if let Some(Ending { stream, id, children, .. }) = ending
+            && batch.is_last
+        {
+            self.end(stream, &id, children);
+        }
+        Next::Batch(batch)
+    }
+
     fn end(&mut self, number: usize, id: &str, children: Vec<ListedShard>) {
         let graph = &mut self.streams[number].graph;
         graph.end(id);
@@ -163,15 +190,22 @@ impl Source for KinesisSource {
         while self.tasks.try_join_next().is_some() {}
         let deadline = tokio::time::Instant::now() + wait;
         loop {
+            if let Some((batch, ending)) = self.alignment.as_mut().and_then(Alignment::take) {
+                return Ok(self.hand_out(batch, ending));
+            }
             let message = aws.runtime.block_on(async { tokio::time::timeout_at(deadline, self.batches.recv()).await });
             match message {
                 Err(_) | Ok(None) => return Ok(Next::Idle),
-                Ok(Some(Message::Batch { stream, id, batch, children, .. })) => {
-                    if batch.is_last {
-                        self.end(stream, &id, children);
+                Ok(Some(Message::Batch(batch, ending))) => match &mut self.alignment {
+                    None => return Ok(self.hand_out(batch, Some(ending))),
+                    Some(alignment) if batch.is_sign_of_life() => {
+                        if batch.behind_ms.unwrap_or(0) == 0 {
+                            alignment.note_quiet(&batch.shard.name);
+                        }
+                        return Ok(Next::Batch(batch));
                     }
-                    return Ok(Next::Batch(batch));
-                }
+                    Some(alignment) => alignment.hold(batch, ending),
+                },
                 Ok(Some(Message::Listed(stream, listed))) => {
                     self.streams[stream].is_listing = false;
                     self.streams[stream].graph.learn(listed, |_| Some(From::TrimHorizon));
