@@ -4,7 +4,8 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-lambda test-kinesis test-kafka demo-streaming \
+.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-lambda \
+	test-kinesis test-kafka demo-streaming \
 	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
 	peers-python peers-serving one-row-python real-logs golden schemas fuzz
 
@@ -89,7 +90,8 @@ test-kinesis: $(VENV)/streaming/installed
 	cargo clippy $(AWS) --all-targets -- -D warnings
 	cargo test $(AWS)
 	cargo build $(AWS) --bins --examples
-	$(VENV)/streaming/bin/python -m pytest -q streaming/tests/test_kinesis_source.py streaming/tests/test_aws_sinks.py
+	cargo build -p churn-train -p churn-simulator
+	$(VENV)/streaming/bin/python -m pytest -q $(addprefix streaming/tests/test_,kinesis_source.py aws_sinks.py consume_kinesis.py)
 
 # The Lambda function behind a Kinesis event source, which is played, with an emulator of DynamoDB.
 test-lambda: $(VENV)/streaming/installed

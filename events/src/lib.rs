@@ -38,7 +38,9 @@ pub use flat::FlatEvent;
 pub use legacy::LegacyTable;
 pub use legacy::{CompanyField, INDUSTRIES, LegacyFormat, MAX_JOBS_PER_RECORD, RecordOrigin, decode_legacy_json};
 #[cfg(feature = "log")]
-pub use log::{BrokenFile, LogOptions, LogReport, MalformedLine, decompressed, read_log, read_log_from, read_logs_from};
+pub use log::{
+    BrokenFile, LogOptions, LogReport, MalformedLine, decompressed, read_log, read_log_from, read_logs_from,
+};
 pub use malformed::{Malformed, Reason};
 pub use money::Money;
 pub use rfc3339::{TimeError, beginning};

@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use blocks::{BLOCK_BYTES, Block, Blocks};
 use dead_letters::DeadLetters;
 use format::{Decoded, DecodedBlock, Fault, Format, LineContext, legacy_source};
-use queue::Queue;
 pub use input::decompressed;
+use queue::Queue;
 pub use report::{BrokenFile, LogReport, MalformedLine};
 
 use crate::{Error, Event, Timestamp};

@@ -7,14 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use churn_events::ObservationDate;
 use churn_streaming::kcl::{self, Clock, KclError, KclShard, Refusal, ShardWork, Start};
 use churn_streaming::{Batch, CheckpointFolder, Consumer, Shard};
 
 use crate::options::Options;
-use crate::run::{advance, consumer, now};
+use crate::run::{consumer, now};
 use crate::status::Status;
 use crate::transports::{SinkName, Transports};
+use crate::watermark::Calendar;
 
 type Failure = Box<dyn Error>;
 
@@ -32,7 +32,7 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         consumer(&options, &sinks, &dead_letters, Some(folder), &mut transports)
     };
     let shard = KclShard::new(folder, "kcl", make);
-    let mut work = Child { shard, status: Status::new(), last_date: None, told: Instant::now(), status_every };
+    let mut work = Child { shard, status: Status::new(), calendar: None, told: Instant::now(), status_every };
     let (input, output) = (BufReader::with_capacity(1 << 20, io::stdin()), BufWriter::new(io::stdout()));
     let mut clock = WallClock { begun: Instant::now(), dice: RandomState::new() };
     let mut log = |text: &str| eprintln!("consume: {text}");
@@ -61,7 +61,7 @@ fn make_folder_of(name: &SinkName) -> Result<(), Failure> {
 struct Child<F> {
     shard: KclShard<F>,
     status: Status,
-    last_date: Option<ObservationDate>,
+    calendar: Option<Calendar>,
     told: Instant,
     status_every: Duration,
 }
@@ -86,7 +86,9 @@ impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Failure>> ShardWork fo
         if let Some(consumer) = self.shard.consumer() {
             let received_at = consumer.apply(batch)?;
             self.status.note(batch, received_at);
-            advance(consumer, &self.status, &mut self.last_date)?;
+            let calendar = self.calendar.get_or_insert_with(|| Calendar::begin(consumer));
+            calendar.note(batch, received_at);
+            calendar.advance(consumer)?;
         }
         if self.told.elapsed() >= self.status_every {
             self.tell();

@@ -9,6 +9,7 @@ mod report;
 mod run;
 mod status;
 mod transports;
+mod watermark;
 
 use std::process::ExitCode;
 

@@ -56,8 +56,6 @@ pub(crate) struct ShardReport {
     pub(crate) arrived_at: Option<Timestamp>,
     pub(crate) behind_ms: Option<u64>,
     pub(crate) behind_records: Option<u64>,
-    /// Whether its end was reached with the last batch.
-    pub(crate) is_idle: bool,
 }
 
 impl ShardReport {

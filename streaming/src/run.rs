@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use churn_events::{ObservationDate, Timestamp};
+use churn_events::Timestamp;
 use churn_features::StoreOptions;
 use churn_model::Model;
 use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreWhen, Scoring, Source};
@@ -14,6 +14,7 @@ use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreW
 use crate::options::Options;
 use crate::status::Status;
 use crate::transports::{SinkName, Transports};
+use crate::watermark::Calendar;
 
 /// How long the loop waits for records before it looks at everything else.
 const WAIT: Duration = Duration::from_millis(200);
@@ -39,7 +40,7 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
         eprintln!("consume: metrics at http://{bound}/metrics");
         status.publish_to(metrics);
     }
-    let mut last_date = None;
+    let mut calendar = Calendar::begin(&consumer);
     let (mut checkpointed, mut told) = (Instant::now(), Instant::now());
     let ended = loop {
         if stop.load(Ordering::Relaxed) {
@@ -50,17 +51,18 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
             Ok(Next::Batch(batch)) => {
                 let received_at = consumer.apply(&batch)?;
                 status.note(&batch, received_at);
+                calendar.note(&batch, received_at);
             }
             Ok(Next::Idle) => {}
             Ok(Next::End) => {
-                status.note_end();
-                advance(&mut consumer, &status, &mut last_date)?;
+                calendar.note_end();
+                calendar.advance(&mut consumer)?;
                 break Ok(());
             }
             // What came before it is kept.
             Err(error) => break Err(error),
         }
-        advance(&mut consumer, &status, &mut last_date)?;
+        calendar.advance(&mut consumer)?;
         if checkpointed.elapsed() >= options.checkpoint_every {
             checkpoint(&mut consumer, &mut *source, &mut status)?;
             checkpointed = Instant::now();
@@ -100,20 +102,6 @@ pub(crate) fn consumer(
     let store = StoreOptions { max_tenants: options.max_tenants, ..StoreOptions::default() };
     let (sinks, dead_letters) = (transports.sinks(sinks)?, transports.sinks(dead_letters)?);
     Ok(Consumer::new(ProcessorOptions { store, when }, scoring, sinks, dead_letters, folder)?)
-}
-
-/// Scores whoever is due by date, once for each date.
-pub(crate) fn advance(
-    consumer: &mut Consumer,
-    status: &Status,
-    last: &mut Option<ObservationDate>,
-) -> Result<(), Box<dyn Error>> {
-    let Some(date) = status.watermark(now()).map(Timestamp::date).filter(|date| last.is_none_or(|last| *date > last))
-    else {
-        return Ok(());
-    };
-    *last = Some(date);
-    Ok(consumer.advance_to(date)?)
 }
 
 fn model_file(path: &Path) -> PathBuf {

@@ -88,12 +88,6 @@ impl Status {
         shard.received_at = shard.received_at.max(received_at);
         shard.arrived_at = batch.records.last().and_then(|record| record.arrived_at).or(shard.arrived_at);
         (shard.behind_ms, shard.behind_records) = (batch.behind_ms, batch.behind_records);
-        shard.is_idle = batch.records.is_empty();
-    }
-
-    /// Takes note of that no shard has anything more to give.
-    pub(crate) fn note_end(&mut self) {
-        self.report.shards.values_mut().for_each(|shard| shard.is_idle = true);
     }
 
     /// Takes note of a checkpoint, and of how long it took.
@@ -102,20 +96,6 @@ impl Status {
         if self.summed.is_none_or(|summed| summed.elapsed() >= SUM_EVERY) {
             self.sum_up(consumer);
         }
-    }
-
-    /// Up to when everything has been received, as far as one can know: no shard that still has something to give is
-    /// behind it.
-    ///
-    /// The clock is the log's own: when all shards are idle, it has gone on since its last event as long as ours has.
-    pub(crate) fn watermark(&self, now: Timestamp) -> Option<Timestamp> {
-        let busy = self.report.shards.values().filter(|shard| !shard.is_idle);
-        if let Some(least) = busy.filter_map(|shard| shard.received_at).min() {
-            return Some(least);
-        }
-        let last = self.report.shards.values().max_by_key(|shard| shard.received_at)?;
-        let since_ms = last.arrived_at.map_or(0, |arrived_at| (now.millis() - arrived_at.millis()).max(0));
-        last.received_at.map(|received_at| Timestamp::from_millis(received_at.millis() + since_ms))
     }
 
     /// Everything as it is now; who sends most and what has drifted, as it was at the line before.

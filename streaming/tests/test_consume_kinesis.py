@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from emulators import Emulator, Moto, environment
-from emulators.proxy import Faults, FaultProxy
+from emulators.proxy import FaultProxy, Faults
 from producer import Producer, key_and_kind
 from test_aws_sinks import objects, stored
 from test_kinesis_source import PROGRAM, is_open, merge, shards, split
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, and the log of a simulated platform with some lines that are no events."""
     folder = tmp_path_factory.mktemp("world")
-    run = lambda name, *arguments: subprocess.run(  # noqa: E731
+    run = lambda name, *arguments: subprocess.run(
         [PROGRAMS / name, *map(str, arguments)], check=True, capture_output=True, cwd=folder
     )
     run("train", "--algorithm", "random-forest", "--tenants", 200, "--out", "run")
@@ -88,9 +88,7 @@ def test_a_consumer_that_is_killed_ends_as_a_replay(
 
     events, enriched = new_stream(kinesalite, 4), new_stream(kinesalite, 2)
     moto.client("s3").create_bucket(Bucket="history")
-    faults = Faults(
-        throttled_reads=0.05, expired_iterators=0.02, failures=0.03, lost_answers=0.02, failed_entries=0.01
-    )
+    faults = Faults(throttled_reads=0.05, expired_iterators=0.02, failures=0.03, lost_answers=0.02, failed_entries=0.01)
     dice = random.Random(11)
     writer = threading.Thread(target=write, args=(kinesalite, events, world / "log.jsonl"))
     writer.start()
@@ -127,5 +125,5 @@ def test_a_consumer_that_is_killed_ends_as_a_replay(
     assert len(lines) == len(replayed)
     assert scores_of(lines) == replayed
     assert scores_of([record["Data"].decode() for record in stored(kinesalite, enriched)]) == replayed
-    text = lambda path: sorted(json.loads(line)["text"] for line in path.open())  # noqa: E731
+    text = lambda path: sorted(json.loads(line)["text"] for line in path.open())
     assert text(tmp_path / "dead.jsonl") == text(tmp_path / "refused.jsonl")

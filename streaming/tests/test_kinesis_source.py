@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from emulators import Emulator, KinesisLocal, Service, environment
-from emulators.proxy import Faults, FaultProxy
+from emulators.proxy import FaultProxy, Faults
 from producer import Producer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="make test-kinesis 
 
 
 def start(service: Service, *arguments: str, **options: object) -> subprocess.Popen[str]:
-    streams = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     added = environment(kinesis=service)
     return subprocess.Popen([PROGRAM, "read", *arguments], env=os.environ | added, **(streams | options))
 
@@ -87,13 +87,15 @@ def is_open(shard: dict) -> bool:
 def reshard_while_writing(emulator: Service, stream: str, records: int) -> None:
     """Splits the first shard, merges two others, then merges a child of the split with the one beside it."""
     step = records // 4
-    write(emulator, stream, range(0, step))
+    write(emulator, stream, range(step))
     listed = shards(emulator, stream)
     split(emulator, stream, listed[0])
     write(emulator, stream, range(step, 2 * step))
     merge(emulator, stream, listed[2], listed[3])
     write(emulator, stream, range(2 * step, 3 * step))
-    by_start = sorted(filter(is_open, shards(emulator, stream)), key=lambda s: int(s["HashKeyRange"]["StartingHashKey"]))
+    by_start = sorted(
+        filter(is_open, shards(emulator, stream)), key=lambda s: int(s["HashKeyRange"]["StartingHashKey"])
+    )
     merge(emulator, stream, by_start[1], by_start[2])
     write(emulator, stream, range(3 * step, records))
 
@@ -152,7 +154,7 @@ def test_two_streams_are_read_together(kinesis_local: KinesisLocal, new_stream) 
 
 def test_latest_begins_with_what_comes_from_now_on(kinesis_local: KinesisLocal, new_stream) -> None:
     stream = new_stream(kinesis_local, 2)
-    write(kinesis_local, stream, range(0, 50))
+    write(kinesis_local, stream, range(50))
     program = start(kinesis_local, "--stream", stream, "--initial", "latest", "--idle", "5")
     seen = set()
     lines = []
@@ -167,7 +169,7 @@ def test_latest_begins_with_what_comes_from_now_on(kinesis_local: KinesisLocal, 
 
 def test_a_time_begins_with_what_arrived_then(kinesis_local: KinesisLocal, new_stream) -> None:
     stream = new_stream(kinesis_local, 2)
-    write(kinesis_local, stream, range(0, 50))
+    write(kinesis_local, stream, range(50))
     time.sleep(1.1)
     then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     time.sleep(0.1)

@@ -42,8 +42,6 @@ struct LogFile {
     offset: u64,
     /// The next line, where it had to be looked at.
     head: Option<Head>,
-    /// Whether it was told that the file has nothing more.
-    is_told: bool,
 }
 
 struct Head {
@@ -96,10 +94,6 @@ impl FileSource {
     fn next_in_order(&mut self, wait: Duration) -> Result<Next, SourceError> {
         for file in &mut self.files {
             file.look().map_err(|error| file.error(error))?;
-            if file.head.is_none() && !std::mem::replace(&mut file.is_told, true) {
-                let shard = Arc::clone(&file.shard);
-                return Ok(Next::Batch(Batch::new(shard, Vec::new())));
-            }
         }
         let heads = self.files.iter().map(|file| file.head.as_ref().map(|head| head.received_at));
         let mut order: Vec<(Option<Timestamp>, usize)> =
@@ -158,7 +152,7 @@ impl LogFile {
         let name = path.display().to_string();
         let stream = path.file_name().map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
         let shard = Arc::new(Shard::new(stream, name));
-        let mut file = Self { shard, path: path.to_owned(), reader, offset: 0, head: None, is_told: false };
+        let mut file = Self { shard, path: path.to_owned(), reader, offset: 0, head: None };
         file.look()?;
         if let Some(table) = file.head.as_ref().and_then(|head| LegacyTable::from_header(&head.record.data)) {
             let what = format!("is a {}; expected a log with one event or record per line, in JSON", table.format());
