@@ -4,9 +4,8 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-lambda \
-	test-kinesis test-kafka demo-streaming \
-	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
+.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-kafka \
+	demo-streaming 	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
 	peers-python peers-serving one-row-python real-logs golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
@@ -66,39 +65,26 @@ test-endpoint:
 test-deployment: $(VENV)/deployment/installed
 	$(VENV)/deployment/bin/python -m pytest -q --import-mode importlib examples
 
-# Emulators of AWS, and what is tested against them; needs Node.
+# Kinesis, S3, DynamoDB and Lambda, against emulators; needs Node. Apart from the others, because the AWS SDK takes minutes
+# to build, and a consumer of 100,000 events that is killed twenty times takes its time, too.
+AWS = -p churn-streaming --features kinesis,s3,lambda
 test-streaming: $(VENV)/streaming/installed
-	cargo build -p churn-streaming --bin consume
-	$(VENV)/streaming/bin/python -m pytest -q streaming/tests
+	cargo clippy $(AWS) --all-targets -- -D warnings
+	cargo test $(AWS)
+	cargo build $(AWS) --bins --examples
+	cargo build -p churn-train -p churn-simulator
+	$(VENV)/streaming/bin/python -m pytest -q streaming/tests --ignore streaming/tests/test_kcl.py
 
 # `consume --kcl` under the real daemon of the Kinesis Client Library, five minutes; needs Java 17 and Node.
 test-kcl: $(VENV)/streaming/installed $(VENV)/kcl/installed
 	cargo build -p churn-streaming -p churn-simulator -p churn-train --bins
-	PROGRAMS=$${CARGO_TARGET_DIR:-target}/debug JARS=$(VENV)/kcl/jars \
-		$(VENV)/streaming/bin/python -m pytest -q -s streaming/tests/test_kcl.py
+	JARS=$(VENV)/kcl/jars $(VENV)/streaming/bin/python -m pytest -q -s streaming/tests/test_kcl.py
 
 # What reads and writes Kafka, against brokers in the tests' own process; apart from the others, because it builds librdkafka.
 test-kafka:
 	cargo clippy -p churn-streaming --features kafka --all-targets -- -D warnings
 	cargo clippy -p churn-streaming --no-default-features --features kafka --bins -- -D warnings
 	cargo test -p churn-streaming --features kafka --lib --bins --test kafka
-
-# What reads and writes Kinesis and S3, against emulators; apart from the others, because the AWS SDK takes minutes to
-# build.
-AWS = -p churn-streaming --features kinesis,s3
-test-kinesis: $(VENV)/streaming/installed
-	cargo clippy $(AWS) --all-targets -- -D warnings
-	cargo test $(AWS)
-	cargo build $(AWS) --bins --examples
-	cargo build -p churn-train -p churn-simulator
-	$(VENV)/streaming/bin/python -m pytest -q $(addprefix streaming/tests/test_,kinesis_source.py aws_sinks.py consume_kinesis.py)
-
-# The Lambda function behind a Kinesis event source, which is played, with an emulator of DynamoDB.
-test-lambda: $(VENV)/streaming/installed
-	cargo clippy -p churn-streaming --features lambda --all-targets -- -D warnings
-	cargo build -p churn-streaming -p churn-simulator -p churn-train --bins
-	cargo build -p churn-streaming --features lambda --bin bootstrap-stream
-	PROGRAMS=$${CARGO_TARGET_DIR:-target}/debug $(VENV)/streaming/bin/python -m pytest -q streaming/tests/test_lambda.py
 
 # The whole way on this machine: simulated producers, a Kinesis emulator, consume, and the aws command as reader.
 demo-streaming: $(VENV)/streaming/installed

@@ -1,6 +1,6 @@
 """The Kinesis, S3 and folder sinks against emulators: nothing lost, nothing seen twice after a crash, order kept.
 
-The program is `examples/aws_pipes.rs`; `make test-kinesis` builds it.
+The program is `examples/aws_pipes.rs`; `make test-streaming` builds it.
 """
 
 import json
@@ -17,7 +17,7 @@ from emulators import Emulator, KinesisLocal, Moto, Service, environment
 from emulators.proxy import FaultProxy, Faults
 from test_kinesis_source import PROGRAM, shards
 
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="make test-kinesis builds the program")
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="make test-streaming builds the program")
 
 
 def write(sink: str, *arguments: object, expect: int = 0, **services: Service) -> str:

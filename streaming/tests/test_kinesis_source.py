@@ -1,6 +1,6 @@
 """The Kinesis reader against emulators: nothing lost, nothing twice, the order of each partition key kept.
 
-The program is `examples/aws_pipes.rs`; `make test-kinesis` builds it.
+The program is `examples/aws_pipes.rs`; `make test-streaming` builds it.
 """
 
 import json
@@ -18,7 +18,7 @@ from producer import Producer
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "debug/examples/aws_pipes"
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="make test-kinesis builds the program")
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="make test-streaming builds the program")
 
 
 def start(service: Service, *arguments: str, **options: object) -> subprocess.Popen[str]:
