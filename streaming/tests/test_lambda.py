@@ -29,7 +29,9 @@ PROGRAMS = Path(os.environ.get("PROGRAMS", ROOT / "target" / "debug")).absolute(
 BOOTSTRAP = PROGRAMS / "bootstrap-stream"
 TABLE = "churn-state"
 
-pytestmark = pytest.mark.skipif(not BOOTSTRAP.exists(), reason="bootstrap-stream is not built: see `make test-streaming`")
+pytestmark = pytest.mark.skipif(
+    not BOOTSTRAP.exists(), reason="bootstrap-stream is not built: see `make test-streaming`"
+)
 
 
 class Runtime:
