@@ -54,8 +54,21 @@ impl WholeFile {
         // What has a name after the machine went down is whole.
         file.sync_all()?;
         drop(file);
-        fs::rename(in_partial(&partial), &path)
+        fs::rename(in_partial(&partial), &path)?;
+        sync_folder(&path)
     }
+}
+
+/// Puts the name of a file on the disk, too; where folders cannot be opened, the system sees to it.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn in_partial(partial: &TempDir) -> PathBuf {

@@ -8,7 +8,6 @@
 //! | `CHURN_DEAD_LETTERS` | where records go that are no events, likewise |
 //! | `CHURN_SCORE` | when a tenant is scored, as `consume --score` has it, but not `daily`: nothing runs when a date comes |
 //! | `CHURN_REASONS` | how many reasons a score record has at most; 3 |
-//! | `CHURN_MAX_TENANTS` | the most tenants in a batch; 10000, which is as many records as a batch has |
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -90,8 +89,8 @@ fn handler() -> Result<Handler<DynamoStore>, Box<dyn Error>> {
             "CHURN_SCORE is daily, but nothing runs here when a date comes; name another, or run consume".into()
         );
     }
-    let max_tenants = number("CHURN_MAX_TENANTS", 10_000)?;
-    let store = StoreOptions { max_tenants, ..StoreOptions::default() };
+    // Those of a batch, which is bounded itself; a tenant that was refused would be written back without its state.
+    let store = StoreOptions { max_tenants: usize::MAX, ..StoreOptions::default() };
     let aws = Aws::connect(Arc::default())?;
     let sink = |name: &str| -> Result<Vec<NamedSink>, Box<dyn Error>> {
         let value = set(name).unwrap_or_else(|| "stdout".to_owned());

@@ -19,6 +19,8 @@ use crate::marks::Marks;
 use crate::{Position, Processor, ProcessorOptions, RecordCounts, Scoring, SinkPosition};
 
 const VERSION: u32 = 1;
+/// Files of states, after which all states are written anew: each has to be opened when a process starts.
+const MOST_FILES: usize = 64;
 const MANIFEST: &str = "checkpoint.json";
 const LOCK: &str = "lock";
 
@@ -108,6 +110,9 @@ struct Manifest {
     /// Shards that have ended and been taken in to their end.
     #[serde(default)]
     ended: BTreeSet<String>,
+    /// When the event that was received last was, in milliseconds.
+    #[serde(default)]
+    received_up_to: Option<i64>,
     /// Files of states: all of them, and the changes since then.
     states: Vec<String>,
     /// Files of marks, likewise.
@@ -225,6 +230,7 @@ impl CheckpointFolder {
         processor.store.forget_changes();
         processor.positions = self.manifest.positions.clone();
         processor.ended = self.manifest.ended.clone();
+        processor.received_up_to = self.manifest.received_up_to;
         processor.counts = self.manifest.counts;
         Ok(processor)
     }
@@ -234,10 +240,19 @@ impl CheckpointFolder {
     /// # Errors
     /// When it cannot be written. The one before it is then still there.
     /// # Cost
-    /// Of what has changed; now and then, of everything.
+    /// A look at every tenant, and writing those that have changed; now and then, everything.
     pub fn write(&mut self, processor: &mut Processor, sinks: Vec<SinkMark>) -> Result<(), CheckpointError> {
+        let before = &self.manifest;
+        let is_same = before.number > 0
+            && (&before.positions, &before.ended, before.counts, before.received_up_to, &before.sinks)
+                == (&processor.positions, &processor.ended, processor.counts, processor.received_up_to, &sinks);
+        if is_same {
+            return Ok(());
+        }
         let number = self.manifest.number + 1;
-        let is_whole = self.manifest.states.is_empty() || self.changes_bytes >= self.whole_bytes;
+        let is_whole = self.manifest.states.is_empty()
+            || self.changes_bytes >= self.whole_bytes
+            || self.manifest.states.len() >= MOST_FILES;
         let (states, marks) = (format!("states-{number:012}"), format!("marks-{number:012}.jsonl"));
         let (states_path, marks_path) = (self.path.join(&states), self.path.join(&marks));
         let store = &processor.store;
@@ -256,6 +271,7 @@ impl CheckpointFolder {
             number,
             positions: processor.positions.clone(),
             ended: processor.ended.clone(),
+            received_up_to: processor.received_up_to,
             states: before.0.into_iter().chain([states]).collect(),
             marks: before.1.into_iter().chain([marks]).collect(),
             counts: processor.counts,

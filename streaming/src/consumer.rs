@@ -7,6 +7,9 @@ use churn_events::{ObservationDate, Timestamp};
 use crate::checkpoint::{CheckpointError, CheckpointFolder, SinkMark};
 use crate::{Batch, Output, Position, Processor, ProcessorOptions, Scoring, Shard, Sink, SinkError, SinkPosition};
 
+/// The sink that may be named for everything.
+const STDOUT: &str = "stdout";
+
 /// Takes in batches, hands score records and dead letters to sinks, and checkpoints.
 ///
 /// **Order.** Sinks keep what they were given, then the checkpoint is written, then the source may move its positions. So
@@ -17,6 +20,8 @@ pub struct Consumer {
     sinks: Vec<NamedSink>,
     dead_letters: Vec<NamedSink>,
     folder: Option<CheckpointFolder>,
+    /// Where the sinks were at the checkpoint, until they have gone back to it.
+    sink_positions: Vec<SinkPosition>,
     output: Output,
     n_dead_letters: u64,
 }
@@ -36,6 +41,12 @@ pub enum ConsumeError {
     /// A sink does not keep what it is given.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Two sinks would write over each other.
+    #[error("sink {name} is named twice; give score records and dead letters files, folders or prefixes of their own")]
+    SameSink {
+        /// The sink.
+        name: String,
+    },
     /// A checkpoint cannot be written or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -44,24 +55,40 @@ pub enum ConsumeError {
 impl Consumer {
     /// A consumer that goes on where the folder's last checkpoint was, or begins; without a folder nothing is kept.
     ///
+    /// Sinks are left alone until [`begin`](Self::begin), or until there is something for them.
+    ///
     /// # Errors
-    /// When what the checkpoint says cannot be read, or a sink cannot go back to it.
+    /// When what the checkpoint says cannot be read, was written with other sinks, or a sink is named twice.
     pub fn new(
         options: ProcessorOptions,
         scoring: Option<Scoring>,
-        mut sinks: Vec<NamedSink>,
-        mut dead_letters: Vec<NamedSink>,
+        sinks: Vec<NamedSink>,
+        dead_letters: Vec<NamedSink>,
         folder: Option<CheckpointFolder>,
     ) -> Result<Self, ConsumeError> {
         let names: Vec<String> = sinks.iter().chain(&dead_letters).map(|named| named.name.clone()).collect();
-        let (processor, positions) = match &folder {
+        let taken = |number: usize| names[..number].contains(&names[number]) && names[number] != STDOUT;
+        if let Some(number) = (0..names.len()).find(|number| taken(*number)) {
+            return Err(ConsumeError::SameSink { name: names[number].clone() });
+        }
+        let (processor, sink_positions) = match &folder {
             Some(folder) => (folder.restore(options, scoring)?, folder.sinks(&names)?),
             None => (Processor::new(options, scoring), vec![SinkPosition::default(); names.len()]),
         };
-        for (named, position) in sinks.iter_mut().chain(&mut dead_letters).zip(positions) {
+        let output = Output::default();
+        Ok(Self { processor, sinks, dead_letters, folder, sink_positions, output, n_dead_letters: 0 })
+    }
+
+    /// Lets sinks go back to where they were at the checkpoint, or begin anew.
+    ///
+    /// # Errors
+    /// When one cannot.
+    pub fn begin(&mut self) -> Result<(), ConsumeError> {
+        let positions = std::mem::take(&mut self.sink_positions);
+        for (named, position) in self.sinks.iter_mut().chain(&mut self.dead_letters).zip(positions) {
             named.sink.restore(position)?;
         }
-        Ok(Self { processor, sinks, dead_letters, folder, output: Output::default(), n_dead_letters: 0 })
+        Ok(())
     }
 
     /// Takes in records, and hands on what comes of them; tells when the last of their events was received.
@@ -105,6 +132,7 @@ impl Consumer {
     /// # Errors
     /// When it cannot be made to last: the source must not move its positions then.
     pub fn checkpoint(&mut self) -> Result<&BTreeMap<String, Position>, ConsumeError> {
+        self.begin()?;
         let mut marks = Vec::with_capacity(self.sinks.len() + self.dead_letters.len());
         for named in self.sinks.iter_mut().chain(&mut self.dead_letters) {
             marks.push(SinkMark { name: named.name.clone(), position: named.sink.keep()? });
@@ -136,6 +164,7 @@ impl Consumer {
     }
 
     fn hand_on(&mut self) -> Result<(), ConsumeError> {
+        self.begin()?;
         if !self.output.scores.is_empty() {
             self.sinks.iter_mut().try_for_each(|named| named.sink.score(&self.output.scores))?;
         }

@@ -77,7 +77,7 @@ pub(crate) struct Options {
 
     /// Serves what Prometheus scrapes at /metrics, and at /healthz whether the loop goes round
     #[cfg(feature = "metrics")]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, conflicts_with = "kcl", value_name = "ADDRESS:PORT")]
     pub(crate) metrics: Option<String>,
 
     /// How often a line about how it goes is written to standard error

@@ -21,6 +21,9 @@ pub struct ProcessorOptions {
     pub store: StoreOptions,
     /// When tenants are scored.
     pub when: ScoreWhen,
+    /// Nothing is received after this, whatever an event says that comes without the time of its arrival; `None` believes
+    /// all of them.
+    pub latest_receipt: Option<Timestamp>,
 }
 
 /// What a processor makes of batches.
@@ -75,6 +78,8 @@ pub struct Processor {
     pub(crate) positions: BTreeMap<String, Position>,
     pub(crate) ended: BTreeSet<String>,
     pub(crate) counts: RecordCounts,
+    /// When the event that was received last was, in milliseconds.
+    pub(crate) received_up_to: Option<i64>,
     scoring: Option<Scoring>,
     hottest: Hottest,
     inheritance: Option<Inheritance>,
@@ -90,6 +95,7 @@ impl Processor {
             positions: BTreeMap::new(),
             ended: BTreeSet::new(),
             counts: RecordCounts::default(),
+            received_up_to: None,
             scoring,
             hottest: Hottest::default(),
             inheritance: None,
@@ -194,6 +200,11 @@ impl Processor {
         &self.ended
     }
 
+    /// When the event that was received last was.
+    pub fn received_up_to(&self) -> Option<Timestamp> {
+        self.received_up_to.map(Timestamp::from_millis)
+    }
+
     /// What became of all records.
     pub fn counts(&self) -> RecordCounts {
         self.counts
@@ -242,7 +253,10 @@ impl Processor {
             None => decode(data),
         };
         match decoded {
-            Ok(event) => self.event(event, record.arrived_at, output),
+            Ok(event) => match long_name(&event) {
+                Some(field) => self.bury(shard, position, field, TOO_LONG, data, output),
+                None => self.event(event, record.arrived_at, output),
+            },
             Err(malformed) => self.no_event(shard, position, record, data, malformed, output),
         }
     }
@@ -265,6 +279,9 @@ impl Processor {
         let (source, id) = (format!("/legacy/{}", shard.stream), position.to_string());
         let origin = RecordOrigin { source: &source, id: &id, received_at: record.arrived_at };
         match decode_legacy_json(data, &origin) {
+            Some(Ok((_, events))) if events.iter().any(|event| long_name(event).is_some()) => {
+                self.bury(shard, position, "companyID", TOO_LONG, data, output);
+            }
             Some(Ok((_, events))) => {
                 events.into_iter().for_each(|event| self.event(event, record.arrived_at, output));
             }
@@ -288,10 +305,11 @@ impl Processor {
 
     fn event(&mut self, mut event: Event<'_>, arrived_at: Option<Timestamp>, output: &mut Output) {
         // A clock that is ahead must not carry its tenant into the future: nothing is received after it has arrived.
-        if let Some(arrived_at) = arrived_at {
-            event.received_at = event.received_at.min(arrived_at);
+        if let Some(latest) = arrived_at.or(self.options.latest_receipt) {
+            event.received_at = event.received_at.min(latest);
         }
         output.received_up_to = output.received_up_to.max(Some(event.received_at));
+        self.received_up_to = self.received_up_to.max(Some(event.received_at.millis()));
         self.hottest.note(&event.tenant);
         if self.inheritance.is_some() && self.store.state(&event.tenant).is_none() {
             self.take_over(&event.tenant);
@@ -353,6 +371,16 @@ impl Processor {
             }
         }
     }
+}
+
+/// Bytes of what tells tenants and events apart, at most: a score record repeats it, and a stream takes no longer keys.
+pub(crate) const MOST_NAME_BYTES: usize = 256;
+const TOO_LONG: &str = "has more than 256 bytes";
+
+/// A name that is too long to be passed on.
+fn long_name(event: &Event<'_>) -> Option<&'static str> {
+    let names = [("subject", &event.tenant), ("id", &event.id), ("source", &event.source)];
+    names.into_iter().find(|(_, name)| name.len() > MOST_NAME_BYTES).map(|(field, _)| field)
 }
 
 /// A score that cannot be made is no reason to stop; how many there are is in the status.

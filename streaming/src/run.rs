@@ -13,7 +13,7 @@ use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreW
 
 use crate::options::Options;
 use crate::status::Status;
-use crate::transports::{SinkName, Transports};
+use crate::transports::{SinkName, SourceName, Transports};
 use crate::watermark::Calendar;
 
 /// How long the loop waits for records before it looks at everything else.
@@ -26,12 +26,15 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
     if options.kcl {
         return crate::child::run(options);
     }
-    #[cfg(feature = "metrics")]
-    let metrics = options.metrics.as_deref().map(crate::metrics::Metrics::serve).transpose()?;
     let folder = options.state.as_deref().map(|path| CheckpointFolder::open(path, PATIENCE)).transpose()?;
     let mut transports = Transports::new(&options);
     let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder, &mut transports)?;
     let mut source = transports.source(&options.source, options.speed, &consumer)?;
+    // After the states have been read, however long that took: whoever answers is alive and at work.
+    #[cfg(feature = "metrics")]
+    let metrics = options.metrics.as_deref().map(crate::metrics::Metrics::serve).transpose()?;
+    // Not before: what a sink holds is not to be lost because a source was misspelt, or an address taken.
+    consumer.begin()?;
     let stop = stop_flag()?;
 
     let mut status = Status::begin(&consumer, transports.retries());
@@ -101,7 +104,11 @@ pub(crate) fn consumer(
     let when = if scoring.is_some() { options.score } else { ScoreWhen::Never };
     let store = StoreOptions { max_tenants: options.max_tenants, ..StoreOptions::default() };
     let (sinks, dead_letters) = (transports.sinks(sinks)?, transports.sinks(dead_letters)?);
-    Ok(Consumer::new(ProcessorOptions { store, when }, scoring, sinks, dead_letters, folder)?)
+    // Streams say when a record arrived, files do not.
+    let is_file = |source: &SourceName| matches!(source, SourceName::File(_));
+    let latest_receipt = options.source.iter().any(is_file).then(now);
+    let options = ProcessorOptions { store, when, latest_receipt };
+    Ok(Consumer::new(options, scoring, sinks, dead_letters, folder)?)
 }
 
 fn model_file(path: &Path) -> PathBuf {

@@ -9,6 +9,9 @@ use crate::{CompanyNumbers, EventIdentity, ScoreRecord};
 /// Features that a score record tells beside the score; the industry is read as a text.
 const COMPANY: [&str; 6] = ["revenue", "employees", "job30", "job90", "monthly_charge", "total_charge"];
 
+/// Bytes of an industry that a score record repeats, at most.
+const MOST_INDUSTRY_BYTES: usize = 256;
+
 /// Why a model cannot score events.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -129,7 +132,7 @@ impl Scoring {
             id: ScoreRecord::id_of(&self.model_id, tenant, date, event.as_ref(), received_at),
             tenant: tenant.into(),
             company: CompanyNumbers {
-                industry: state.industry_at(date).map(Box::from),
+                industry: state.industry_at(date).filter(|name| name.len() <= MOST_INDUSTRY_BYTES).map(Box::from),
                 revenue: known(revenue),
                 employees: known(employees).map(|number| number as u32),
                 job30: job30 as u32,

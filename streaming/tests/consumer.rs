@@ -32,7 +32,10 @@ fn sinks(folder: &Path, names: &[&str]) -> Vec<NamedSink> {
 fn consumer(folder: &Path, options: ProcessorOptions) -> Result<Consumer, ConsumeError> {
     let state = CheckpointFolder::open(&folder.join("state"), Duration::ZERO)?;
     let sinks_of = |names| sinks(folder, names);
-    Consumer::new(options, Some(scoring(&MODEL)), sinks_of(&["scores"]), sinks_of(&["dead"]), Some(state))
+    let mut consumer =
+        Consumer::new(options, Some(scoring(&MODEL)), sinks_of(&["scores"]), sinks_of(&["dead"]), Some(state))?;
+    consumer.begin()?;
+    Ok(consumer)
 }
 
 fn records(n_events: usize, seed: u64) -> Vec<Record> {
@@ -188,7 +191,8 @@ fn other_sinks_and_other_options_are_refused_with_what_to_do() {
     let folder = tempfile::tempdir().expect("a folder");
     checkpointed(folder.path());
     let state = StateOptions { max_users: 7, ..StateOptions::default() };
-    let other = ProcessorOptions { store: StoreOptions { state, ..StoreOptions::default() }, when: ScoreWhen::Events };
+    let other =
+        ProcessorOptions { store: StoreOptions { state, ..StoreOptions::default() }, ..options(ScoreWhen::Events) };
     let refused = refusal(folder.path(), other);
     assert!(
         refused.contains("kept under other options; name an empty folder") && refused.contains("max_users"),

@@ -315,7 +315,7 @@ fn parts_of_an_aggregate_that_belong_to_another_shard_are_left_to_it() {
 #[test]
 fn tenants_beyond_the_most_are_refused_and_the_others_go_on() {
     let store = StoreOptions { max_tenants: 5, ..StoreOptions::default() };
-    let options = ProcessorOptions { store, when: ScoreWhen::Events };
+    let options = ProcessorOptions { store, when: ScoreWhen::Events, latest_receipt: None };
     let mut processor = Processor::new(options, Some(scoring(&MODEL)));
     let mut output = Output::default();
     let records = log(500, 1).iter().zip(0..).map(|(event, sequence)| record(sequence, line(event))).collect();

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::event::{self, BatchItemFailure, BatchResponse, Delivered};
 use super::store::{PutError, StateStore, StoreError, TenantItem};
 use crate::marks::{Mark, Marks};
+use crate::processor::MOST_NAME_BYTES;
 use crate::{
     Batch, DeadLetter, NamedSink, Output, Position, Processor, ProcessorOptions, Record, Scoring, Shard, SinkError, kpl,
 };
@@ -240,18 +241,26 @@ fn tenant_of(shard: &Shard, record: &Record) -> Option<Box<str>> {
         None => decode(&record.data),
     };
     if let Ok(event) = decoded {
-        return Some(event.tenant.as_ref().into());
+        // One that is too long is a dead letter.
+        return Some(event.tenant.as_ref().into()).filter(|tenant: &Box<str>| tenant.len() <= MOST_NAME_BYTES);
     }
     let origin = RecordOrigin { source: &shard.stream, id: "", received_at: record.arrived_at };
     match decode_legacy_json(&record.data, &origin) {
-        Some(Ok((_, events))) => events.first().map(|event| event.tenant.as_ref().into()),
+        Some(Ok((_, events))) => {
+            let tenant = events.first().map(|event| event.tenant.as_ref().into());
+            tenant.filter(|tenant: &Box<str>| tenant.len() <= MOST_NAME_BYTES)
+        }
         Some(Err(_)) | None => None,
     }
 }
 
 fn keep_position(positions: &mut BTreeMap<String, Position>, shard: &str, position: Position) {
     positions.insert(shard.to_owned(), position);
-    while positions.len() > MOST_POSITIONS {
-        positions.pop_first();
+    let stream = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
+    let own = stream(shard);
+    // Numbers of shards grow: the first of the stream have ended longest ago.
+    while positions.keys().filter(|name| stream(name) == own).count() > MOST_POSITIONS {
+        let first = positions.keys().find(|name| stream(name) == own && *name != shard).cloned();
+        positions.remove(&first.unwrap_or_default());
     }
 }

@@ -42,6 +42,8 @@ struct LogFile {
     offset: u64,
     /// The next line, where it had to be looked at.
     head: Option<Head>,
+    /// Whether it was told that the file has nothing more.
+    is_told: bool,
 }
 
 struct Head {
@@ -94,6 +96,10 @@ impl FileSource {
     fn next_in_order(&mut self, wait: Duration) -> Result<Next, SourceError> {
         for file in &mut self.files {
             file.look().map_err(|error| file.error(error))?;
+            if file.head.is_none() && !std::mem::replace(&mut file.is_told, true) {
+                let shard = Arc::clone(&file.shard);
+                return Ok(Next::Batch(Batch { is_last: true, ..Batch::new(shard, Vec::new()) }));
+            }
         }
         let heads = self.files.iter().map(|file| file.head.as_ref().map(|head| head.received_at));
         let mut order: Vec<(Option<Timestamp>, usize)> =
@@ -150,9 +156,9 @@ impl LogFile {
     fn open(path: &Path, after: Option<Position>) -> io::Result<Self> {
         let reader = BufReader::with_capacity(READ_BYTES, decompressed(File::open(path)?)?);
         let name = path.display().to_string();
-        let stream = path.file_name().map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
-        let shard = Arc::new(Shard::new(stream, name));
-        let mut file = Self { shard, path: path.to_owned(), reader, offset: 0, head: None };
+        // Records of the original system are told apart by their file and their place in it.
+        let shard = Arc::new(Shard::new(name.clone(), name));
+        let mut file = Self { shard, path: path.to_owned(), reader, offset: 0, head: None, is_told: false };
         file.look()?;
         if let Some(table) = file.head.as_ref().and_then(|head| LegacyTable::from_header(&head.record.data)) {
             let what = format!("is a {}; expected a log with one event or record per line, in JSON", table.format());
