@@ -13,6 +13,7 @@ mod process;
 mod row_time;
 #[cfg(feature = "rust-peers")]
 pub mod rust_peers;
+mod stream;
 mod table;
 mod table_files;
 
@@ -22,5 +23,6 @@ pub use error::Error;
 pub use forest::{FEATURES_PER_SPLIT, MAX_DEPTH, MIN_LEAF, N_TREES, forest_learner, forest_model, forest_model_on};
 pub use process::{cpu_seconds, peak_mib, resident_mib};
 pub use row_time::{batch_us, cold_row_us, median, row_us};
+pub use stream::{BATCH_RECORDS, EndlessStream, stream_model, warm_processor};
 pub use table::{DrawnObservation, N_FEATURES, ObservationSource, Part, Table, schema};
 pub use table_files::{read_table, write_table};
