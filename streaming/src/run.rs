@@ -12,6 +12,7 @@ use churn_model::Model;
 use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreWhen, Scoring, Source};
 
 use crate::options::Options;
+use crate::say::say;
 use crate::status::Status;
 use crate::transports::{SinkName, Transports};
 use crate::watermark::Calendar;
@@ -28,16 +29,17 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
     }
     #[cfg(feature = "metrics")]
     let metrics = options.metrics.as_deref().map(crate::metrics::Metrics::serve).transpose()?;
-    let folder = options.state.as_deref().map(|path| CheckpointFolder::open(path, PATIENCE)).transpose()?;
     let mut transports = Transports::new(&options);
+    let place = options.state.as_ref().map(|name| transports.state(name, options.state_lease)).transpose()?;
+    let folder = place.map(|place| place.open(PATIENCE)).transpose()?;
     let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder, &mut transports)?;
-    let mut source = transports.source(&options.source, options.speed, &consumer)?;
+    let mut source = transports.source(&options, &consumer)?;
     let stop = stop_flag()?;
 
     let mut status = Status::begin(&consumer, transports.retries());
     #[cfg(feature = "metrics")]
     if let Some((metrics, bound)) = metrics {
-        eprintln!("consume: metrics at http://{bound}/metrics");
+        say("consume", &format!("metrics at http://{bound}/metrics"));
         status.publish_to(metrics);
     }
     let mut calendar = Calendar::begin(&consumer);
@@ -68,12 +70,12 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
             checkpointed = Instant::now();
         }
         if told.elapsed() >= options.status_every {
-            eprintln!("consume: {}", status.line(&mut consumer, now()));
+            say("consume", &status.line(&mut consumer, now()));
             told = Instant::now();
         }
     };
     checkpoint(&mut consumer, &mut *source, &mut status)?;
-    eprintln!("consume: {}", status.line(&mut consumer, now()));
+    say("consume", &status.line(&mut consumer, now()));
     Ok(ended?)
 }
 

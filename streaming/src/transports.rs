@@ -5,14 +5,18 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "s3")]
 use churn_streaming::SinkError;
-use churn_streaming::{Consumer, FileSource, LineSink, NamedSink, ObjectFormat, ObjectSink, Retries, Sink, Source};
+use churn_streaming::{Consumer, FileSource, LineSink, NamedSink, ObjectFormat, ObjectSink, Retries, Sink, Source, StatePlace};
 #[cfg(feature = "kinesis")]
 use churn_streaming::{InitialPosition, KinesisSink, KinesisSource, KinesisStart};
 
 use crate::options::Options;
+#[cfg(feature = "kinesis")]
+use crate::say::say;
+use crate::state_name::{FromName, StateName};
 
 /// A source as the command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,6 +181,28 @@ impl Transports {
         Ok(Arc::clone(self.aws.as_ref().expect("this cannot fail because it was just connected")))
     }
 
+    /// The place for checkpoints of that name.
+    ///
+    /// # Errors
+    /// When there is no connection to it, or this program was built without it.
+    pub(crate) fn state(&mut self, name: &StateName, lease: Duration) -> Result<StatePlace, Box<dyn Error>> {
+        match name {
+            StateName::Folder(path) => Ok(StatePlace::Folder(path.clone())),
+            #[cfg(feature = "dynamodb")]
+            StateName::DynamoDb { table, prefix } => Ok(StatePlace::Table(churn_streaming::TableName {
+                aws: self.aws()?,
+                table: table.clone(),
+                prefix: prefix.clone(),
+                lease,
+            })),
+            #[cfg(not(feature = "dynamodb"))]
+            StateName::DynamoDb { .. } => {
+                let _ = lease;
+                Err(NotBuilt { name: name.to_string(), feature: "dynamodb" }.into())
+            }
+        }
+    }
+
     /// The sinks of these names.
     ///
     /// # Errors
@@ -216,12 +242,11 @@ impl Transports {
     /// When it cannot be opened, or this program was built without it.
     pub(crate) fn source(
         &mut self,
-        names: &[SourceName],
-        speed: Option<f64>,
+        options: &Options,
         consumer: &Consumer,
     ) -> Result<Box<dyn Source>, Box<dyn Error>> {
         let (mut files, mut streams, mut topics) = (Vec::new(), Vec::new(), Vec::new());
-        for name in names {
+        for name in &options.source {
             match name {
                 SourceName::File(path) => files.push(path.clone()),
                 SourceName::Kinesis(stream) => streams.push(stream.clone()),
@@ -233,14 +258,17 @@ impl Transports {
         {
             return Err(Mixed.into());
         }
+        if options.from.is_some() && streams.is_empty() {
+            return Err("--from is about Kinesis streams, and there is none; files and topics begin at their beginning".into());
+        }
         if !topics.is_empty() {
             return self.kafka(&topics, consumer);
         }
         if streams.is_empty() {
             let position_of = |name: &str| consumer.processor().positions().get(name).copied();
-            return Ok(Box::new(FileSource::open(&files, speed, position_of)?));
+            return Ok(Box::new(FileSource::open(&files, options.speed, position_of)?));
         }
-        self.kinesis(&streams, consumer)
+        self.kinesis(&streams, options.from, consumer)
     }
 
     #[cfg(feature = "kafka")]
@@ -255,19 +283,23 @@ impl Transports {
     }
 
     #[cfg(feature = "kinesis")]
-    fn kinesis(&mut self, streams: &[String], consumer: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    fn kinesis(&mut self, streams: &[String], from: Option<FromName>, consumer: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
         let processor = consumer.processor();
         let start = KinesisStart {
-            initial: InitialPosition::TrimHorizon,
+            initial: match from {
+                None | Some(FromName::Oldest) => InitialPosition::TrimHorizon,
+                Some(FromName::Latest) => InitialPosition::Latest,
+                Some(FromName::Time(time)) => InitialPosition::At(time),
+            },
             positions: processor.positions().clone(),
             ended: processor.ended().clone(),
         };
-        let notice = Arc::new(|text: &str| eprintln!("consume: {text}"));
+        let notice = Arc::new(|text: &str| say("consume", text));
         Ok(Box::new(KinesisSource::open(&self.aws()?, streams, start, notice)?))
     }
 
     #[cfg(not(feature = "kinesis"))]
-    fn kinesis(&mut self, streams: &[String], _: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    fn kinesis(&mut self, streams: &[String], _: Option<FromName>, _: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
         Err(NotBuilt { name: format!("kinesis:{}", streams[0]), feature: "kinesis" }.into())
     }
 }
