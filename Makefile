@@ -93,12 +93,16 @@ test-kinesis: $(VENV)/streaming/installed
 	cargo build -p churn-train -p churn-simulator
 	$(VENV)/streaming/bin/python -m pytest -q $(addprefix streaming/tests/test_,kinesis_source.py aws_sinks.py consume_kinesis.py)
 
-# The Lambda function behind a Kinesis event source, which is played, with an emulator of DynamoDB.
+# What keeps states in DynamoDB, with an emulator of it: the Lambda function behind a Kinesis event source, which is played,
+# and consume --state dynamodb:TABLE.
 test-lambda: $(VENV)/streaming/installed
 	cargo clippy -p churn-streaming --features lambda --all-targets -- -D warnings
-	cargo build -p churn-streaming -p churn-simulator -p churn-train --bins
-	cargo build -p churn-streaming --features lambda --bin bootstrap-stream
-	PROGRAMS=$${CARGO_TARGET_DIR:-target}/debug $(VENV)/streaming/bin/python -m pytest -q streaming/tests/test_lambda.py
+	cargo clippy -p churn-streaming --no-default-features --features dynamodb --bins -- -D warnings
+	cargo test -p churn-streaming --features lambda --lib --bins
+	cargo build -p churn-simulator -p churn-train --bins
+	cargo build -p churn-streaming --features lambda --bins --example state_digests
+	PROGRAMS=$${CARGO_TARGET_DIR:-target}/debug $(VENV)/streaming/bin/python -m pytest -q streaming/tests/test_lambda.py \
+		streaming/tests/test_dynamodb_state.py
 
 # The whole way on this machine: simulated producers, a Kinesis emulator, consume, and the aws command as reader.
 demo-streaming: $(VENV)/streaming/installed

@@ -190,7 +190,8 @@ impl CheckpointFolder {
             }
         }
         let manifest = read_manifest(path)?.unwrap_or_default();
-        let mut folder = Self { path: path.to_owned(), manifest, whole_bytes: 0, changes_bytes: 0, mirror: None, _lock: lock };
+        let mut folder =
+            Self { path: path.to_owned(), manifest, whole_bytes: 0, changes_bytes: 0, mirror: None, _lock: lock };
         folder.clear_away().map_err(fail(path))?;
         let sizes = folder.manifest.states.iter().map(|name| fs::metadata(path.join(name)).map(|found| found.len()));
         let sizes = sizes.collect::<io::Result<Vec<u64>>>().map_err(fail(path))?;

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 #[cfg(feature = "s3")]
 use churn_streaming::SinkError;
-use churn_streaming::{Consumer, FileSource, LineSink, NamedSink, ObjectFormat, ObjectSink, Retries, Sink, Source, StatePlace};
+use churn_streaming::{
+    Consumer, FileSource, LineSink, NamedSink, ObjectFormat, ObjectSink, Retries, Sink, Source, StatePlace,
+};
 #[cfg(feature = "kinesis")]
 use churn_streaming::{InitialPosition, KinesisSink, KinesisSource, KinesisStart};
 
@@ -240,11 +242,7 @@ impl Transports {
     ///
     /// # Errors
     /// When it cannot be opened, or this program was built without it.
-    pub(crate) fn source(
-        &mut self,
-        options: &Options,
-        consumer: &Consumer,
-    ) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    pub(crate) fn source(&mut self, options: &Options, consumer: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
         let (mut files, mut streams, mut topics) = (Vec::new(), Vec::new(), Vec::new());
         for name in &options.source {
             match name {
@@ -259,7 +257,9 @@ impl Transports {
             return Err(Mixed.into());
         }
         if options.from.is_some() && streams.is_empty() {
-            return Err("--from is about Kinesis streams, and there is none; files and topics begin at their beginning".into());
+            return Err(
+                "--from is about Kinesis streams, and there is none; files and topics begin at their beginning".into(),
+            );
         }
         if !topics.is_empty() {
             return self.kafka(&topics, consumer);
@@ -283,7 +283,12 @@ impl Transports {
     }
 
     #[cfg(feature = "kinesis")]
-    fn kinesis(&mut self, streams: &[String], from: Option<FromName>, consumer: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    fn kinesis(
+        &mut self,
+        streams: &[String],
+        from: Option<FromName>,
+        consumer: &Consumer,
+    ) -> Result<Box<dyn Source>, Box<dyn Error>> {
         let processor = consumer.processor();
         let start = KinesisStart {
             initial: match from {
@@ -299,7 +304,12 @@ impl Transports {
     }
 
     #[cfg(not(feature = "kinesis"))]
-    fn kinesis(&mut self, streams: &[String], _: Option<FromName>, _: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    fn kinesis(
+        &mut self,
+        streams: &[String],
+        _: Option<FromName>,
+        _: &Consumer,
+    ) -> Result<Box<dyn Source>, Box<dyn Error>> {
         Err(NotBuilt { name: format!("kinesis:{}", streams[0]), feature: "kinesis" }.into())
     }
 }

@@ -10,6 +10,7 @@ import os
 import random
 import subprocess
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ class Consume:
 def write_log(folder: Path, lines: list[bytes]) -> float:
     """How many times as fast as it happened a replay has to be."""
     (folder / "log.jsonl").write_bytes(b"\n".join(lines) + b"\n")
-    days = 40
-    return days * 86400 / SECONDS
+    events = [json.loads(line) for line in (lines[0], lines[-1])]
+    first, last = (datetime.fromisoformat(event["recordedtime"]) for event in events)
+    return (last - first).total_seconds() / SECONDS
 
 
 def digests(folder: Path) -> str:

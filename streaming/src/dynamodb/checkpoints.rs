@@ -69,7 +69,9 @@ pub enum TableError {
         what: String,
     },
     /// Another process uses the checkpoint.
-    #[error("{place} is in use by another process; give each process a prefix of its own (--state dynamodb:TABLE/PREFIX)")]
+    #[error(
+        "{place} is in use by another process; give each process a prefix of its own (--state dynamodb:TABLE/PREFIX)"
+    )]
     InUse {
         /// Table and prefix.
         place: String,

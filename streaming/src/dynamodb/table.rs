@@ -51,10 +51,6 @@ impl Table {
         Self { client: Client::new(&aws.config), aws: Arc::clone(aws), name: name.to_owned(), attempts }
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The items of these keys, those that there are, in no order; what was written is read, by whomever.
     pub(crate) fn get(&self, keys: &[impl AsRef<str>]) -> Result<Vec<Item>, CallError> {
         const OPERATION: &str = "BatchGetItem";
@@ -81,7 +77,8 @@ impl Table {
 
     /// Writes items, in no order; when this fails, any of them may be there.
     pub(crate) fn put_all(&self, items: impl IntoIterator<Item = Item>) -> Result<(), CallError> {
-        let put = |item| PutRequest::builder().set_item(Some(item)).build().expect("this cannot fail: there is an item");
+        let put =
+            |item| PutRequest::builder().set_item(Some(item)).build().expect("this cannot fail: there is an item");
         self.write(items.into_iter().map(|item| WriteRequest::builder().put_request(put(item)).build()).collect())
     }
 

@@ -50,7 +50,8 @@ impl DynamoStore {
 
 impl StateStore for DynamoStore {
     fn get(&mut self, tenants: &[&str]) -> Result<HashMap<String, TenantItem>, StoreError> {
-        let items = self.table.get(tenants).map_err(|error| StoreError { source: CallFailed(in_full(&error)).into() })?;
+        let items =
+            self.table.get(tenants).map_err(|error| StoreError { source: CallFailed(in_full(&error)).into() })?;
         let read = |item| from_attributes(item).map_err(|error| StoreError { source: error.into() });
         items.into_iter().map(read).collect()
     }
