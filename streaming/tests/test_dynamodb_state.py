@@ -5,6 +5,7 @@ DynamoDB is an emulator, with a proxy in front of it that refuses every fifth ca
     PROGRAMS=target/debug python -m pytest -q streaming/tests/test_dynamodb_state.py
 """
 
+import base64
 import json
 import os
 import random
@@ -160,3 +161,34 @@ def test_who_was_silent_for_too_long_writes_nothing_more(
     finally:
         first.kill()
         first.wait()
+
+
+def test_a_shard_of_kcl_takes_over_what_ended_shards_have_left(
+    tmp_path: Path, moto: Moto, table: Any, world: tuple[list[bytes], Path]  # noqa: F811
+) -> None:
+    lines = [line for line in world[0] if line.startswith(b'{"recordedtime"')][:600]
+    consume = Consume(tmp_path, moto.url, moto, prefix="kcl")
+    command = [PROGRAMS / "consume", "--kcl", *consume.state[:4], "--sink", f"file:{tmp_path}/{{shard}}.jsonl"]
+
+    def child(shard: str, first: int, records: list[bytes], end: dict[str, Any]) -> None:
+        texts = [
+            {"data": base64.b64encode(line).decode(), "partitionKey": "t", "sequenceNumber": str(first + number)}
+            for number, line in enumerate(records)
+        ]
+        requests = [{"action": "initialize", "shardId": shard, "sequenceNumber": "TRIM_HORIZON"}]
+        requests += [{"action": "processRecords", "records": texts, "millisBehindLatest": 0}, end]
+        requests += [{"action": "checkpoint", "sequenceNumber": None, "error": None}]
+        daemon = "".join(json.dumps(request) + "\n" for request in requests)
+        done = subprocess.run(command, input=daemon, env=consume.environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert "WARNING" not in done.stderr
+
+    child("shardId-1", 1, lines[:300], {"action": "shardEnded"})
+    child("shardId-2", 1001, lines[300:], {"action": "shutdownRequested"})
+    (tmp_path / "log.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    whole = [PROGRAMS / "consume", "--source", f"file:{tmp_path}/log.jsonl", "--state", tmp_path / "state"]
+    subprocess.run(whole, check=True, capture_output=True)
+    folders = [restored(table, f"kcl/shardId-{number}", tmp_path / f"restored-{number}")[0] for number in (1, 2)]
+    found = subprocess.run([DIGESTS, *folders], check=True, capture_output=True, text=True).stdout
+    assert found == digests(tmp_path / "state")
+    assert all("owner" not in table.get_item(TableName=TABLE, Key={"key": {"S": f"kcl/shardId-{n}"}})["Item"] for n in (1, 2))

@@ -8,6 +8,7 @@ answers.
 """
 
 import base64
+import contextlib
 import json
 import os
 import queue
@@ -112,7 +113,8 @@ class Forgetful:
                         self.send_header(name, found[name])
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
-                self.wfile.write(data)
+                with contextlib.suppress(ConnectionError):  # whoever asked has been killed
+                    self.wfile.write(data)
 
             def log_message(self, *_: object) -> None:
                 pass
