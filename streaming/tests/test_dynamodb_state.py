@@ -75,7 +75,10 @@ def all_keys(dynamodb: Any) -> set[str]:
 
 
 def test_killed_at_random_moments_it_ends_as_a_replay_does(
-    tmp_path: Path, moto: Moto, table: Any, world: tuple[list[bytes], Path]  # noqa: F811
+    tmp_path: Path,
+    moto: Moto,
+    table: Any,
+    world: tuple[list[bytes], Path],  # noqa: F811
 ) -> None:
     lines, model = world
     speed = write_log(tmp_path, lines)
@@ -113,7 +116,10 @@ def test_killed_at_random_moments_it_ends_as_a_replay_does(
 
 
 def test_a_second_process_is_refused_and_another_prefix_is_not(
-    tmp_path: Path, moto: Moto, table: Any, world: tuple[list[bytes], Path]  # noqa: F811
+    tmp_path: Path,
+    moto: Moto,
+    table: Any,
+    world: tuple[list[bytes], Path],  # noqa: F811
 ) -> None:
     write_log(tmp_path, world[0])
     consume = Consume(tmp_path, moto.url, moto)
@@ -141,7 +147,10 @@ def test_a_second_process_is_refused_and_another_prefix_is_not(
 
 
 def test_who_was_silent_for_too_long_writes_nothing_more(
-    tmp_path: Path, moto: Moto, table: Any, world: tuple[list[bytes], Path]  # noqa: F811
+    tmp_path: Path,
+    moto: Moto,
+    table: Any,
+    world: tuple[list[bytes], Path],  # noqa: F811
 ) -> None:
     write_log(tmp_path, world[0])
     consume = Consume(tmp_path, moto.url, moto)
@@ -164,7 +173,10 @@ def test_who_was_silent_for_too_long_writes_nothing_more(
 
 
 def test_a_shard_of_kcl_takes_over_what_ended_shards_have_left(
-    tmp_path: Path, moto: Moto, table: Any, world: tuple[list[bytes], Path]  # noqa: F811
+    tmp_path: Path,
+    moto: Moto,
+    table: Any,
+    world: tuple[list[bytes], Path],  # noqa: F811
 ) -> None:
     lines = [line for line in world[0] if line.startswith(b'{"recordedtime"')][:600]
     consume = Consume(tmp_path, moto.url, moto, prefix="kcl")
@@ -179,7 +191,9 @@ def test_a_shard_of_kcl_takes_over_what_ended_shards_have_left(
         requests += [{"action": "processRecords", "records": texts, "millisBehindLatest": 0}, end]
         requests += [{"action": "checkpoint", "sequenceNumber": None, "error": None}]
         daemon = "".join(json.dumps(request) + "\n" for request in requests)
-        done = subprocess.run(command, input=daemon, env=consume.environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, input=daemon, env=consume.environment, capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == 0, done.stderr
         assert "WARNING" not in done.stderr
 
@@ -191,4 +205,6 @@ def test_a_shard_of_kcl_takes_over_what_ended_shards_have_left(
     folders = [restored(table, f"kcl/shardId-{number}", tmp_path / f"restored-{number}")[0] for number in (1, 2)]
     found = subprocess.run([DIGESTS, *folders], check=True, capture_output=True, text=True).stdout
     assert found == digests(tmp_path / "state")
-    assert all("owner" not in table.get_item(TableName=TABLE, Key={"key": {"S": f"kcl/shardId-{n}"}})["Item"] for n in (1, 2))
+    assert all(
+        "owner" not in table.get_item(TableName=TABLE, Key={"key": {"S": f"kcl/shardId-{n}"}})["Item"] for n in (1, 2)
+    )
