@@ -70,6 +70,7 @@ test-deployment: $(VENV)/deployment/installed
 AWS = -p churn-streaming --features kinesis,s3,lambda
 test-streaming: $(VENV)/streaming/installed
 	cargo clippy $(AWS) --all-targets -- -D warnings
+	cargo clippy -p churn-streaming --no-default-features --features dynamodb --bins -- -D warnings
 	cargo test $(AWS)
 	cargo build $(AWS) --bins --examples
 	cargo build -p churn-train -p churn-simulator

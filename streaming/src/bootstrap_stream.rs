@@ -9,6 +9,8 @@
 //! | `CHURN_SCORE` | when a tenant is scored, as `consume --score` has it, but not `daily`: nothing runs when a date comes |
 //! | `CHURN_REASONS` | how many reasons a score record has at most; 3 |
 
+mod say;
+
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
@@ -26,13 +28,13 @@ type Asked = (Value, oneshot::Sender<Result<BatchResponse, String>>);
 
 fn main() -> ExitCode {
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
-        eprintln!("bootstrap-stream: is started by AWS Lambda, which sets AWS_LAMBDA_RUNTIME_API");
+        say::say("bootstrap-stream", "is started by AWS Lambda, which sets AWS_LAMBDA_RUNTIME_API");
         return ExitCode::FAILURE;
     }
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bootstrap-stream: {}", chain(&*error));
+            say::say("bootstrap-stream", &chain(&*error));
             ExitCode::FAILURE
         }
     }
@@ -48,7 +50,7 @@ fn serve() -> Result<(), Box<dyn Error>> {
             Err(error) => return drop(ready.send(Err(chain(&*error)))),
         };
         drop(ready.send(Ok(())));
-        let mut log = |text: &str| eprintln!("bootstrap-stream: {text}");
+        let mut log = |text: &str| say::say("bootstrap-stream", text);
         while let Ok((event, answer)) = asked.recv() {
             let response = handler.handle(&event, &mut log).map_err(|error| chain(&error));
             // Whoever does not wait any more has been told something else.

@@ -5,6 +5,7 @@
 //! the whole, the whole is written anew. `docs/streaming.md` describes the files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -21,11 +22,11 @@ use crate::{Position, Processor, ProcessorOptions, RecordCounts, Scoring, SinkPo
 const VERSION: u32 = 1;
 /// Files of states, after which all states are written anew: each has to be opened when a process starts.
 const MOST_FILES: usize = 64;
-const MANIFEST: &str = "checkpoint.json";
+pub(crate) const MANIFEST: &str = "checkpoint.json";
 const LOCK: &str = "lock";
 
 /// Stands in the folder of a shard that has ended: its last checkpoint is what it leaves to others.
-const ENDED: &str = "ended";
+pub(crate) const ENDED: &str = "ended";
 
 /// How often somebody who waits for a folder looks whether it is free.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -96,6 +97,19 @@ pub enum CheckpointError {
         /// Sinks now.
         expected: String,
     },
+    /// The table cannot be used.
+    #[cfg(feature = "dynamodb")]
+    #[error(transparent)]
+    Table(#[from] crate::TableError),
+}
+
+/// A place that lasts longer than the folder, which is kept there, too.
+pub(crate) trait Mirror: fmt::Debug + Send {
+    /// Keeps these files of the folder, and no others, as one checkpoint; when this fails, the one before it is still there.
+    fn keep(&mut self, folder: &Path, names: &[String], checkpoint: String) -> Result<(), CheckpointError>;
+
+    /// See [`CheckpointFolder::mark_ended`].
+    fn mark_ended(&self) -> Result<(), CheckpointError>;
 }
 
 /// What a checkpoint consists of.
@@ -154,6 +168,7 @@ pub struct CheckpointFolder {
     manifest: Manifest,
     whole_bytes: u64,
     changes_bytes: u64,
+    mirror: Option<Box<dyn Mirror>>,
     _lock: File,
 }
 
@@ -180,13 +195,25 @@ impl CheckpointFolder {
             }
         }
         let manifest = read_manifest(path)?.unwrap_or_default();
-        let mut folder = Self { path: path.to_owned(), manifest, whole_bytes: 0, changes_bytes: 0, _lock: lock };
+        let mut folder =
+            Self { path: path.to_owned(), manifest, whole_bytes: 0, changes_bytes: 0, mirror: None, _lock: lock };
         folder.clear_away().map_err(fail(path))?;
         let sizes = folder.manifest.states.iter().map(|name| fs::metadata(path.join(name)).map(|found| found.len()));
         let sizes = sizes.collect::<io::Result<Vec<u64>>>().map_err(fail(path))?;
         folder.whole_bytes = sizes.first().copied().unwrap_or(0);
         folder.changes_bytes = sizes.iter().skip(1).sum();
         Ok(folder)
+    }
+
+    /// Opens a folder which holds what the mirror does, and keeps what is written in both.
+    #[cfg(feature = "dynamodb")]
+    pub(crate) fn open_mirrored(path: &Path, mirror: Box<dyn Mirror>) -> Result<Self, CheckpointError> {
+        Ok(Self { mirror: Some(mirror), ..Self::open(path, Duration::ZERO)? })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether nothing was written here yet.
@@ -278,7 +305,12 @@ impl CheckpointFolder {
             sinks,
         };
         let manifest_path = self.path.join(MANIFEST);
-        place(&manifest_path, &manifest).map_err(fail(manifest_path))?;
+        place(&manifest_path, &manifest).map_err(fail(manifest_path.clone()))?;
+        if let Some(mirror) = &mut self.mirror {
+            let names: Vec<String> = manifest.states.iter().chain(&manifest.marks).cloned().collect();
+            let text = fs::read_to_string(&manifest_path).map_err(fail(manifest_path))?;
+            mirror.keep(&self.path, &names, text)?;
+        }
         self.manifest = manifest;
         if is_whole {
             (self.whole_bytes, self.changes_bytes) = (bytes, 0);
@@ -299,7 +331,8 @@ impl CheckpointFolder {
     pub fn mark_ended(&self) -> Result<(), CheckpointError> {
         let path = self.path.join(ENDED);
         let written = WholeFile::create(&path).and_then(WholeFile::finish);
-        written.map_err(|source| CheckpointError::File { path, source })
+        written.map_err(|source| CheckpointError::File { path, source })?;
+        self.mirror.as_ref().map_or(Ok(()), |mirror| mirror.mark_ended())
     }
 
     /// Whether a folder is that of a shard that has ended.
@@ -319,17 +352,23 @@ impl CheckpointFolder {
             let entry = entry?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
-            let is_ours = name.starts_with("states-") || name.starts_with("marks-");
+            let is_ours = is_numbered(name, "states-", "") || is_numbered(name, "marks-", ".jsonl");
             let is_named = self.manifest.states.iter().chain(&self.manifest.marks).any(|kept| kept == name);
             if is_ours && !is_named {
                 fs::remove_file(entry.path())?;
             }
-            if name.starts_with(".partial-") {
+            if name.starts_with(".partial-") && self.manifest.number > 0 {
                 fs::remove_dir_all(entry.path())?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether a file's name is one that checkpoints have.
+fn is_numbered(name: &str, prefix: &str, ending: &str) -> bool {
+    let number = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(ending));
+    number.is_some_and(|number| number.len() == 12 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn read_manifest(folder: &Path) -> Result<Option<Manifest>, CheckpointError> {

@@ -12,6 +12,7 @@ use churn_streaming::{Batch, CheckpointFolder, Consumer, Shard};
 
 use crate::options::Options;
 use crate::run::{consumer, now};
+use crate::say::say;
 use crate::status::Status;
 use crate::transports::{SinkName, Transports};
 use crate::watermark::Calendar;
@@ -21,9 +22,10 @@ type Failure = Box<dyn Error>;
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
     // What is wrong with the names is said at once, and not when a lease comes.
     of_shard(&options.sink, "shard").and(of_shard(&options.dead_letters, "shard"))?;
-    let folder = options.state.clone().unwrap_or_default();
+    let state = options.state.as_ref().ok_or("--kcl needs --state")?;
     let (checkpoint_every, status_every) = (options.checkpoint_every, options.status_every);
     let mut transports = Transports::new(&options);
+    let place = transports.state(state, options.state_lease)?;
     let make = |shard_id: &str, folder: CheckpointFolder| -> Result<Consumer, Failure> {
         let (sinks, dead_letters) = (of_shard(&options.sink, shard_id)?, of_shard(&options.dead_letters, shard_id)?);
         for name in sinks.iter().chain(&dead_letters) {
@@ -31,11 +33,11 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         }
         consumer(&options, &sinks, &dead_letters, Some(folder), &mut transports)
     };
-    let shard = KclShard::new(folder, "kcl", make);
+    let shard = KclShard::new(place, "kcl", make);
     let mut work = Child { shard, status: Status::new(), calendar: None, told: Instant::now(), status_every };
     let (input, output) = (BufReader::with_capacity(1 << 20, io::stdin()), BufWriter::new(io::stdout()));
     let mut clock = WallClock { begun: Instant::now(), dice: RandomState::new() };
-    let mut log = |text: &str| eprintln!("consume: {text}");
+    let mut log = |text: &str| say("consume", text);
     match kcl::run(input, output, &mut work, &mut clock, checkpoint_every, &mut log) {
         Ok(()) => Ok(()),
         Err(KclError::Work(error)) => Err(error),
@@ -69,7 +71,7 @@ struct Child<F> {
 impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Failure>> Child<F> {
     fn tell(&mut self) {
         if let Some(consumer) = self.shard.consumer() {
-            eprintln!("consume: {}", self.status.line(consumer, now()));
+            say("consume", &self.status.line(consumer, now()));
         }
         self.told = Instant::now();
     }

@@ -26,6 +26,8 @@ mod aws;
 mod checkpoint;
 mod consumer;
 mod dead_letter;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 mod hottest;
 mod inheritance;
 #[cfg(feature = "kafka")]
@@ -45,12 +47,15 @@ mod score_when;
 mod scoring;
 mod sink;
 mod source;
+mod state_place;
 
 #[cfg(feature = "aws")]
 pub use aws::{Aws, AwsError};
 pub use checkpoint::{CheckpointError, CheckpointFolder, SinkMark};
 pub use consumer::{ConsumeError, Consumer, NamedSink};
 pub use dead_letter::DeadLetter;
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::{TableError, TableName};
 #[cfg(feature = "kafka")]
 pub use kafka::{
     KafkaError, KafkaOptions, KafkaPartitions, KafkaProperty, KafkaSink, KafkaSource, NoKafkaPartitions,
@@ -76,3 +81,4 @@ pub use source::kinesis::{InitialPosition, KinesisStart};
 #[cfg(feature = "kinesis")]
 pub use source::kinesis::{KinesisSource, Notice};
 pub use source::{FileSource, Next, Source, SourceError};
+pub use state_place::StatePlace;

@@ -7,6 +7,8 @@ mod options;
 #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "the status line tells a part of it"))]
 mod report;
 mod run;
+mod say;
+mod state_name;
 mod status;
 mod transports;
 mod watermark;
@@ -19,7 +21,7 @@ fn main() -> ExitCode {
     match run::run(options::Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("consume: {}", chain(&*error));
+            say::say("consume", &chain(&*error));
             ExitCode::FAILURE
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use churn_streaming::{ScoreWhen, parse_duration_ms};
 use clap::Parser;
 
+use crate::state_name::{FromName, StateName};
 use crate::transports::{FormatName, SinkName, SourceName};
 
 /// Scores tenants inline: events in, score records out.
@@ -43,9 +44,20 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SINK")]
     pub(crate) dead_letters: Vec<SinkName>,
 
-    /// Folder of the checkpoint: tenants' states, and the positions that they are complete up to
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) state: Option<PathBuf>,
+    /// Where the checkpoint is: tenants' states, and the positions that they are complete up to. FOLDER, or
+    /// dynamodb:TABLE/PREFIX, a table with the partition key `key`, a string; the prefix is `consume` by default
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<StateName>,
+
+    /// How long a process that uses a DynamoDB table may be silent before another one takes over; longer than
+    /// --checkpoint-every, and than sinks take to keep what they have
+    #[arg(long, default_value = "1m", value_parser = duration, value_name = "DURATION")]
+    pub(crate) state_lease: Duration,
+
+    /// Where a Kinesis stream begins that is in no checkpoint: oldest (the default), latest, or the time of arrival, such
+    /// as 2026-03-01T12:30:45Z
+    #[arg(long, value_name = "WHERE", conflicts_with_all = ["kcl", "speed"])]
+    pub(crate) from: Option<FromName>,
 
     /// When a tenant is scored: events, changes (of the score at all, or by at least 0.01 with changes:0.01), crossings
     /// (of the threshold), every:1h (at most once in that time), daily (whether something happened or not) or never

@@ -12,8 +12,9 @@ use churn_model::Model;
 use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreWhen, Scoring, Source};
 
 use crate::options::Options;
+use crate::say::say;
 use crate::status::Status;
-use crate::transports::{SinkName, SourceName, Transports};
+use crate::transports::{SinkName, SourceName, Transports, check_names};
 use crate::watermark::Calendar;
 
 /// How long the loop waits for records before it looks at everything else.
@@ -26,10 +27,12 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
     if options.kcl {
         return crate::child::run(options);
     }
-    let folder = options.state.as_deref().map(|path| CheckpointFolder::open(path, PATIENCE)).transpose()?;
+    check_names(&options)?;
     let mut transports = Transports::new(&options);
+    let place = options.state.as_ref().map(|name| transports.state(name, options.state_lease)).transpose()?;
+    let folder = place.map(|place| place.open(PATIENCE)).transpose()?;
     let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder, &mut transports)?;
-    let mut source = transports.source(&options.source, options.speed, &consumer)?;
+    let mut source = transports.source(&options, &consumer)?;
     // After the states have been read, however long that took: whoever answers is alive and at work.
     #[cfg(feature = "metrics")]
     let metrics = options.metrics.as_deref().map(crate::metrics::Metrics::serve).transpose()?;
@@ -40,10 +43,12 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut status = Status::begin(&consumer, transports.retries());
     #[cfg(feature = "metrics")]
     if let Some((metrics, bound)) = metrics {
-        eprintln!("consume: metrics at http://{bound}/metrics");
+        say("consume", &format!("metrics at http://{bound}/metrics"));
         status.publish_to(metrics);
     }
     let mut calendar = Calendar::begin(&consumer);
+    // A log has no clock: what was received before a date is known at its end, however long reading it takes.
+    let is_files = reads_files(&options);
     let (mut checkpointed, mut told) = (Instant::now(), Instant::now());
     let ended = loop {
         if stop.load(Ordering::Relaxed) {
@@ -65,18 +70,20 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
             // What came before it is kept.
             Err(error) => break Err(error),
         }
-        calendar.advance(&mut consumer)?;
+        if !is_files {
+            calendar.advance(&mut consumer)?;
+        }
         if checkpointed.elapsed() >= options.checkpoint_every {
             checkpoint(&mut consumer, &mut *source, &mut status)?;
             checkpointed = Instant::now();
         }
         if told.elapsed() >= options.status_every {
-            eprintln!("consume: {}", status.line(&mut consumer, now()));
+            say("consume", &status.line(&mut consumer, now()));
             told = Instant::now();
         }
     };
     checkpoint(&mut consumer, &mut *source, &mut status)?;
-    eprintln!("consume: {}", status.line(&mut consumer, now()));
+    say("consume", &status.line(&mut consumer, now()));
     Ok(ended?)
 }
 
@@ -105,10 +112,13 @@ pub(crate) fn consumer(
     let store = StoreOptions { max_tenants: options.max_tenants, ..StoreOptions::default() };
     let (sinks, dead_letters) = (transports.sinks(sinks)?, transports.sinks(dead_letters)?);
     // Streams say when a record arrived, files do not.
-    let is_file = |source: &SourceName| matches!(source, SourceName::File(_));
-    let latest_receipt = options.source.iter().any(is_file).then(now);
+    let latest_receipt = reads_files(options).then(now);
     let options = ProcessorOptions { store, when, latest_receipt };
     Ok(Consumer::new(options, scoring, sinks, dead_letters, folder)?)
+}
+
+fn reads_files(options: &Options) -> bool {
+    options.source.iter().any(|source| matches!(source, SourceName::File(_)))
 }
 
 fn model_file(path: &Path) -> PathBuf {

@@ -2,17 +2,25 @@
 
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "s3")]
 use churn_streaming::SinkError;
-use churn_streaming::{Consumer, FileSource, LineSink, NamedSink, ObjectFormat, ObjectSink, Retries, Sink, Source};
+use churn_streaming::{
+    Consumer, FileSource, LineSink, NamedSink, ObjectFormat, ObjectSink, Retries, Sink, Source, StatePlace,
+};
 #[cfg(feature = "kinesis")]
 use churn_streaming::{InitialPosition, KinesisSink, KinesisSource, KinesisStart};
 
 use crate::options::Options;
+#[cfg(feature = "kinesis")]
+use crate::say::say;
+use crate::state_name::{FromName, StateName};
 
 /// A source as the command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +63,54 @@ pub(crate) struct WrongName {
 struct NotBuilt {
     name: String,
     feature: &'static str,
+}
+
+/// A place that would be read and written at once, or written twice.
+#[derive(Debug, thiserror::Error)]
+#[error("{sink} is {what}, too; name another place for what is written")]
+pub(crate) struct Clash {
+    sink: String,
+    what: &'static str,
+}
+
+/// Refuses sinks that are sources, models or each other, before any of them is opened.
+///
+/// # Errors
+/// [`Clash`] names the sink.
+pub(crate) fn check_names(options: &Options) -> Result<(), Clash> {
+    let real = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::canonicalize(path).or_else(|_| Ok(fs::canonicalize(folder)?.join(path.file_name().unwrap_or_default())))
+    };
+    let real = |path: &Path| -> PathBuf { real(path).unwrap_or_else(|_: io::Error| path.to_owned()) };
+    let sinks: Vec<&SinkName> = options.sink.iter().chain(&options.dead_letters).collect();
+    for (number, sink) in sinks.iter().enumerate() {
+        let clash = |what| Clash { sink: sink.to_string(), what };
+        match sink {
+            SinkName::File(path) if path.is_file() || !path.exists() => {
+                let path = real(path);
+                let is_read = |source: &SourceName| matches!(source, SourceName::File(source) if real(source) == path || Some(&*real(source)) == path.parent());
+                if options.source.iter().any(is_read) {
+                    return Err(clash("a source"));
+                }
+                if options.model.as_deref().is_some_and(|model| real(model) == path) {
+                    return Err(clash("the model"));
+                }
+                let is_same = |other: &&SinkName| matches!(other, SinkName::File(other) if real(other) == path);
+                if sinks[..number].iter().any(is_same) {
+                    return Err(clash("another sink"));
+                }
+            }
+            SinkName::Kinesis(stream) if options.source.contains(&SourceName::Kinesis(stream.clone())) => {
+                return Err(clash("a source"));
+            }
+            SinkName::Kafka(topic) if options.source.contains(&SourceName::Kafka(topic.clone())) => {
+                return Err(clash("a source"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Sources of kinds that are not read together.
@@ -177,6 +233,28 @@ impl Transports {
         Ok(Arc::clone(self.aws.as_ref().expect("this cannot fail because it was just connected")))
     }
 
+    /// The place for checkpoints of that name.
+    ///
+    /// # Errors
+    /// When there is no connection to it, or this program was built without it.
+    pub(crate) fn state(&mut self, name: &StateName, lease: Duration) -> Result<StatePlace, Box<dyn Error>> {
+        match name {
+            StateName::Folder(path) => Ok(StatePlace::Folder(path.clone())),
+            #[cfg(feature = "dynamodb")]
+            StateName::DynamoDb { table, prefix } => Ok(StatePlace::Table(churn_streaming::TableName {
+                aws: self.aws()?,
+                table: table.clone(),
+                prefix: prefix.clone(),
+                lease,
+            })),
+            #[cfg(not(feature = "dynamodb"))]
+            StateName::DynamoDb { .. } => {
+                let _ = lease;
+                Err(NotBuilt { name: name.to_string(), feature: "dynamodb" }.into())
+            }
+        }
+    }
+
     /// The sinks of these names.
     ///
     /// # Errors
@@ -214,14 +292,9 @@ impl Transports {
     ///
     /// # Errors
     /// When it cannot be opened, or this program was built without it.
-    pub(crate) fn source(
-        &mut self,
-        names: &[SourceName],
-        speed: Option<f64>,
-        consumer: &Consumer,
-    ) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    pub(crate) fn source(&mut self, options: &Options, consumer: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
         let (mut files, mut streams, mut topics) = (Vec::new(), Vec::new(), Vec::new());
-        for name in names {
+        for name in &options.source {
             match name {
                 SourceName::File(path) => files.push(path.clone()),
                 SourceName::Kinesis(stream) => streams.push(stream.clone()),
@@ -233,14 +306,19 @@ impl Transports {
         {
             return Err(Mixed.into());
         }
+        if options.from.is_some() && streams.is_empty() {
+            return Err(
+                "--from is about Kinesis streams, and there is none; files and topics begin at their beginning".into(),
+            );
+        }
         if !topics.is_empty() {
             return self.kafka(&topics, consumer);
         }
         if streams.is_empty() {
             let position_of = |name: &str| consumer.processor().positions().get(name).copied();
-            return Ok(Box::new(FileSource::open(&files, speed, position_of)?));
+            return Ok(Box::new(FileSource::open(&files, options.speed, position_of)?));
         }
-        self.kinesis(&streams, consumer)
+        self.kinesis(&streams, options.from, consumer)
     }
 
     #[cfg(feature = "kafka")]
@@ -255,19 +333,33 @@ impl Transports {
     }
 
     #[cfg(feature = "kinesis")]
-    fn kinesis(&mut self, streams: &[String], consumer: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    fn kinesis(
+        &mut self,
+        streams: &[String],
+        from: Option<FromName>,
+        consumer: &Consumer,
+    ) -> Result<Box<dyn Source>, Box<dyn Error>> {
         let processor = consumer.processor();
         let start = KinesisStart {
-            initial: InitialPosition::TrimHorizon,
+            initial: match from {
+                None | Some(FromName::Oldest) => InitialPosition::TrimHorizon,
+                Some(FromName::Latest) => InitialPosition::Latest,
+                Some(FromName::Time(time)) => InitialPosition::At(time),
+            },
             positions: processor.positions().clone(),
             ended: processor.ended().clone(),
         };
-        let notice = Arc::new(|text: &str| eprintln!("consume: {text}"));
+        let notice = Arc::new(|text: &str| say("consume", text));
         Ok(Box::new(KinesisSource::open(&self.aws()?, streams, start, notice)?))
     }
 
     #[cfg(not(feature = "kinesis"))]
-    fn kinesis(&mut self, streams: &[String], _: &Consumer) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    fn kinesis(
+        &mut self,
+        streams: &[String],
+        _: Option<FromName>,
+        _: &Consumer,
+    ) -> Result<Box<dyn Source>, Box<dyn Error>> {
         Err(NotBuilt { name: format!("kinesis:{}", streams[0]), feature: "kinesis" }.into())
     }
 }

@@ -1,20 +1,19 @@
 //! What is done for a shard: a consumer with a folder of checkpoints of its own.
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Refusal, ShardWork, Start};
 use crate::inheritance::Inheritance;
-use crate::{Batch, CheckpointError, CheckpointFolder, ConsumeError, Consumer, Shard};
+use crate::{Batch, CheckpointError, CheckpointFolder, ConsumeError, Consumer, Shard, StatePlace};
 
 /// How long the process that had the shard before may take to let go of its folder.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Keeps the states of a shard's tenants in a folder of the shard's name, and takes over those that ended shards left.
 pub struct KclShard<F> {
-    folder: PathBuf,
+    place: StatePlace,
     stream: String,
     consumer: F,
     held: Option<Held>,
@@ -47,9 +46,9 @@ pub enum ShardError {
 }
 
 impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Box<dyn Error>>> KclShard<F> {
-    /// Checkpoints go into a folder of the shard's name in `folder`; `consumer` makes what goes on from them.
-    pub fn new(folder: impl Into<PathBuf>, stream: impl Into<String>, consumer: F) -> Self {
-        Self { folder: folder.into(), stream: stream.into(), consumer, held: None }
+    /// Checkpoints go to a folder or prefix of the shard's name in `place`; `consumer` makes what goes on from them.
+    pub fn new(place: impl Into<StatePlace>, stream: impl Into<String>, consumer: F) -> Self {
+        Self { place: place.into(), stream: stream.into(), consumer, held: None }
     }
 
     /// The consumer, while there is a shard.
@@ -66,8 +65,8 @@ impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Box<dyn Error>>> Shard
         if !is_named || shard_id.trim_matches('.').is_empty() {
             return Err(ShardError::Name { found: shard_id.to_owned() });
         }
-        let path = self.folder.join(shard_id);
-        let folder = CheckpointFolder::open(&path, PATIENCE)?;
+        let folder = self.place.open_shard(shard_id, PATIENCE)?;
+        let path = folder.path().to_owned();
         let position = folder.positions().get(shard_id).copied();
         match (start, position) {
             (Start::After(start), Some(position)) if *start > position => log(&format!(
@@ -90,7 +89,7 @@ impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Box<dyn Error>>> Shard
         }
         let mut consumer = (self.consumer)(shard_id, folder).map_err(ShardError::Begin)?;
         let options = *consumer.processor().store().options();
-        if let Some(inheritance) = Inheritance::read(&self.folder, shard_id, &options)? {
+        if let Some(inheritance) = Inheritance::read(path.parent().unwrap_or(&path), shard_id, &options)? {
             consumer.processor_mut().inherit(inheritance);
         }
         let shard = Arc::new(Shard::new(self.stream.as_str(), shard_id));

@@ -11,18 +11,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aws_config::retry::RetryConfig;
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Builder;
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::store::{PutError, StateStore, StoreError, TenantItem};
-use crate::{Aws, Backoff, aws};
-
-/// Items that are read at once, which is as many as DynamoDB gives.
-const READ_ITEMS: usize = 100;
+use crate::Aws;
+use crate::aws::in_full;
+use crate::dynamodb::{Condition, Item, KEY, Table};
 
 /// How often something is asked for.
 const ATTEMPTS: u32 = 5;
@@ -30,13 +25,8 @@ const ATTEMPTS: u32 = 5;
 /// States in a table.
 #[derive(Debug)]
 pub struct DynamoStore {
-    aws: Arc<Aws>,
-    client: Client,
-    table: String,
-    backoff: Backoff,
+    table: Table,
 }
-
-type Item = HashMap<String, AttributeValue>;
 
 /// What is wrong with an item that is not as it was written.
 #[derive(Debug, thiserror::Error)]
@@ -44,16 +34,6 @@ type Item = HashMap<String, AttributeValue>;
 struct DamagedItem {
     tenant: String,
     attribute: &'static str,
-}
-
-/// The partition key.
-const KEY: &str = "key";
-
-/// DynamoDB gave fewer items than it was asked for, again and again.
-#[derive(Debug, thiserror::Error)]
-#[error("DynamoDB left {n} items unread after {ATTEMPTS} attempts")]
-struct Unread {
-    n: usize,
 }
 
 /// What the SDK says, with all that is behind it.
@@ -64,69 +44,31 @@ struct CallFailed(String);
 impl DynamoStore {
     /// States in the table of that name.
     pub fn new(aws: &Arc<Aws>, table: &str) -> Self {
-        let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-        let config = Builder::from(&aws.config).retry_config(retry).build();
-        Self {
-            client: Client::from_conf(config),
-            aws: Arc::clone(aws),
-            table: table.to_owned(),
-            backoff: aws::backoff(),
-        }
-    }
-
-    fn read(&mut self, tenants: &[&str]) -> Result<Vec<Item>, Box<dyn std::error::Error + Send + Sync>> {
-        let key = |tenant: &&str| Item::from([(KEY.to_owned(), AttributeValue::S((*tenant).to_owned()))]);
-        let keys = KeysAndAttributes::builder().set_keys(Some(tenants.iter().map(key).collect())).consistent_read(true);
-        let mut wanted = Some(HashMap::from([(self.table.clone(), keys.build()?)]));
-        let mut items = Vec::with_capacity(tenants.len());
-        for _ in 0..ATTEMPTS {
-            let request = self.client.batch_get_item().set_request_items(wanted.take());
-            let answer = self.aws.runtime.block_on(request.send());
-            let answer = answer.map_err(|error| CallFailed(DisplayErrorContext(&error).to_string()))?;
-            items.extend(answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default());
-            wanted = answer.unprocessed_keys.filter(|keys| !keys.is_empty());
-            if wanted.is_none() {
-                self.backoff.reset();
-                return Ok(items);
-            }
-            let pause = self.backoff.after_failure();
-            self.aws.runtime.block_on(tokio::time::sleep(pause));
-        }
-        let n = wanted.iter().flat_map(HashMap::values).map(|keys| keys.keys().len()).sum();
-        Err(Unread { n }.into())
+        Self { table: Table::new(aws, table, ATTEMPTS) }
     }
 }
 
 impl StateStore for DynamoStore {
     fn get(&mut self, tenants: &[&str]) -> Result<HashMap<String, TenantItem>, StoreError> {
-        let mut found = HashMap::with_capacity(tenants.len());
-        for some in tenants.chunks(READ_ITEMS) {
-            for item in self.read(some).map_err(|source| StoreError { source })? {
-                let (tenant, item) = from_attributes(item).map_err(|error| StoreError { source: error.into() })?;
-                found.insert(tenant, item);
-            }
-        }
-        Ok(found)
+        let items =
+            self.table.get(tenants).map_err(|error| StoreError { source: CallFailed(in_full(&error)).into() })?;
+        let read = |item| from_attributes(item).map_err(|error| StoreError { source: error.into() });
+        items.into_iter().map(read).collect()
     }
 
     fn put(&mut self, tenant: &str, item: TenantItem) -> Result<(), PutError> {
         let before = item.version - 1;
         let attributes = to_attributes(tenant, item).map_err(|source| PutError::Store { source: source.into() })?;
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(attributes));
-        let request = if before == 0 {
-            request.condition_expression("attribute_not_exists(#key)").expression_attribute_names("#key", KEY)
+        let condition = if before == 0 {
+            Condition { expression: "attribute_not_exists(#key)", names: vec![KEY], values: Vec::new() }
         } else {
-            request
-                .condition_expression("#version = :before")
-                .expression_attribute_names("#version", "version")
-                .expression_attribute_values(":before", AttributeValue::N(before.to_string()))
+            let values = vec![("before", AttributeValue::N(before.to_string()))];
+            Condition { expression: "#version = :before", names: vec!["version"], values }
         };
-        match self.aws.runtime.block_on(request.send()) {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(refused) if refused.is_conditional_check_failed_exception() => Err(PutError::Conflict),
-                _ => Err(PutError::Store { source: CallFailed(DisplayErrorContext(&error).to_string()).into() }),
-            },
+        match self.table.put_if(&attributes, &condition) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(PutError::Conflict),
+            Err(error) => Err(PutError::Store { source: CallFailed(in_full(&error)).into() }),
         }
     }
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use churn_events::{LegacyTable, MAX_LINE_BYTES, Timestamp, decompressed};
 
+use serde::de::IgnoredAny;
+
 use super::{Next, Source, SourceError};
 use crate::{Batch, Position, Record, SequenceNumber, Shard};
 
@@ -69,8 +71,13 @@ impl FileSource {
             let fail = |source: io::Error| SourceError::new(path.display().to_string(), source);
             for path in files_in(path).map_err(fail)? {
                 let fail = |source: io::Error| SourceError::new(path.display().to_string(), source);
-                let after = position_of(&path.display().to_string());
-                files.push(LogFile::open(&path, after).map_err(fail)?);
+                // The same file by whatever path; a pipe has no other than the one given.
+                let name = fs::canonicalize(&path).unwrap_or_else(|_| path.clone()).display().to_string();
+                if files.iter().any(|file: &LogFile| file.shard.name == name) {
+                    return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "is named twice")));
+                }
+                let after = position_of(&name);
+                files.push(LogFile::open(&path, name, after).map_err(fail)?);
             }
         }
         Ok(Self { files, pace: speed.map(|speed| Pace { speed, begun: None }) })
@@ -148,14 +155,17 @@ impl Pace {
         let passed_ms = begun.elapsed().as_secs_f64() * 1e3 * self.speed;
         let due_ms = began_ms.millis().saturating_add(passed_ms as i64);
         let left_ms = first.millis() - due_ms;
-        if left_ms > 0 { Err(Duration::from_secs_f64(left_ms as f64 / 1e3 / self.speed)) } else { Ok(due_ms) }
+        if left_ms > 0 {
+            Err(Duration::try_from_secs_f64(left_ms as f64 / 1e3 / self.speed).unwrap_or(Duration::MAX))
+        } else {
+            Ok(due_ms)
+        }
     }
 }
 
 impl LogFile {
-    fn open(path: &Path, after: Option<Position>) -> io::Result<Self> {
+    fn open(path: &Path, name: String, after: Option<Position>) -> io::Result<Self> {
         let reader = BufReader::with_capacity(READ_BYTES, decompressed(File::open(path)?)?);
-        let name = path.display().to_string();
         // Records of the original system are told apart by their file and their place in it.
         let shard = Arc::new(Shard::new(name.clone(), name));
         let mut file = Self { shard, path: path.to_owned(), reader, offset: 0, head: None, is_told: false };
@@ -186,7 +196,8 @@ impl LogFile {
         Ok(())
     }
 
-    /// The next line that is not blank. Of one that is too long to be read, a little more than what can be.
+    /// The next line that is not blank. Of one that is too long to be read, a little more than what can be; a last one that
+    /// somebody is still writing is left for the next run.
     fn next_line(&mut self) -> io::Result<Option<Record>> {
         if let Some(head) = self.head.take() {
             return Ok(Some(head.record));
@@ -198,8 +209,12 @@ impl LogFile {
             if read == 0 {
                 return Ok(None);
             }
+            let is_ended = data.pop_if(|byte| *byte == b'\n').is_some();
+            if !is_ended && data.len() <= MAX_LINE_BYTES && is_begun(&data) {
+                return Ok(None);
+            }
             self.offset += read as u64;
-            if data.pop_if(|byte| *byte == b'\n').is_none() && data.len() > MAX_LINE_BYTES {
+            if !is_ended && data.len() > MAX_LINE_BYTES {
                 self.offset += self.skip_line()?;
             }
             if !data.trim_ascii().is_empty() {
@@ -224,6 +239,11 @@ impl LogFile {
             }
         }
     }
+}
+
+/// Whether a line without end is the beginning of an object.
+fn is_begun(line: &[u8]) -> bool {
+    line.first() == Some(&b'{') && serde_json::from_slice::<IgnoredAny>(line).is_err_and(|error| error.is_eof())
 }
 
 /// The file at a path, or the logs in the folder there, by name.
