@@ -242,13 +242,13 @@ fn tenant_of(shard: &Shard, record: &Record) -> Option<Box<str>> {
     };
     if let Ok(event) = decoded {
         // One that is too long is a dead letter.
-        return Some(event.tenant.as_ref().into()).filter(|tenant: &Box<str>| tenant.len() <= MOST_NAME_BYTES);
+        return Some(&*event.tenant).filter(|tenant| tenant.len() <= MOST_NAME_BYTES).map(Box::from);
     }
     let origin = RecordOrigin { source: &shard.stream, id: "", received_at: record.arrived_at };
     match decode_legacy_json(&record.data, &origin) {
         Some(Ok((_, events))) => {
-            let tenant = events.first().map(|event| event.tenant.as_ref().into());
-            tenant.filter(|tenant: &Box<str>| tenant.len() <= MOST_NAME_BYTES)
+            let tenant = events.first().map(|event| &*event.tenant);
+            tenant.filter(|tenant| tenant.len() <= MOST_NAME_BYTES).map(Box::from)
         }
         Some(Err(_)) | None => None,
     }
