@@ -4,7 +4,7 @@ VENV ?= .venv
 # Importers and the Lambda function: what is left out of a usual build.
 IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost,churn-model/lightgbm,churn-serve/lambda
 
-.PHONY: check build test test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-kafka \
+.PHONY: check build test test-bare test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-kafka \
 	demo-streaming 	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
 	peers-python peers-serving one-row-python real-logs golden schemas fuzz
 
@@ -12,7 +12,7 @@ IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost
 check: $(VENV)/bin/ruff
 	cargo fmt --all --check
 	cd fuzz && cargo fmt --check
-	cargo clippy --workspace --all-targets $(IMPORTS),churn-benches/rust-peers -- -D warnings
+	cargo clippy --workspace --all-targets $(IMPORTS) -- -D warnings
 	cargo clippy -p churn-model -p churn-events -p churn-features -p churn-simulator -p churn-training-data \
 		--no-default-features -- -D warnings
 	cargo clippy -p churn-serve --no-default-features --features lambda -- -D warnings
@@ -28,9 +28,12 @@ build:
 # Everything that is tested.
 test: build $(VENV)/cloudevents
 	cargo test $(BUILD)
-	cargo test -p churn-model --no-default-features
 	$(VENV)/bin/python events/tests/cloudevents_check.py
 	$(MAKE) test-python test-container test-deployment
+
+# The scorer by itself, which `check` only compiles: built without learners it shares nothing with the build above.
+test-bare:
+	cargo test -p churn-model --no-default-features
 
 # The container's program as a process, asked by the conformance cases, boto3, awscli and careless clients. It is built
 # with what the tests above have built.

@@ -7,8 +7,11 @@
 //! Nothing that can be read out of a store depends on the number of shards or threads. Only the order of tenants in the
 //! log decides who is refused once the store is full: see [`FeatureStore::apply_all`].
 
+use std::hint::black_box;
+
 use churn_events::{Event, ObservationDate};
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::parallel;
@@ -257,15 +260,24 @@ impl FeatureStore {
     fn apply_hashed(&mut self, hash: u64, event: &Event<'_>) -> Result<(Applied, &TenantState), Error> {
         let n_shards = self.shards.len();
         let shard = &mut self.shards[shard_of(hash, n_shards)];
-        if shard.find_mut(hash, &event.tenant).is_none() {
-            let max_tenants = self.options.max_tenants;
-            if self.n_tenants >= max_tenants {
-                self.other_counts.refused += 1;
-                return Err(Error::TooManyTenants { tenant: event.tenant.as_ref().to_owned(), max_tenants });
-            }
-            self.n_tenants += 1;
+        let max_tenants = self.options.max_tenants;
+        if self.n_tenants >= max_tenants && shard.find_mut(hash, &event.tenant).is_none() {
+            self.other_counts.refused += 1;
+            return Err(Error::TooManyTenants { tenant: event.tenant.as_ref().to_owned(), max_tenants });
         }
-        Ok(shard.apply(hash, event, &self.options.state))
+        let (applied, state, is_first) = shard.apply(hash, event, &self.options.state);
+        self.n_tenants += usize::from(is_first);
+        Ok((applied, state))
+    }
+
+    /// Brings the states that events are likely to need into the processor's cache: applied one after the other, each
+    /// event would wait for its own.
+    pub fn look_ahead(&self, events: &[Event<'_>]) {
+        let states = events.iter().map(|event| {
+            let hash = hash_of(&event.tenant);
+            self.shards[shard_of(hash, self.shards.len())].look_at(hash, event)
+        });
+        black_box(states.fold(0, u64::wrapping_add));
     }
 
     /// Notes that everything received before that date has been applied.
@@ -470,29 +482,28 @@ impl Shard {
         self.tenants.insert_unique(tenant.hash, tenant, |known| known.hash).into_mut()
     }
 
-    fn apply(&mut self, hash: u64, event: &Event<'_>, options: &StateOptions) -> (Applied, &TenantState) {
+    /// Applies an event; also tells whether it is its tenant's first.
+    fn apply(&mut self, hash: u64, event: &Event<'_>, options: &StateOptions) -> (Applied, &TenantState, bool) {
         let known = self.tenants.entry(hash, |known| *known.id == *event.tenant, |known| known.hash);
+        let is_first = matches!(known, Entry::Vacant(_));
         let known = known.or_insert_with(|| Box::new(Tenant::new(hash, &event.tenant))).into_mut();
         let applied = known.state.apply(event, options);
         known.has_changed = true;
         self.counts.note(applied);
-        (applied, &known.state)
+        (applied, &known.state, is_first)
     }
 
-    /// Brings the states of some events into the processor's cache: none of these reads waits for another, where applying
-    /// one event after the other would wait for each.
-    fn look_at(&self, positions: &[u32], events: &[Event<'_>], hashes: &[u64]) {
-        let states = positions.iter().map(|position| {
-            let (event, hash) = (&events[*position as usize], hashes[*position as usize]);
-            self.tenants.find(hash, |known| *known.id == *event.tenant).map_or(0, |known| known.state.look_at())
-        });
-        std::hint::black_box(states.fold(0, u64::wrapping_add));
+    /// Reads a little of the state that an event is likely to need; the sum means nothing.
+    fn look_at(&self, hash: u64, event: &Event<'_>) -> u64 {
+        self.tenants.find(hash, |known| *known.id == *event.tenant).map_or(0, |known| known.state.look_at())
     }
 
     fn apply_dealt(&mut self, events: &[Event<'_>], hashes: &[u64], options: &StateOptions, is_room_for_all: bool) {
         let mut dealt = std::mem::take(&mut self.dealt);
         for positions in dealt.chunks(AHEAD) {
-            self.look_at(positions, events, hashes);
+            // None of these reads waits for another, where applying one event after the other would wait for each.
+            let at = positions.iter().map(|position| *position as usize);
+            black_box(at.map(|at| self.look_at(hashes[at], &events[at])).fold(0, u64::wrapping_add));
             for position in positions {
                 let (event, hash) = (&events[*position as usize], hashes[*position as usize]);
                 if is_room_for_all || self.find_mut(hash, &event.tenant).is_some() {

@@ -274,7 +274,8 @@ impl CheckpointFolder {
             && (&before.positions, &before.ended, before.counts, before.received_up_to, &before.sinks)
                 == (&processor.positions, &processor.ended, processor.counts, processor.received_up_to, &sinks);
         if is_same {
-            return Ok(());
+            // A lease has to be renewed all the same.
+            return self.mirror();
         }
         let number = self.manifest.number + 1;
         let is_whole = self.manifest.states.is_empty()
@@ -305,13 +306,9 @@ impl CheckpointFolder {
             sinks,
         };
         let manifest_path = self.path.join(MANIFEST);
-        place(&manifest_path, &manifest).map_err(fail(manifest_path.clone()))?;
-        if let Some(mirror) = &mut self.mirror {
-            let names: Vec<String> = manifest.states.iter().chain(&manifest.marks).cloned().collect();
-            let text = fs::read_to_string(&manifest_path).map_err(fail(manifest_path))?;
-            mirror.keep(&self.path, &names, text)?;
-        }
+        place(&manifest_path, &manifest).map_err(fail(manifest_path))?;
         self.manifest = manifest;
+        self.mirror()?;
         if is_whole {
             (self.whole_bytes, self.changes_bytes) = (bytes, 0);
             // What is left behind is cleared away by whoever opens the folder next.
@@ -344,6 +341,15 @@ impl CheckpointFolder {
     /// Puts the states and marks of a folder, which nobody writes any more, in the place of those that are there.
     pub(crate) fn read_into(path: &Path, store: &mut FeatureStore, marks: &mut Marks) -> Result<(), CheckpointError> {
         read_manifest(path)?.unwrap_or_default().read_into(path, store, marks)
+    }
+
+    /// Lets the mirror keep what the folder holds.
+    fn mirror(&mut self) -> Result<(), CheckpointError> {
+        let Some(mirror) = &mut self.mirror else { return Ok(()) };
+        let path = self.path.join(MANIFEST);
+        let text = fs::read_to_string(&path).map_err(|source| CheckpointError::File { path, source })?;
+        let names: Vec<String> = self.manifest.states.iter().chain(&self.manifest.marks).cloned().collect();
+        mirror.keep(&self.path, &names, text)
     }
 
     /// Removes files that belong to no checkpoint any more, or to one that was not finished.

@@ -1,5 +1,6 @@
 //! Records in, score records and dead letters out: free of runtime, clock and transport.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use churn_events::{
@@ -12,7 +13,18 @@ use crate::inheritance::Inheritance;
 use crate::kpl;
 use crate::marks::{Mark, Marks};
 use crate::scoring::Scoring;
-use crate::{Batch, DeadLetter, EventIdentity, Position, Record, ScoreRecord, ScoreWhen, Shard};
+use crate::{Batch, DeadLetter, EventIdentity, Position, ScoreRecord, ScoreWhen, Shard};
+
+/// Events whose states are brought into the processor's cache at a time.
+const AHEAD: usize = 16;
+
+/// Where a record comes from.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    shard: &'a Shard,
+    position: Position,
+    arrived_at: Option<Timestamp>,
+}
 
 /// How a [`Processor`] treats events, and when it scores.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -109,22 +121,25 @@ impl Processor {
     pub fn apply(&mut self, batch: &Batch, output: &mut Output) {
         let shard = &*batch.shard;
         let mut reached = self.positions.get(&shard.name).copied();
+        let mut ahead: Vec<Event<'_>> = Vec::with_capacity(AHEAD);
         for record in &batch.records {
+            let place = Place { shard, position: record.position, arrived_at: record.arrived_at };
             match kpl::user_records(&record.data, shard.hash_keys.as_ref()) {
-                None => self.take(shard, record.position, record, &record.data, &mut reached, output),
+                None => self.take(&place, &record.data, &mut reached, &mut ahead, output),
                 Some(Ok(parts)) => {
                     for part in parts {
                         let position = Position { sub_sequence: part.sub_sequence, ..record.position };
-                        self.take(shard, position, record, part.data, &mut reached, output);
+                        self.take(&Place { position, ..place }, part.data, &mut reached, &mut ahead, output);
                     }
                 }
                 Some(Err(error)) => {
                     if self.is_new(record.position, &mut reached) {
-                        self.bury(shard, record.position, error.field(), &error, &record.data, output);
+                        self.bury(&place, error.field(), &error, &record.data, output);
                     }
                 }
             }
         }
+        self.apply_ahead(&mut ahead, output);
         if let Some(reached) = reached {
             match self.positions.get_mut(&shard.name) {
                 Some(position) => *position = reached,
@@ -155,7 +170,7 @@ impl Processor {
         let mut reached = self.positions.get(&shard.name).copied();
         if self.is_new(position, &mut reached) {
             self.positions.insert(shard.name.clone(), position);
-            self.bury(shard, position, field, reason, data, output);
+            self.bury(&Place { shard, position, arrived_at: None }, field, reason, data, output);
         }
     }
 
@@ -236,78 +251,89 @@ impl Processor {
         true
     }
 
-    fn take(
+    fn take<'a>(
         &mut self,
-        shard: &Shard,
-        position: Position,
-        record: &Record,
-        data: &[u8],
+        place: &Place<'_>,
+        data: &'a [u8],
         reached: &mut Option<Position>,
+        ahead: &mut Vec<Event<'a>>,
         output: &mut Output,
     ) {
-        if !self.is_new(position, reached) {
+        if !self.is_new(place.position, reached) {
             return;
         }
-        let decoded = match record.arrived_at {
+        let decoded = match place.arrived_at {
             Some(arrived_at) => decode_arrived(data, arrived_at),
             None => decode(data),
         };
         match decoded {
             Ok(event) => match long_name(&event) {
-                Some(field) => self.bury(shard, position, field, TOO_LONG, data, output),
-                None => self.event(event, record.arrived_at, output),
+                Some(field) => self.bury(place, field, TOO_LONG, data, output),
+                None => {
+                    ahead.push(self.received(event, place));
+                    if ahead.len() == AHEAD {
+                        self.apply_ahead(ahead, output);
+                    }
+                }
             },
-            Err(malformed) => self.no_event(shard, position, record, data, malformed, output),
+            Err(malformed) => {
+                // One record may stand for thousands of events: they do not wait.
+                self.apply_ahead(ahead, output);
+                self.no_event(place, data, malformed, output);
+            }
         }
+    }
+
+    /// The event, received no later than it can have been: a clock that is ahead must not carry its tenant into the future.
+    fn received<'a>(&self, mut event: Event<'a>, place: &Place<'_>) -> Event<'a> {
+        if let Some(latest) = place.arrived_at.or(self.options.latest_receipt) {
+            event.received_at = event.received_at.min(latest);
+        }
+        event
+    }
+
+    fn apply_ahead(&mut self, ahead: &mut Vec<Event<'_>>, output: &mut Output) {
+        self.store.look_ahead(ahead);
+        ahead.drain(..).for_each(|event| self.event(&event, output));
     }
 
     /// What is no event of ours may be a record of the original system.
     #[cold]
-    fn no_event(
-        &mut self,
-        shard: &Shard,
-        position: Position,
-        record: &Record,
-        data: &[u8],
-        malformed: Malformed,
-        output: &mut Output,
-    ) {
+    fn no_event(&mut self, place: &Place<'_>, data: &[u8], malformed: Malformed, output: &mut Output) {
         if malformed.unknown_type().is_some() {
             self.counts.unknown += 1;
             return;
         }
-        let (source, id) = (format!("/legacy/{}", shard.stream), position.to_string());
-        let origin = RecordOrigin { source: &source, id: &id, received_at: record.arrived_at };
+        let (source, id) = (format!("/legacy/{}", place.shard.stream), place.position.to_string());
+        let origin = RecordOrigin { source: &source, id: &id, received_at: place.arrived_at };
         match decode_legacy_json(data, &origin) {
             Some(Ok((_, events))) if events.iter().any(|event| long_name(event).is_some()) => {
-                self.bury(shard, position, "companyID", TOO_LONG, data, output);
+                self.bury(place, "companyID", TOO_LONG, data, output);
             }
             Some(Ok((_, events))) => {
-                events.into_iter().for_each(|event| self.event(event, record.arrived_at, output));
+                for event in events {
+                    let event = self.received(event, place);
+                    self.event(&event, output);
+                }
             }
-            Some(Err(malformed)) => self.bury(shard, position, malformed.field, malformed.reason, data, output),
-            None => self.bury(shard, position, malformed.field, malformed.reason, data, output),
+            Some(Err(malformed)) => self.bury(place, malformed.field, malformed.reason, data, output),
+            None => self.bury(place, malformed.field, malformed.reason, data, output),
         }
     }
 
     fn bury(
         &mut self,
-        shard: &Shard,
-        position: Position,
-        field: impl Into<std::borrow::Cow<'static, str>>,
+        place: &Place<'_>,
+        field: impl Into<Cow<'static, str>>,
         reason: impl ToString,
         data: &[u8],
         output: &mut Output,
     ) {
         self.counts.malformed += 1;
-        output.dead_letters.push(DeadLetter::new(&shard.name, position, field, reason, data));
+        output.dead_letters.push(DeadLetter::new(&place.shard.name, place.position, field, reason, data));
     }
 
-    fn event(&mut self, mut event: Event<'_>, arrived_at: Option<Timestamp>, output: &mut Output) {
-        // A clock that is ahead must not carry its tenant into the future: nothing is received after it has arrived.
-        if let Some(latest) = arrived_at.or(self.options.latest_receipt) {
-            event.received_at = event.received_at.min(latest);
-        }
+    fn event(&mut self, event: &Event<'_>, output: &mut Output) {
         output.received_up_to = output.received_up_to.max(Some(event.received_at));
         self.received_up_to = self.received_up_to.max(Some(event.received_at.millis()));
         self.hottest.note(&event.tenant);
@@ -319,7 +345,7 @@ impl Processor {
         }
         let Self { store, scoring, marks, counts, options, .. } = self;
         // A refusal is counted by the store, and that is all there is to be done.
-        let Ok((applied, state)) = store.apply_and_get(&event) else { return };
+        let Ok((applied, state)) = store.apply_and_get(event) else { return };
         let Some(scoring) = scoring else { return };
         if options.when == ScoreWhen::Daily {
             let next_date = event.received_at.date().days() + 1;

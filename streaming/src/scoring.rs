@@ -9,6 +9,9 @@ use crate::{CompanyNumbers, EventIdentity, ScoreRecord};
 /// Features that a score record tells beside the score; the industry is read as a text.
 const COMPANY: [&str; 6] = ["revenue", "employees", "job30", "job90", "monthly_charge", "total_charge"];
 
+/// One score record of so many is looked at for drift: enough to tell it, and an eighth of the time.
+const OBSERVED: u64 = 8;
+
 /// Bytes of an industry that a score record repeats, at most.
 const MOST_INDUSTRY_BYTES: usize = 256;
 
@@ -38,6 +41,7 @@ pub struct Scoring {
     scorer: Scorer,
     explainer: Option<(Explainer, usize)>,
     drift: DriftMonitor,
+    n_records: u64,
     schema: FeatureSchema,
     /// Reads the model's features, and after them those of [`COMPANY`] that it does not have.
     reader: FeatureReader,
@@ -70,6 +74,7 @@ impl Scoring {
             scorer: Scorer::new(model),
             explainer: (n_reasons > 0).then(|| (model.explainer(), n_reasons)),
             drift: DriftMonitor::new(model),
+            n_records: 0,
             schema: model.schema().clone(),
             company,
             row: vec![0.0; reader.width()],
@@ -119,7 +124,10 @@ impl Scoring {
         received_at: Timestamp,
     ) -> ScoreRecord {
         let row = &self.row[..self.schema.len()];
-        self.drift.observe(row);
+        self.n_records += 1;
+        if self.n_records.is_multiple_of(OBSERVED) {
+            self.drift.observe(row);
+        }
         let reasons = self.explainer.as_ref().map_or_else(Vec::new, |(explainer, n_reasons)| {
             explainer.approximate_into(row, &mut self.contributions);
             let reasons = explainer.reasons_of(row, &self.contributions, *n_reasons);
