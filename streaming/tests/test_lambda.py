@@ -308,7 +308,7 @@ def test_what_is_no_batch_is_an_error_and_what_is_not_set_is_named(tmp_path: Pat
     finally:
         function.stop()
     before = function.environment
-    for variable, value in (("CHURN_STATE_TABLE", ""), ("CHURN_SINK", "s3"), ("CHURN_MAX_TENANTS", "x")):
+    for variable, value in (("CHURN_STATE_TABLE", ""), ("CHURN_SINK", "s3")):
         function.environment = before | {variable: value}
         function.start()
         assert function.process.wait(timeout=20) == 1
