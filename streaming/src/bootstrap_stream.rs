@@ -104,7 +104,13 @@ fn handler() -> Result<Handler<DynamoStore>, Box<dyn Error>> {
         Ok(vec![NamedSink { name: value, sink }])
     };
     let (sinks, dead_letters) = (sink("CHURN_SINK")?, sink("CHURN_DEAD_LETTERS")?);
-    Ok(Handler::new(HandlerOptions { store, when, latest_receipt: None }, scoring, DynamoStore::new(&aws, &table), sinks, dead_letters))
+    Ok(Handler::new(
+        HandlerOptions { store, when, latest_receipt: None },
+        scoring,
+        DynamoStore::new(&aws, &table),
+        sinks,
+        dead_letters,
+    ))
 }
 
 /// An error with all that is behind it, in one line.
