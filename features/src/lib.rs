@@ -15,6 +15,10 @@ mod cell;
 mod charge;
 mod data_size;
 mod error;
+#[cfg(feature = "store")]
+mod event_counts;
+#[cfg(feature = "store")]
+mod feature_matrix;
 mod job;
 mod kept;
 mod login;
@@ -41,6 +45,10 @@ mod value_reader;
 pub use catalog::{CatalogueFeature, Family, ORIGINAL_COLUMNS, catalogue, catalogue_page, catalogue_schema};
 pub use cell::{Cell, MISSING_WORDS, yes_or_no};
 pub use error::Error;
+#[cfg(feature = "store")]
+pub use event_counts::EventCounts;
+#[cfg(feature = "store")]
+pub use feature_matrix::FeatureMatrix;
 pub use kept::Kept;
 pub use observed::MAX_LOOKBACK_DAYS;
 pub use options::{Applied, StateOptions};
@@ -55,5 +63,5 @@ pub use schema::{Feature, FeatureKind, FeatureSchema, Fingerprint, MAX_LEVELS};
 pub use snapshot::SnapshotError;
 pub use state::{TenantState, WindowCounts};
 #[cfg(feature = "store")]
-pub use store::{EventCounts, FeatureMatrix, FeatureStore, StoreOptions};
+pub use store::{FeatureStore, StoreOptions};
 pub use value_reader::{TextError, TextValue, ValueReader};

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use churn_events::WholeFile;
 use sha2::{Digest, Sha256};
 
-use crate::store::{EventCounts, FeatureStore, StoreOptions, Tenant, state_numbers};
-use crate::{Error, Kept, StateOptions, TenantState};
+use crate::store::{FeatureStore, StoreOptions, Tenant, state_numbers};
+use crate::{Error, EventCounts, Kept, StateOptions, TenantState};
 
 const MAGIC: [u8; 8] = *b"CHURNFS\n";
 const FORMAT_VERSION: u32 = 1;

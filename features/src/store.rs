@@ -15,7 +15,7 @@ use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::parallel;
-use crate::{Applied, Error, FeatureReader, StateOptions, TenantState};
+use crate::{Applied, Error, EventCounts, FeatureMatrix, FeatureReader, StateOptions, TenantState};
 
 /// Events that are dealt out to the shards at a time: enough to keep them busy, few enough to be in the cache still.
 const CHUNK_EVENTS: usize = 1 << 16;
@@ -40,73 +40,6 @@ pub struct StoreOptions {
 impl Default for StoreOptions {
     fn default() -> Self {
         Self { state: StateOptions::default(), n_shards: 64, max_tenants: 1 << 20 }
-    }
-}
-
-/// What became of the events of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct EventCounts {
-    /// They count.
-    pub counted: u64,
-    /// Received too late, and dropped.
-    pub late: u64,
-    /// There already.
-    pub duplicate: u64,
-    /// From the future, and held back until their time comes.
-    pub held_back: u64,
-    /// From the future, and dropped.
-    pub dropped: u64,
-    /// Of tenants for which there was no room.
-    pub refused: u64,
-}
-
-impl EventCounts {
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        self.as_array().iter().sum()
-    }
-
-    pub(crate) fn as_array(&self) -> [u64; 6] {
-        [self.counted, self.late, self.duplicate, self.held_back, self.dropped, self.refused]
-    }
-
-    pub(crate) fn from_array([counted, late, duplicate, held_back, dropped, refused]: [u64; 6]) -> Self {
-        Self { counted, late, duplicate, held_back, dropped, refused }
-    }
-
-    fn note(&mut self, applied: Applied) {
-        *match applied {
-            Applied::Counted => &mut self.counted,
-            Applied::Late => &mut self.late,
-            Applied::Duplicate => &mut self.duplicate,
-            Applied::HeldBack => &mut self.held_back,
-            Applied::Dropped => &mut self.dropped,
-        } += 1;
-    }
-
-    fn add(&mut self, other: &Self) {
-        let (own, other) = (self.as_array(), other.as_array());
-        *self = Self::from_array(std::array::from_fn(|i| own[i].saturating_add(other[i])));
-    }
-}
-
-/// The features of many tenants at one observation date.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct FeatureMatrix<'a> {
-    /// Ids of the tenants, ascending.
-    pub tenants: Vec<&'a str>,
-    /// Feature vectors, one after the other, in the order of `tenants`.
-    pub features: Vec<f32>,
-    /// Length of a feature vector.
-    pub n_features: usize,
-}
-
-impl<'a> FeatureMatrix<'a> {
-    /// Each tenant with its feature vector.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = (&'a str, &[f32])> {
-        self.tenants.iter().copied().zip(self.features.chunks_exact(self.n_features))
     }
 }
 
