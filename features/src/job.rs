@@ -99,13 +99,12 @@ pub(crate) const JOB_RECENCY_RATIO: Definition = Definition {
 };
 
 fn job_recency_ratio(seen: &Observed) -> f64 {
-    let mut ages = (1..=90).filter(|age| seen.jobs_on(*age) > 0);
-    let Some(youngest) = ages.next() else { return f64::NAN };
-    let (oldest, n_further) = ages.fold((youngest, 0_u32), |(_, n), age| (age, n + 1));
-    if n_further < 2 {
+    let n_days = seen.job_days.count_ones();
+    if n_days < 3 {
         return f64::NAN;
     }
-    let mean_gap = (oldest - youngest) as f64 / f64::from(n_further);
+    let (youngest, oldest) = (seen.job_days.trailing_zeros(), seen.job_days.ilog2());
+    let mean_gap = f64::from(oldest - youngest) / f64::from(n_days - 1);
     seen.days_since_job.map_or(f64::NAN, |days| f64::from(days) / mean_gap)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::catalog::{Definition, Family};
 use crate::kept::Kept;
-use crate::observed::{ratio, trend};
+use crate::observed::{days_up_to, ratio, trend};
 
 /// Logins of the last day.
 pub(crate) const LOGINS_1: Definition = Definition {
@@ -93,9 +93,8 @@ pub(crate) const IDLE_LOGIN_SHARE_28: Definition = Definition {
     family: Family::Login,
     needs: Kept::LOGINS.union(Kept::JOBS),
     read: |seen| {
-        let login_days = (1..=28).filter(|age| seen.logins_on(*age) > 0);
-        let (n_days, n_idle) =
-            login_days.fold((0, 0), |(days, idle), age| (days + 1, idle + i32::from(seen.jobs_on(age) == 0)));
-        seen.over(28, ratio(f64::from(n_idle), f64::from(n_days)))
+        let login_days = seen.login_days & days_up_to(28);
+        let idle_days = login_days & !seen.job_days;
+        seen.over(28, ratio(f64::from(idle_days.count_ones()), f64::from(login_days.count_ones())))
     },
 };

@@ -23,6 +23,9 @@ pub(crate) struct Observed {
     logins: [u64; LOOKBACK_DAYS + 1],
     jobs: [u64; LOOKBACK_DAYS + 1],
     data_bytes: [u64; LOOKBACK_DAYS + 1],
+    /// Whether there was a login, or a job, on the day of each age; that of age 1 is the lowest bit.
+    pub(crate) login_days: u128,
+    pub(crate) job_days: u128,
     pub(crate) days_since_job: Option<i32>,
     pub(crate) days_since_login: Option<i32>,
     pub(crate) servers_28: u64,
@@ -61,6 +64,8 @@ impl Default for Observed {
             logins: [0; LOOKBACK_DAYS + 1],
             jobs: [0; LOOKBACK_DAYS + 1],
             data_bytes: [0; LOOKBACK_DAYS + 1],
+            login_days: 0,
+            job_days: 0,
             days_since_job: None,
             days_since_login: None,
             servers_28: 0,
@@ -94,6 +99,8 @@ impl Observed {
             self.logins[age] = u64::from(logins);
             self.jobs[age] = u64::from(jobs);
             self.data_bytes[age] = data_bytes;
+            self.login_days |= u128::from(logins > 0) << (age - 1);
+            self.job_days |= u128::from(jobs > 0) << (age - 1);
         }
     }
 
@@ -118,19 +125,6 @@ impl Observed {
         self.data_bytes[window_days]
     }
 
-    pub(crate) fn logins_on(&self, age: usize) -> u64 {
-        self.logins[age] - self.logins[age - 1]
-    }
-
-    pub(crate) fn jobs_on(&self, age: usize) -> u64 {
-        self.jobs[age] - self.jobs[age - 1]
-    }
-
-    /// Logins and jobs on the day of that age.
-    pub(crate) fn usage_on(&self, age: usize) -> u64 {
-        self.logins_on(age) + self.jobs_on(age)
-    }
-
     /// Logins and jobs in a week counted back from the observation date; 0 is the last one.
     pub(crate) fn usage_in_week(&self, week: usize) -> u64 {
         let (young, old) = (7 * week, 7 * week + 7);
@@ -141,6 +135,11 @@ impl Observed {
     pub(crate) fn over(&self, window_days: i32, ratio: f64) -> f64 {
         if self.tenure_days >= window_days { ratio } else { f64::NAN }
     }
+}
+
+/// The days up to that age, which is 127 at most, in the way of [`Observed::login_days`].
+pub(crate) const fn days_up_to(age: u32) -> u128 {
+    (1 << age) - 1
 }
 
 /// A ratio, missing where there is nothing to divide by.

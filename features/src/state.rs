@@ -29,6 +29,8 @@ mod hash;
 mod horizon;
 mod id_map;
 mod jobs;
+#[cfg(feature = "store")]
+mod look_through;
 mod marks;
 mod recent_ids;
 mod users;
@@ -44,6 +46,8 @@ use self::fact::{Fact, What, is_kept, is_never_late};
 use self::horizon::{Horizon, N_DAYS, first_date};
 use self::id_map::insert_tightly;
 use self::jobs::{Jobs, Submission};
+#[cfg(feature = "store")]
+use self::look_through::look_through;
 use self::marks::{Mark, MarkKind};
 use self::recent_ids::RecentIds;
 use self::users::Users;
@@ -264,6 +268,16 @@ impl TenantState {
         lists.into_iter().fold(*clock_ms as u64, u64::wrapping_add)
     }
 
+    /// Reads a little of every line of memory that features are read from; the sum means nothing.
+    #[cfg(feature = "store")]
+    pub(crate) fn look_through(&self) -> u64 {
+        let Self { counts, users, .. } = self;
+        let run_times = look_through(&counts.run_times, |entry| entry.n.into());
+        let lists =
+            [counts.activity.look_through(), counts.recent.look_through(), users.users.look_through(), run_times];
+        lists.into_iter().fold(0, u64::wrapping_add)
+    }
+
     /// The state with what was held back until before that date.
     fn with_held_back_until(&self, date: ObservationDate) -> Cow<'_, Self> {
         if self.held_back.first().is_none_or(|held| held.ms >= date.start().millis()) {
@@ -429,7 +443,7 @@ impl TenantState {
         seen.billed_cents = attributes.billed_cents;
         seen.n_bills = attributes.n_bills;
         seen.days_since_login = (counts.last_login_day >= 0).then(|| date - counts.last_login_day);
-        for (day, slot) in counts.activity.iter() {
+        for (day, slot) in counts.activity.days() {
             seen.set_day((date - day) as usize, slot.logins, slot.jobs, slot.data_bytes);
         }
         seen.sum_up();
@@ -437,7 +451,8 @@ impl TenantState {
         self.observe_recent(date, &mut seen);
         self.observe_seats(date, &mut seen);
         let first_week = (date - 1).div_euclid(7) - 3;
-        for entry in counts.run_times.iter().filter(|entry| i32::from(entry.week) >= first_week) {
+        let n_old = counts.run_times.partition_point(|entry| i32::from(entry.week) < first_week);
+        for entry in &counts.run_times[n_old..] {
             seen.run_times[usize::from(entry.bar)] += u64::from(entry.n);
         }
         self.users.read(date, &mut seen);
@@ -445,7 +460,7 @@ impl TenantState {
     }
 
     fn observe_recent(&self, date: i32, seen: &mut Observed) {
-        for (day, slot) in self.counts.recent.iter() {
+        for (day, slot) in self.counts.recent.days() {
             let age = date - day;
             if (3..=30).contains(&age) {
                 seen.unfinished_3_to_30 += u64::from(slot.unfinished);

@@ -2,7 +2,7 @@
 
 use crate::catalog::{Definition, Family};
 use crate::kept::Kept;
-use crate::observed::Observed;
+use crate::observed::{Observed, days_up_to};
 
 /// Days with something done.
 pub(crate) const ACTIVE_DAYS_28: Definition = Definition {
@@ -14,7 +14,7 @@ pub(crate) const ACTIVE_DAYS_28: Definition = Definition {
     missing_when: "never",
     family: Family::Usage,
     needs: Kept::LOGINS.union(Kept::JOBS),
-    read: |seen| (1..=28).filter(|age| seen.usage_on(*age) > 0).count() as f64,
+    read: |seen| f64::from(((seen.login_days | seen.job_days) & days_up_to(28)).count_ones()),
 };
 
 /// The longest time without anything done.
@@ -34,10 +34,12 @@ fn longest_gap(seen: &Observed) -> f64 {
     if seen.tenure_days < 7 {
         return f64::NAN;
     }
-    let (mut longest, mut run) = (0, 0);
-    for age in 1..=seen.tenure_days.min(90).unsigned_abs() as usize {
-        run = if seen.usage_on(age) == 0 { run + 1 } else { 0 };
-        longest = longest.max(run);
+    // Each step takes the last day from every run of idle days.
+    let mut idle_days = !(seen.login_days | seen.job_days) & days_up_to(seen.tenure_days.min(90).unsigned_abs());
+    let mut longest = 0;
+    while idle_days != 0 {
+        idle_days &= idle_days >> 1;
+        longest += 1;
     }
     f64::from(longest)
 }

@@ -11,7 +11,7 @@ const SAMPLED: u64 = 16;
 /// The tenants with the most events lately, nearly.
 ///
 /// # Source
-/// Metwally, Agrawal, El Abbadi 2005, "Efficient Computation of Frequent and Top-k Elements in Data Streams" (Space-Saving).
+/// Misra, Gries 1982, "Finding repeated elements". A tenant's count is short by at most one in [`COUNTED`] of all events.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hottest {
     counts: HashMap<Box<str>, u64>,
@@ -31,18 +31,15 @@ impl Hottest {
             *count += 1;
             return;
         }
-        // A newcomer takes the place of the least, and inherits its count.
-        let least = if self.counts.len() < COUNTED {
-            None
-        } else {
-            let least = self.counts.iter().min_by(|a, b| (a.1, a.0).cmp(&(b.1, b.0)));
-            least.map(|(tenant, count)| (tenant.clone(), *count))
-        };
-        let inherited = least.map_or(0, |(tenant, count)| {
-            self.counts.remove(&tenant);
-            count
+        if self.counts.len() < COUNTED {
+            self.counts.insert(tenant.into(), 1);
+            return;
+        }
+        // Takes from each what was given before, and so no longer than that took.
+        self.counts.retain(|_, count| {
+            *count -= 1;
+            *count > 0
         });
-        self.counts.insert(tenant.into(), inherited + 1);
     }
 
     /// The `n` hottest with about how many events each, the hottest first, since they were last asked for.
@@ -73,7 +70,8 @@ mod tests {
         }
         let found = hottest.take(2);
         assert_eq!(found.iter().map(|(tenant, _)| &**tenant).collect::<Vec<_>>(), ["hot", "warm"]);
-        assert!((40_000..41_000).contains(&found[0].1), "{found:?}");
+        // Short by at most 160,000 / 257.
+        assert!((39_377..=40_000).contains(&found[0].1), "{found:?}");
         assert!(hottest.take(2).is_empty());
     }
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use churn_events::{ObservationDate, Timestamp};
 use serde::{Serialize, Serializer};
 use xxhash_rust::xxh3::Xxh3;
@@ -30,8 +32,8 @@ pub struct ScoreRecord {
     /// The largest contributions in words, the largest first.
     pub reasons: Vec<String>,
     /// Digest of the model file.
-    #[serde(rename = "modelId")]
-    pub model_id: Box<str>,
+    #[serde(rename = "modelId", serialize_with = "text")]
+    pub model_id: Arc<str>,
     /// The event that it was made at; none when a date came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<EventIdentity>,
@@ -105,8 +107,8 @@ fn hex<S: Serializer>(id: &u128, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{id:032x}"))
 }
 
-fn text<S: Serializer>(time: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
+fn text<S: Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 #[cfg(test)]

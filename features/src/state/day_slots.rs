@@ -1,3 +1,6 @@
+#[cfg(feature = "store")]
+use super::look_through::look_through;
+
 /// What is counted for one day.
 pub(crate) trait Slot: Copy + Default + PartialEq + std::fmt::Debug {
     /// The same in fewer bytes, which the days of most tenants fit in.
@@ -45,6 +48,14 @@ impl<S: Slot> DaySlots<S> {
         u64::from(last == Some(S::default()))
     }
 
+    #[cfg(feature = "store")]
+    pub(crate) fn look_through(&self) -> u64 {
+        match &self.slots {
+            Slots::Packed(slots) => look_through(slots, |slot| u64::from(S::unpack(*slot) == S::default())),
+            Slots::Wide(slots) => look_through(slots, |slot| u64::from(*slot == S::default())),
+        }
+    }
+
     fn slot(&self, position: usize) -> S {
         match &self.slots {
             Slots::Packed(slots) => S::unpack(slots[position]),
@@ -87,8 +98,12 @@ impl<S: Slot> DaySlots<S> {
 
     /// The days with something in them, from the oldest to the newest.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i32, S)> {
-        let all = (0..self.len()).map(|position| (self.first_day + position as i32, self.slot(position)));
-        all.filter(|(_, slot)| *slot != S::default())
+        self.days().filter(|(_, slot)| *slot != S::default())
+    }
+
+    /// All days from the first to the last one; for sums, where to ask which ones are empty takes longer than to add them.
+    pub(crate) fn days(&self) -> impl Iterator<Item = (i32, S)> {
+        (0..self.len()).map(|position| (self.first_day + position as i32, self.slot(position)))
     }
 
     /// Forgets the days before that one.

@@ -3,6 +3,8 @@ use std::collections::HashMap;
 use memchr::memchr_iter;
 
 use super::hash::BuildDigestHasher;
+#[cfg(feature = "store")]
+use super::look_through::look_through;
 
 /// Most entries that are kept in a list. Up to here a list is smaller than a hash table, and as fast.
 const MOST_LISTED: usize = 128;
@@ -80,6 +82,14 @@ impl<V: Default> IdMap<V> {
     pub(crate) fn look_at(&self) -> u64 {
         match self {
             Self::Listed(list) => list.tags.first().map_or(0, |tag| u64::from(*tag)),
+            Self::Hashed(_) => 0,
+        }
+    }
+
+    #[cfg(feature = "store")]
+    pub(crate) fn look_through(&self) -> u64 {
+        match self {
+            Self::Listed(list) => look_through(&list.entries, |(digest, _)| *digest),
             Self::Hashed(_) => 0,
         }
     }
