@@ -57,6 +57,17 @@ pub enum CheckpointError {
         /// Why not.
         source: serde_json::Error,
     },
+    /// States are there, but not what says how far they have come.
+    #[error(
+        "folder {path:?} has no checkpoint.json, but {found:?} of a checkpoint: put back checkpoint.json, or name an empty \
+         folder for --state and replay the stream"
+    )]
+    NoManifest {
+        /// The folder.
+        path: PathBuf,
+        /// A file that a manifest would name.
+        found: String,
+    },
     /// The checkpoint was written by a later version of this library.
     #[error("{path:?} has format version {found}; this build reads 1 to {newest}")]
     UnknownVersion {
@@ -221,6 +232,27 @@ impl CheckpointFolder {
         self.manifest.number == 0
     }
 
+    /// Whether a run that was to write to the sink of that name began here.
+    pub(crate) fn has_begun(&self, name: &str) -> bool {
+        self.manifest.sinks.iter().any(|sink| sink.name == name)
+    }
+
+    /// Notes, before the first checkpoint and before anything is written to them, which sinks a run begins with: what is in
+    /// them from now on is of this folder, should it break off before there is a checkpoint.
+    pub(crate) fn begin(&mut self, names: Vec<String>) -> Result<(), CheckpointError> {
+        let is_noted = self.manifest.version == VERSION && names.iter().all(|name| self.has_begun(name));
+        if is_noted {
+            return Ok(());
+        }
+        let mut manifest = Manifest { version: VERSION, ..self.manifest.clone() };
+        let fresh = names.into_iter().filter(|name| !self.has_begun(name));
+        manifest.sinks.extend(fresh.map(|name| SinkMark { name, position: SinkPosition::default() }));
+        let path = self.path.join(MANIFEST);
+        place(&path, &manifest).map_err(|source| CheckpointError::File { path, source })?;
+        self.manifest = manifest;
+        self.mirror()
+    }
+
     /// How many checkpoints were written.
     pub fn number(&self) -> u64 {
         self.manifest.number
@@ -358,7 +390,7 @@ impl CheckpointFolder {
             let entry = entry?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
-            let is_ours = is_numbered(name, "states-", "") || is_numbered(name, "marks-", ".jsonl");
+            let is_ours = is_checkpoints(name);
             let is_named = self.manifest.states.iter().chain(&self.manifest.marks).any(|kept| kept == name);
             if is_ours && !is_named {
                 fs::remove_file(entry.path())?;
@@ -371,10 +403,27 @@ impl CheckpointFolder {
     }
 }
 
+/// Whether a file is one of those that manifests name.
+fn is_checkpoints(name: &str) -> bool {
+    is_numbered(name, "states-", "") || is_numbered(name, "marks-", ".jsonl")
+}
+
 /// Whether a file's name is one that checkpoints have.
 fn is_numbered(name: &str, prefix: &str, ending: &str) -> bool {
     let number = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(ending));
     number.is_some_and(|number| number.len() == 12 && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The last file of states or marks in a folder, if there is one.
+fn last_file(folder: &Path) -> io::Result<Option<String>> {
+    let mut last = None;
+    for entry in fs::read_dir(folder)? {
+        let Ok(name) = entry?.file_name().into_string() else { continue };
+        if is_checkpoints(&name) {
+            last = last.max(Some(name));
+        }
+    }
+    Ok(last)
 }
 
 fn read_manifest(folder: &Path) -> Result<Option<Manifest>, CheckpointError> {
@@ -386,7 +435,15 @@ fn read_manifest(folder: &Path) -> Result<Option<Manifest>, CheckpointError> {
     let path = folder.join(MANIFEST);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // It is the first file of a folder, and never goes away.
+            return match last_file(folder)
+                .map_err(|source| CheckpointError::File { path: folder.to_owned(), source })?
+            {
+                Some(found) => Err(CheckpointError::NoManifest { path: folder.to_owned(), found }),
+                None => Ok(None),
+            };
+        }
         Err(source) => return Err(CheckpointError::File { path, source }),
     };
     let fail = |source| CheckpointError::Manifest { path: path.clone(), source };

@@ -161,6 +161,61 @@ fn what_belongs_to_no_checkpoint_is_cleared_away() {
 }
 
 #[test]
+fn a_new_state_folder_does_not_begin_the_output_of_another_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    checkpointed(folder.path());
+    let read = |name: &str| fs::read(folder.path().join(name)).expect("is there");
+    let before = (read("scores"), read("dead"));
+    fs::rename(folder.path().join("state"), folder.path().join("kept")).expect("is moved");
+    let refused = refusal(folder.path(), options(ScoreWhen::Events));
+    assert!(
+        refused.starts_with("sink scores holds something already, and no checkpoint knows of it; name"),
+        "{refused}"
+    );
+    // Where only the dead letters would be lost, nothing is touched, either.
+    fs::rename(folder.path().join("scores"), folder.path().join("elsewhere")).expect("is moved");
+    let refused = refusal(folder.path(), options(ScoreWhen::Events));
+    assert!(refused.starts_with("sink dead holds something already"), "{refused}");
+    fs::rename(folder.path().join("elsewhere"), folder.path().join("scores")).expect("is moved");
+    assert_eq!((read("scores"), read("dead")), before);
+    // Nothing has begun in the folder, which can be put back.
+    fs::remove_dir_all(folder.path().join("state")).expect("is removed");
+    fs::rename(folder.path().join("kept"), folder.path().join("state")).expect("is moved");
+    consumer(folder.path(), options(ScoreWhen::Events)).expect("goes on");
+    assert_eq!((read("scores"), read("dead")), before);
+}
+
+#[test]
+fn what_a_run_wrote_before_its_first_checkpoint_is_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let part = records(200, 1);
+    for _ in 0..2 {
+        let mut cut_off = consumer(folder.path(), options(ScoreWhen::Events)).expect("opens");
+        cut_off.apply(&batch(&shard("one"), part.clone())).expect("sinks take it");
+        drop(cut_off);
+        assert!(fs::metadata(folder.path().join("scores")).expect("is there").len() > 0);
+    }
+    let mut last = consumer(folder.path(), options(ScoreWhen::Events)).expect("opens");
+    assert_eq!(fs::metadata(folder.path().join("scores")).expect("is there").len(), 0);
+    last.apply(&batch(&shard("one"), part)).expect("sinks take it");
+    assert_eq!(last.processor().counts().repeated, 0);
+    last.checkpoint().expect("is written");
+}
+
+#[test]
+fn states_without_a_manifest_are_no_fresh_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    checkpointed(folder.path());
+    let state = folder.path().join("state");
+    let names = || fs::read_dir(&state).expect("is there").count();
+    fs::remove_file(state.join("checkpoint.json")).expect("is removed");
+    let before = names();
+    let refused = refusal(folder.path(), options(ScoreWhen::Events));
+    assert!(refused.starts_with(r#"folder "/state" has no checkpoint.json, but "states-0000"#), "{refused}");
+    assert_eq!(names(), before, "nothing is cleared away");
+}
+
+#[test]
 fn damage_is_named_with_its_file() {
     let folder = tempfile::tempdir().expect("a folder");
     checkpointed(folder.path());

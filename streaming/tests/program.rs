@@ -202,6 +202,29 @@ fn a_line_that_is_still_being_written_is_left_for_the_next_run() {
 }
 
 #[test]
+fn a_new_state_folder_replaces_nothing_and_a_run_without_one_does() {
+    let folder = folder(300);
+    let at = folder.path();
+    let base = ["--source", "file:log.jsonl", "--model", "."];
+    for (sink, file) in [("file:scores.jsonl", "scores.jsonl"), ("folder:objects", "objects/pending.json")] {
+        let without = [&base[..], &["--sink", sink]].concat();
+        succeed(at, &without);
+        let before = fs::read(at.join(file)).expect("is there");
+        let told = fail(at, &[&without[..], &["--state", "new"]].concat());
+        assert!(told.contains(&format!("sink {sink} holds something already")) && told.contains("--state"), "{told}");
+        assert_eq!(fs::read(at.join(file)).expect("is there"), before);
+        succeed(at, &without);
+        assert_eq!(fs::read(at.join(file)).expect("is there"), before, "it is begun anew, and not added to");
+        // Begun with this state folder, it goes on with it.
+        let other = sink.replace(':', ":other-");
+        let own = [&base[..], &["--sink", &other, "--state", "own"]].concat();
+        succeed(at, &own);
+        succeed(at, &own);
+        fs::remove_dir_all(at.join("own")).expect("is removed");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_said_with_what_to_do() {
     let folder = folder(10);
     let at = folder.path();

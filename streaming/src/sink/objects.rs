@@ -202,6 +202,12 @@ impl Sink for ObjectSink {
         Ok(SinkPosition { parts: Some(self.parts), ..SinkPosition::default() })
     }
 
+    /// Each part was named in a file that nobody removes.
+    fn is_empty(&mut self) -> Result<bool, SinkError> {
+        let pending = self.place.read(PENDING).map_err(|source| SinkError::new(&self.name, source))?;
+        Ok(pending.is_none())
+    }
+
     fn restore(&mut self, position: SinkPosition) -> Result<(), SinkError> {
         let known = position.parts.unwrap_or(0);
         self.take_back(known).map_err(|source| SinkError::new(&self.name, source))?;
