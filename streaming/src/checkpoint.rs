@@ -17,7 +17,7 @@ use churn_features::{Error as FeatureError, FeatureStore, SnapshotError};
 use serde::{Deserialize, Serialize};
 
 use crate::marks::Marks;
-use crate::{Position, Processor, ProcessorOptions, RecordCounts, Scoring, SinkPosition};
+use crate::{Position, Processor, ProcessorOptions, RecordCounts, ScoreWhen, Scoring, SinkPosition};
 
 const VERSION: u32 = 1;
 /// Files of states, after which all states are written anew: each has to be opened when a process starts.
@@ -284,6 +284,7 @@ impl CheckpointFolder {
     /// # Errors
     /// When the files cannot be read, or states were kept under other options.
     pub fn restore(&self, options: ProcessorOptions, scoring: Option<Scoring>) -> Result<Processor, CheckpointError> {
+        let is_daily = options.when == ScoreWhen::Daily && scoring.is_some();
         let mut processor = Processor::new(options, scoring);
         self.manifest.read_into(&self.path, &mut processor.store, &mut processor.marks)?;
         processor.store.forget_changes();
@@ -291,6 +292,9 @@ impl CheckpointFolder {
         processor.ended = self.manifest.ended.clone();
         processor.received_up_to = self.manifest.received_up_to;
         processor.counts = self.manifest.counts;
+        if is_daily {
+            make_due(&mut processor);
+        }
         Ok(processor)
     }
 
@@ -400,6 +404,20 @@ impl CheckpointFolder {
             }
         }
         Ok(())
+    }
+}
+
+/// Lets every tenant have a next date: those whose states were kept by a run that scored otherwise, or not at all, are due
+/// from the first date of which nothing has been taken in.
+fn make_due(processor: &mut Processor) {
+    let unknown = processor.received_up_to().map_or(0, |received| received.date().days() + 1);
+    for (tenant, state) in processor.store.states() {
+        let next_date = processor.marks.get(tenant).map_or(0, |mark| mark.next_date);
+        let least = if next_date == 0 { unknown } else { next_date };
+        let due = least.max(state.first_date().days());
+        if due != next_date {
+            processor.marks.change(tenant).next_date = due;
+        }
     }
 }
 

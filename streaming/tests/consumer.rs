@@ -264,3 +264,46 @@ fn other_sinks_and_other_options_are_refused_with_what_to_do() {
     let Err(ConsumeError::Checkpoint(error @ CheckpointError::Sinks { .. })) = refused else { panic!("was opened") };
     assert!(error.to_string().contains("the sinks scores, dead, not elsewhere"), "{error}");
 }
+
+#[test]
+fn tenants_of_a_run_that_scored_otherwise_are_due_on_every_date_from_then_on() {
+    let records = records(2_000, 5);
+    let (first, rest) = records.split_at(1_000);
+    let until = world::START.plus_days(45);
+    let of_rest = |folder: &Path, from: &str| {
+        let text = fs::read_to_string(folder.join("scores")).expect("is there");
+        let lines = text.lines().filter(|line| {
+            let record: serde_json::Value = serde_json::from_str(line).expect("is JSON");
+            record["event"].is_null() && record["observationDate"].as_str().expect("is text") >= from
+        });
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let daily = |folder: &Path| {
+        let mut consumer = consumer(folder, options(ScoreWhen::Daily)).expect("opens");
+        consumer.apply(&batch(&shard("one"), rest.to_vec())).expect("sinks take it");
+        consumer.advance_to(until).expect("sinks take it");
+        consumer.checkpoint().expect("is written");
+    };
+    let all = tempfile::tempdir().expect("a folder");
+    let mut whole = consumer(all.path(), options(ScoreWhen::Daily)).expect("opens");
+    whole.apply(&batch(&shard("one"), first.to_vec())).expect("sinks take it");
+    whole.checkpoint().expect("is written");
+    let from = whole.processor().received_up_to().expect("has events").date().plus_days(1).to_string();
+    drop(whole);
+    daily(all.path());
+    let expected = of_rest(all.path(), &from);
+    assert!(expected.len() > 100, "{}", expected.len());
+    for scored in [None, Some(ScoreWhen::Changes { least: 0.0 })] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = CheckpointFolder::open(&folder.path().join("state"), Duration::ZERO).expect("opens");
+        let before = options(scored.unwrap_or(ScoreWhen::Never));
+        let (scores, dead) = (sinks(folder.path(), &["scores"]), sinks(folder.path(), &["dead"]));
+        let scoring = scored.map(|_| scoring(&MODEL));
+        let mut before = Consumer::new(before, scoring, scores, dead, Some(state)).expect("opens");
+        before.apply(&batch(&shard("one"), first.to_vec())).expect("sinks take it");
+        before.checkpoint().expect("is written");
+        drop(before);
+        daily(folder.path());
+        assert_eq!(of_rest(folder.path(), &from), expected, "{scored:?}");
+    }
+}
