@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say::say("bootstrap-stream", &chain(&*error));
+            say::say("bootstrap-stream", &say::chain(&*error));
             ExitCode::FAILURE
         }
     }
@@ -47,12 +47,12 @@ fn serve() -> Result<(), Box<dyn Error>> {
     std::thread::spawn(move || {
         let mut handler = match handler() {
             Ok(handler) => handler,
-            Err(error) => return drop(ready.send(Err(chain(&*error)))),
+            Err(error) => return drop(ready.send(Err(say::chain(&*error)))),
         };
         drop(ready.send(Ok(())));
         let mut log = |text: &str| say::say("bootstrap-stream", text);
         while let Ok((event, answer)) = asked.recv() {
-            let response = handler.handle(&event, &mut log).map_err(|error| chain(&error));
+            let response = handler.handle(&event, &mut log).map_err(|error| say::chain(&error));
             // Whoever does not wait any more has been told something else.
             drop(answer.send(response));
         }
@@ -111,16 +111,4 @@ fn handler() -> Result<Handler<DynamoStore>, Box<dyn Error>> {
         sinks,
         dead_letters,
     ))
-}
-
-/// An error with all that is behind it, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

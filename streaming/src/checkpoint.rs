@@ -17,7 +17,7 @@ use churn_features::{Error as FeatureError, FeatureStore, SnapshotError};
 use serde::{Deserialize, Serialize};
 
 use crate::marks::Marks;
-use crate::{Position, Processor, ProcessorOptions, RecordCounts, Scoring, SinkPosition};
+use crate::{Position, Processor, ProcessorOptions, RecordCounts, ScoreWhen, Scoring, SinkPosition};
 
 const VERSION: u32 = 1;
 /// Files of states, after which all states are written anew: each has to be opened when a process starts.
@@ -56,6 +56,17 @@ pub enum CheckpointError {
         path: PathBuf,
         /// Why not.
         source: serde_json::Error,
+    },
+    /// States are there, but not what says how far they have come.
+    #[error(
+        "folder {path:?} has no checkpoint.json, but {found:?} of a checkpoint: put back checkpoint.json, or name an empty \
+         folder for --state and replay the stream"
+    )]
+    NoManifest {
+        /// The folder.
+        path: PathBuf,
+        /// A file that a manifest would name.
+        found: String,
     },
     /// The checkpoint was written by a later version of this library.
     #[error("{path:?} has format version {found}; this build reads 1 to {newest}")]
@@ -221,6 +232,27 @@ impl CheckpointFolder {
         self.manifest.number == 0
     }
 
+    /// Whether a run that was to write to the sink of that name began here.
+    pub(crate) fn has_begun(&self, name: &str) -> bool {
+        self.manifest.sinks.iter().any(|sink| sink.name == name)
+    }
+
+    /// Notes, before the first checkpoint and before anything is written to them, which sinks a run begins with: what is in
+    /// them from now on is of this folder, should it break off before there is a checkpoint.
+    pub(crate) fn begin(&mut self, names: Vec<String>) -> Result<(), CheckpointError> {
+        let is_noted = self.manifest.version == VERSION && names.iter().all(|name| self.has_begun(name));
+        if is_noted {
+            return Ok(());
+        }
+        let mut manifest = Manifest { version: VERSION, ..self.manifest.clone() };
+        let fresh = names.into_iter().filter(|name| !self.has_begun(name));
+        manifest.sinks.extend(fresh.map(|name| SinkMark { name, position: SinkPosition::default() }));
+        let path = self.path.join(MANIFEST);
+        place(&path, &manifest).map_err(|source| CheckpointError::File { path, source })?;
+        self.manifest = manifest;
+        self.mirror()
+    }
+
     /// How many checkpoints were written.
     pub fn number(&self) -> u64 {
         self.manifest.number
@@ -252,6 +284,7 @@ impl CheckpointFolder {
     /// # Errors
     /// When the files cannot be read, or states were kept under other options.
     pub fn restore(&self, options: ProcessorOptions, scoring: Option<Scoring>) -> Result<Processor, CheckpointError> {
+        let is_daily = options.when == ScoreWhen::Daily && scoring.is_some();
         let mut processor = Processor::new(options, scoring);
         self.manifest.read_into(&self.path, &mut processor.store, &mut processor.marks)?;
         processor.store.forget_changes();
@@ -259,6 +292,9 @@ impl CheckpointFolder {
         processor.ended = self.manifest.ended.clone();
         processor.received_up_to = self.manifest.received_up_to;
         processor.counts = self.manifest.counts;
+        if is_daily {
+            make_due(&mut processor);
+        }
         Ok(processor)
     }
 
@@ -358,7 +394,7 @@ impl CheckpointFolder {
             let entry = entry?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
-            let is_ours = is_numbered(name, "states-", "") || is_numbered(name, "marks-", ".jsonl");
+            let is_ours = is_checkpoints(name);
             let is_named = self.manifest.states.iter().chain(&self.manifest.marks).any(|kept| kept == name);
             if is_ours && !is_named {
                 fs::remove_file(entry.path())?;
@@ -371,10 +407,41 @@ impl CheckpointFolder {
     }
 }
 
+/// Lets every tenant have a next date: those whose states were kept by a run that scored otherwise, or not at all, are due
+/// from the first date of which nothing has been taken in.
+fn make_due(processor: &mut Processor) {
+    let unknown = processor.received_up_to().map_or(0, |received| received.date().days() + 1);
+    for (tenant, state) in processor.store.states() {
+        let next_date = processor.marks.get(tenant).map_or(0, |mark| mark.next_date);
+        let least = if next_date == 0 { unknown } else { next_date };
+        let due = least.max(state.first_date().days());
+        if due != next_date {
+            processor.marks.change(tenant).next_date = due;
+        }
+    }
+}
+
+/// Whether a file is one of those that manifests name.
+fn is_checkpoints(name: &str) -> bool {
+    is_numbered(name, "states-", "") || is_numbered(name, "marks-", ".jsonl")
+}
+
 /// Whether a file's name is one that checkpoints have.
 fn is_numbered(name: &str, prefix: &str, ending: &str) -> bool {
     let number = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(ending));
     number.is_some_and(|number| number.len() == 12 && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The last file of states or marks in a folder, if there is one.
+fn last_file(folder: &Path) -> io::Result<Option<String>> {
+    let mut last = None;
+    for entry in fs::read_dir(folder)? {
+        let Ok(name) = entry?.file_name().into_string() else { continue };
+        if is_checkpoints(&name) {
+            last = last.max(Some(name));
+        }
+    }
+    Ok(last)
 }
 
 fn read_manifest(folder: &Path) -> Result<Option<Manifest>, CheckpointError> {
@@ -386,7 +453,15 @@ fn read_manifest(folder: &Path) -> Result<Option<Manifest>, CheckpointError> {
     let path = folder.join(MANIFEST);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // It is the first file of a folder, and never goes away.
+            return match last_file(folder)
+                .map_err(|source| CheckpointError::File { path: folder.to_owned(), source })?
+            {
+                Some(found) => Err(CheckpointError::NoManifest { path: folder.to_owned(), found }),
+                None => Ok(None),
+            };
+        }
         Err(source) => return Err(CheckpointError::File { path, source }),
     };
     let fail = |source| CheckpointError::Manifest { path: path.clone(), source };

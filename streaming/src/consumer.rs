@@ -21,7 +21,7 @@ pub struct Consumer {
     dead_letters: Vec<NamedSink>,
     folder: Option<CheckpointFolder>,
     /// Where the sinks were at the checkpoint, until they have gone back to it.
-    sink_positions: Vec<SinkPosition>,
+    sink_positions: Option<Vec<SinkPosition>>,
     output: Output,
     n_dead_letters: u64,
 }
@@ -44,6 +44,15 @@ pub enum ConsumeError {
     /// Two sinks would write over each other.
     #[error("sink {name} is named twice; give score records and dead letters files, folders or prefixes of their own")]
     SameSink {
+        /// The sink.
+        name: String,
+    },
+    /// A sink would lose what it holds.
+    #[error(
+        "sink {name} holds something already, and no checkpoint knows of it; name another place for what is written, remove \
+         what is there, or give the --state that belongs to it"
+    )]
+    NotEmpty {
         /// The sink.
         name: String,
     },
@@ -76,19 +85,38 @@ impl Consumer {
             None => (Processor::new(options, scoring), vec![SinkPosition::default(); names.len()]),
         };
         let output = Output::default();
+        let sink_positions = Some(sink_positions);
         Ok(Self { processor, sinks, dead_letters, folder, sink_positions, output, n_dead_letters: 0 })
     }
 
     /// Lets sinks go back to where they were at the checkpoint, or begin anew.
     ///
+    /// With a folder without a checkpoint, sinks have to be empty, unless it was with them that a run began there before.
+    ///
     /// # Errors
-    /// When one cannot.
+    /// When one cannot, and [`ConsumeError::NotEmpty`] when it would lose what it holds; all of them are then untouched.
     pub fn begin(&mut self) -> Result<(), ConsumeError> {
-        let positions = std::mem::take(&mut self.sink_positions);
+        if self.sink_positions.is_some() {
+            self.claim_sinks()?;
+        }
+        let positions = self.sink_positions.take().unwrap_or_default();
         for (named, position) in self.sinks.iter_mut().chain(&mut self.dead_letters).zip(positions) {
             named.sink.restore(position)?;
         }
         Ok(())
+    }
+
+    /// Sees to it that what sinks hold is of the runs of this folder.
+    fn claim_sinks(&mut self) -> Result<(), ConsumeError> {
+        let Some(folder) = self.folder.as_mut().filter(|folder| folder.is_empty()) else { return Ok(()) };
+        let mut names = Vec::new();
+        for named in self.sinks.iter_mut().chain(&mut self.dead_letters) {
+            if !folder.has_begun(&named.name) && !named.sink.is_empty()? {
+                return Err(ConsumeError::NotEmpty { name: named.name.clone() });
+            }
+            names.push(named.name.clone());
+        }
+        Ok(folder.begin(names)?)
     }
 
     /// Takes in records, and hands on what comes of them; tells when the last of their events was received.

@@ -21,20 +21,8 @@ fn main() -> ExitCode {
     match run::run(options::Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say::say("consume", &chain(&*error));
+            say::say("consume", &say::chain(&*error));
             ExitCode::FAILURE
         }
     }
-}
-
-/// An error with all that is behind it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -45,7 +45,8 @@ pub(crate) struct Options {
     pub(crate) dead_letters: Vec<SinkName>,
 
     /// Where the checkpoint is: tenants' states, and the positions that they are complete up to. FOLDER, or
-    /// dynamodb:TABLE/PREFIX, a table with the partition key `key`, a string; the prefix is `consume` by default
+    /// dynamodb:TABLE/PREFIX, a table with the partition key `key`, a string; the prefix is `consume` by default. With a new
+    /// one, sinks have to be empty; without --state, files are begun anew
     #[arg(long, value_name = "STATE")]
     pub(crate) state: Option<StateName>,
 

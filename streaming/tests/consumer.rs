@@ -161,6 +161,61 @@ fn what_belongs_to_no_checkpoint_is_cleared_away() {
 }
 
 #[test]
+fn a_new_state_folder_does_not_begin_the_output_of_another_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    checkpointed(folder.path());
+    let read = |name: &str| fs::read(folder.path().join(name)).expect("is there");
+    let before = (read("scores"), read("dead"));
+    fs::rename(folder.path().join("state"), folder.path().join("kept")).expect("is moved");
+    let refused = refusal(folder.path(), options(ScoreWhen::Events));
+    assert!(
+        refused.starts_with("sink scores holds something already, and no checkpoint knows of it; name"),
+        "{refused}"
+    );
+    // Where only the dead letters would be lost, nothing is touched, either.
+    fs::rename(folder.path().join("scores"), folder.path().join("elsewhere")).expect("is moved");
+    let refused = refusal(folder.path(), options(ScoreWhen::Events));
+    assert!(refused.starts_with("sink dead holds something already"), "{refused}");
+    fs::rename(folder.path().join("elsewhere"), folder.path().join("scores")).expect("is moved");
+    assert_eq!((read("scores"), read("dead")), before);
+    // Nothing has begun in the folder, which can be put back.
+    fs::remove_dir_all(folder.path().join("state")).expect("is removed");
+    fs::rename(folder.path().join("kept"), folder.path().join("state")).expect("is moved");
+    consumer(folder.path(), options(ScoreWhen::Events)).expect("goes on");
+    assert_eq!((read("scores"), read("dead")), before);
+}
+
+#[test]
+fn what_a_run_wrote_before_its_first_checkpoint_is_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let part = records(200, 1);
+    for _ in 0..2 {
+        let mut cut_off = consumer(folder.path(), options(ScoreWhen::Events)).expect("opens");
+        cut_off.apply(&batch(&shard("one"), part.clone())).expect("sinks take it");
+        drop(cut_off);
+        assert!(fs::metadata(folder.path().join("scores")).expect("is there").len() > 0);
+    }
+    let mut last = consumer(folder.path(), options(ScoreWhen::Events)).expect("opens");
+    assert_eq!(fs::metadata(folder.path().join("scores")).expect("is there").len(), 0);
+    last.apply(&batch(&shard("one"), part)).expect("sinks take it");
+    assert_eq!(last.processor().counts().repeated, 0);
+    last.checkpoint().expect("is written");
+}
+
+#[test]
+fn states_without_a_manifest_are_no_fresh_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    checkpointed(folder.path());
+    let state = folder.path().join("state");
+    let names = || fs::read_dir(&state).expect("is there").count();
+    fs::remove_file(state.join("checkpoint.json")).expect("is removed");
+    let before = names();
+    let refused = refusal(folder.path(), options(ScoreWhen::Events));
+    assert!(refused.starts_with(r#"folder "/state" has no checkpoint.json, but "states-0000"#), "{refused}");
+    assert_eq!(names(), before, "nothing is cleared away");
+}
+
+#[test]
 fn damage_is_named_with_its_file() {
     let folder = tempfile::tempdir().expect("a folder");
     checkpointed(folder.path());
@@ -208,4 +263,47 @@ fn other_sinks_and_other_options_are_refused_with_what_to_do() {
     );
     let Err(ConsumeError::Checkpoint(error @ CheckpointError::Sinks { .. })) = refused else { panic!("was opened") };
     assert!(error.to_string().contains("the sinks scores, dead, not elsewhere"), "{error}");
+}
+
+#[test]
+fn tenants_of_a_run_that_scored_otherwise_are_due_on_every_date_from_then_on() {
+    let records = records(2_000, 5);
+    let (first, rest) = records.split_at(1_000);
+    let until = world::START.plus_days(45);
+    let of_rest = |folder: &Path, from: &str| {
+        let text = fs::read_to_string(folder.join("scores")).expect("is there");
+        let lines = text.lines().filter(|line| {
+            let record: serde_json::Value = serde_json::from_str(line).expect("is JSON");
+            record["event"].is_null() && record["observationDate"].as_str().expect("is text") >= from
+        });
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let daily = |folder: &Path| {
+        let mut consumer = consumer(folder, options(ScoreWhen::Daily)).expect("opens");
+        consumer.apply(&batch(&shard("one"), rest.to_vec())).expect("sinks take it");
+        consumer.advance_to(until).expect("sinks take it");
+        consumer.checkpoint().expect("is written");
+    };
+    let all = tempfile::tempdir().expect("a folder");
+    let mut whole = consumer(all.path(), options(ScoreWhen::Daily)).expect("opens");
+    whole.apply(&batch(&shard("one"), first.to_vec())).expect("sinks take it");
+    whole.checkpoint().expect("is written");
+    let from = whole.processor().received_up_to().expect("has events").date().plus_days(1).to_string();
+    drop(whole);
+    daily(all.path());
+    let expected = of_rest(all.path(), &from);
+    assert!(expected.len() > 100, "{}", expected.len());
+    for scored in [None, Some(ScoreWhen::Changes { least: 0.0 })] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = CheckpointFolder::open(&folder.path().join("state"), Duration::ZERO).expect("opens");
+        let before = options(scored.unwrap_or(ScoreWhen::Never));
+        let (scores, dead) = (sinks(folder.path(), &["scores"]), sinks(folder.path(), &["dead"]));
+        let scoring = scored.map(|_| scoring(&MODEL));
+        let mut before = Consumer::new(before, scoring, scores, dead, Some(state)).expect("opens");
+        before.apply(&batch(&shard("one"), first.to_vec())).expect("sinks take it");
+        before.checkpoint().expect("is written");
+        drop(before);
+        daily(folder.path());
+        assert_eq!(of_rest(folder.path(), &from), expected, "{scored:?}");
+    }
 }

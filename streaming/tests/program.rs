@@ -3,6 +3,7 @@
 mod world;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -199,6 +200,112 @@ fn a_line_that_is_still_being_written_is_left_for_the_next_run() {
     succeed(folder.path(), &["--source", "file:log.jsonl", "--model", ".", "--sink", "file:whole.jsonl"]);
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("is there");
     assert_eq!(read("scores.jsonl"), read("whole.jsonl"));
+}
+
+#[test]
+fn a_log_that_became_shorter_or_another_is_not_passed_over() {
+    let folder = folder(300);
+    let at = folder.path();
+    let path = at.join("log.jsonl");
+    let base = ["--source", "file:log.jsonl", "--model", ".", "--state", "state", "--sink", "file:scores.jsonl"];
+    succeed(at, &base);
+    let (whole, scores) = (fs::read(&path).expect("is there"), fs::read(at.join("scores.jsonl")).expect("is there"));
+    let half = whole.iter().take(whole.len() / 2).rposition(|byte| *byte == b'\n').expect("has lines") + 1;
+    fs::write(&path, &whole[..half]).expect("is written");
+    let told = fail(at, &base);
+    let expected =
+        format!("log.jsonl: is shorter than it was: it ends at byte {half}, and the checkpoint has taken in");
+    assert!(told.contains(&expected) && told.contains("give a new log a name of its own"), "{told}");
+    fs::write(&path, [b"{}\n", &whole[..]].concat()).expect("is written");
+    let told = fail(at, &base);
+    assert!(told.contains("is another log than it was: no line begins at byte"), "{told}");
+    fs::write(&path, "").expect("is written");
+    assert!(fail(at, &base).contains("it ends at byte 0"));
+    // Nothing has happened to what was written.
+    assert_eq!(fs::read(at.join("scores.jsonl")).expect("is there"), scores);
+    fs::write(&path, &whole).expect("is written");
+    succeed(at, &base);
+}
+
+#[test]
+fn a_quiet_pipe_does_not_hold_up_the_end() {
+    let folder = folder(300);
+    let at = folder.path();
+    let pipe = at.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo starts").success());
+    let base = ["--model", ".", "--checkpoint-every", "10ms"];
+    let run = |source: &str, name: &str| {
+        let (sink, state) = (format!("file:{name}.jsonl"), format!("{name}-state"));
+        let mut command = Command::new(CONSUME);
+        command.current_dir(at).args(["--source", source, "--sink", &sink, "--state", &state]).args(base);
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("starts")
+    };
+    let (text, all) = (fs::read(at.join("log.jsonl")).expect("is there"), "\"records\": 317");
+    let stop = |child: &Child| {
+        let stopped = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill starts");
+        assert!(stopped.success());
+    };
+    let wait_for = |state: &str, text: &str| {
+        let path = at.join(state).join("checkpoint.json");
+        while !fs::read_to_string(&path).is_ok_and(|manifest| manifest.contains(text)) {
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    // Nobody has opened it for writing yet.
+    let child = run("file:pipe", "unopened");
+    wait_for("unopened-state", "\"number\": 1");
+    stop(&child);
+    assert!(child.wait_with_output().expect("has ended").status.success());
+    // A named pipe, and standard input: what came is taken in before the writer closes it.
+    let child = run("file:pipe", "named");
+    let mut writer = fs::File::options().write(true).open(&pipe).expect("is opened");
+    writer.write_all(&text).expect("is taken");
+    wait_for("named-state", all);
+    stop(&child);
+    let output = child.wait_with_output().expect("has ended");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    drop(writer);
+    let mut child = run("file:/dev/stdin", "stdin");
+    child.stdin.as_mut().expect("is a pipe").write_all(&text).expect("is taken");
+    wait_for("stdin-state", all);
+    stop(&child);
+    let writer = child.stdin.take();
+    assert!(child.wait_with_output().expect("has ended").status.success());
+    drop(writer);
+    succeed(at, &["--source", "file:log.jsonl", "--model", ".", "--sink", "file:whole.jsonl"]);
+    let read = |name: &str| fs::read_to_string(at.join(name)).expect("is there");
+    assert_eq!(read("named.jsonl"), read("whole.jsonl"));
+    assert_eq!(read("stdin.jsonl"), read("whole.jsonl"));
+    // A pipe that gives less than was taken in is another one, or was not begun at its beginning.
+    let shell = format!("head -n 9 log.jsonl | {CONSUME} --source file:/dev/stdin --state stdin-state");
+    let shell = format!("{shell} --sink file:stdin.jsonl");
+    let told = Command::new("sh").current_dir(at).args(["-c", &shell]).output().expect("sh starts");
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.contains("cannot read /dev/stdin: is shorter than it was"), "{told}");
+}
+
+#[test]
+fn a_new_state_folder_replaces_nothing_and_a_run_without_one_does() {
+    let folder = folder(300);
+    let at = folder.path();
+    let base = ["--source", "file:log.jsonl", "--model", "."];
+    for (sink, file) in [("file:scores.jsonl", "scores.jsonl"), ("folder:objects", "objects/pending.json")] {
+        let without = [&base[..], &["--sink", sink]].concat();
+        succeed(at, &without);
+        let before = fs::read(at.join(file)).expect("is there");
+        let told = fail(at, &[&without[..], &["--state", "new"]].concat());
+        assert!(told.contains(&format!("sink {sink} holds something already")) && told.contains("--state"), "{told}");
+        assert_eq!(fs::read(at.join(file)).expect("is there"), before);
+        succeed(at, &without);
+        assert_eq!(fs::read(at.join(file)).expect("is there"), before, "it is begun anew, and not added to");
+        // Begun with this state folder, it goes on with it.
+        let other = sink.replace(':', ":other-");
+        let own = [&base[..], &["--sink", &other, "--state", "own"]].concat();
+        succeed(at, &own);
+        succeed(at, &own);
+        fs::remove_dir_all(at.join("own")).expect("is removed");
+    }
 }
 
 #[test]

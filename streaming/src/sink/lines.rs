@@ -115,6 +115,12 @@ impl Sink for LineSink {
         Ok(SinkPosition { bytes, ..SinkPosition::default() })
     }
 
+    fn is_empty(&mut self) -> Result<bool, SinkError> {
+        let Out::File(file) = &self.out else { return Ok(true) };
+        let found = file.get_ref().metadata().map_err(|source| SinkError::new(&self.name, source))?;
+        Ok(!found.is_file() || found.len() == 0)
+    }
+
     fn restore(&mut self, position: SinkPosition) -> Result<(), SinkError> {
         self.cut(position.bytes.unwrap_or(0)).map_err(|source| SinkError::new(&self.name, source))
     }

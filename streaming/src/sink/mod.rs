@@ -40,6 +40,14 @@ pub trait Sink {
     /// When something cannot be kept: the positions of the stream must not move then.
     fn keep(&mut self) -> Result<SinkPosition, SinkError>;
 
+    /// Whether nothing would be lost if it were restored to its beginning. A sink that takes nothing back loses nothing.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    fn is_empty(&mut self) -> Result<bool, SinkError> {
+        Ok(true)
+    }
+
     /// Takes back what was written after a checkpoint, where the sink can; it will be given again.
     ///
     /// # Errors

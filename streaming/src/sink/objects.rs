@@ -99,6 +99,16 @@ struct PartsOfAnother {
     known: u64,
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it has {found} parts where the checkpoint knows {known}: put back what was there, or name an empty folder for --state \
+     and a place where nothing is"
+)]
+struct PartsLost {
+    found: u64,
+    known: u64,
+}
+
 impl ObjectSink {
     pub(super) fn new(name: String, place: Box<dyn ObjectPlace>, format: ObjectFormat) -> Self {
         Self {
@@ -159,8 +169,15 @@ impl ObjectSink {
     }
 
     fn take_back(&mut self, known: u64) -> Result<(), Failure> {
-        let Some(bytes) = self.place.read(PENDING)? else { return Ok(()) };
-        let mut found: Pending = serde_json::from_slice(&bytes)?;
+        let mut found: Pending = match self.place.read(PENDING)? {
+            Some(bytes) => serde_json::from_slice(&bytes)?,
+            None => Pending::default(),
+        };
+        // It names the last part of the checkpoint, or one after it.
+        let n_found = found.parts.last_key_value().map_or(found.first_part, |(last, _)| last + 1);
+        if n_found < known {
+            return Err(PartsLost { found: n_found, known }.into());
+        }
         if found.first_part > known {
             return Err(PartsOfAnother { found: found.first_part, known }.into());
         }
@@ -200,6 +217,12 @@ impl Sink for ObjectSink {
         self.write().map_err(|source| SinkError::new(&self.name, source))?;
         self.pending = Pending { first_part: self.parts, parts: BTreeMap::new() };
         Ok(SinkPosition { parts: Some(self.parts), ..SinkPosition::default() })
+    }
+
+    /// Each part was named in a file that nobody removes.
+    fn is_empty(&mut self) -> Result<bool, SinkError> {
+        let pending = self.place.read(PENDING).map_err(|source| SinkError::new(&self.name, source))?;
+        Ok(pending.is_none())
     }
 
     fn restore(&mut self, position: SinkPosition) -> Result<(), SinkError> {
@@ -346,6 +369,28 @@ mod tests {
             memory.sink(checkpoint).expect("is restored");
             assert_eq!(memory.names(), before, "{wrote}");
         }
+    }
+
+    #[test]
+    fn parts_that_the_checkpoint_knows_have_to_be_there() {
+        let memory = Memory::default();
+        let mut sink = memory.sink(None).expect("is restored");
+        assert!(sink.is_empty().expect("can be told"));
+        let mut kept = Vec::new();
+        for _ in 0..3 {
+            sink.score(&[record("a", 0)]).expect("is taken");
+            kept.push((sink.keep().expect("is kept").parts, memory.0.borrow().0.clone()));
+        }
+        assert!(!sink.is_empty().expect("can be told"));
+        memory.sink(kept[2].0).expect("is restored");
+        memory.0.borrow_mut().0 = kept[1].1.clone();
+        let refused = |parts| {
+            let error = memory.sink(parts).err().expect("is refused");
+            std::error::Error::source(&error).expect("has one").to_string()
+        };
+        assert!(refused(kept[2].0).starts_with("it has 2 parts where the checkpoint knows 3: put back"));
+        memory.0.borrow_mut().0.clear();
+        assert!(refused(kept[0].0).starts_with("it has 0 parts where the checkpoint knows 1"));
     }
 
     #[test]

@@ -1,29 +1,27 @@
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use churn_events::{LegacyTable, MAX_LINE_BYTES, Timestamp, decompressed};
+use churn_events::Timestamp;
 
-use serde::de::IgnoredAny;
-
+use super::line_reader::LineReader;
+use super::pipe::{Pipe, Piped};
 use super::{Next, Source, SourceError};
-use crate::{Batch, Position, Record, SequenceNumber, Shard};
+use crate::{Batch, Position, Record, Shard};
 
 /// Lines that are handed out at once.
-const BATCH_LINES: usize = 512;
+pub(super) const BATCH_LINES: usize = 512;
 
 /// How the names of logs in a folder end.
 const LOG_ENDINGS: [&str; 3] = [".jsonl", ".jsonl.gz", ".jsonl.zst"];
 
-/// Bytes read at once.
-const READ_BYTES: usize = 256 << 10;
-
 /// Files of events, one per line, plain, gzip or zstd: a stored log that is replayed.
 ///
 /// A line's sequence number is its place in the unpacked file, in bytes. Several files are merged by when their events
-/// were received, as streams that were written side by side.
+/// were received, as streams that were written side by side. What is no file, such as a pipe, is read by a thread of its
+/// own, so that nobody waits for its writer longer than he wants to.
 pub struct FileSource {
     files: Vec<LogFile>,
     pace: Option<Pace>,
@@ -38,14 +36,35 @@ struct Pace {
 
 struct LogFile {
     shard: Arc<Shard>,
-    path: PathBuf,
-    reader: BufReader<Box<dyn Read + Send>>,
-    /// Where the next line begins.
-    offset: u64,
+    lines: Lines,
     /// The next line, where it had to be looked at.
     head: Option<Head>,
     /// Whether it was told that the file has nothing more.
     is_told: bool,
+}
+
+enum Lines {
+    File(LineReader),
+    /// With the lines that came together and were not asked for yet.
+    Pipe {
+        pipe: Pipe,
+        came: std::vec::IntoIter<Record>,
+    },
+}
+
+enum Line {
+    Record(Record),
+    /// Nothing while it was waited for; a file never keeps anybody waiting.
+    Nothing,
+    End,
+}
+
+/// What a look at a file has found.
+#[derive(PartialEq, Eq)]
+enum Seen {
+    Line,
+    Nothing,
+    End,
 }
 
 struct Head {
@@ -60,7 +79,8 @@ impl FileSource {
     /// `speed` is how many times as fast as it happened the log is replayed; without it, as fast as it can be.
     ///
     /// # Errors
-    /// When a file cannot be opened, is a table, or a folder holds none.
+    /// When a file cannot be opened, is a table, does not have its position any more, or a folder holds none. What a pipe
+    /// is shows when it is read.
     pub fn open(
         paths: &[PathBuf],
         speed: Option<f64>,
@@ -77,33 +97,31 @@ impl FileSource {
                     return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "is named twice")));
                 }
                 let after = position_of(&name);
-                files.push(LogFile::open(&path, name, after).map_err(fail)?);
+                files.push(LogFile::open(&path, name, after)?);
             }
         }
         Ok(Self { files, pace: speed.map(|speed| Pace { speed, begun: None }) })
     }
 
     /// Lines of the only file: nobody has to look at them before they are processed.
-    fn next_lines(&mut self) -> Result<Next, SourceError> {
+    fn next_lines(&mut self, wait: Duration) -> Result<Next, SourceError> {
         let [file] = &mut self.files[..] else { return Ok(Next::End) };
-        let mut records = Vec::with_capacity(BATCH_LINES);
-        while records.len() < BATCH_LINES {
-            match file.next_line().map_err(|error| file.error(error))? {
-                Some(record) => records.push(record),
-                None => break,
-            }
-        }
-        if records.is_empty() {
-            return Ok(Next::End);
-        }
-        Ok(Next::Batch(Batch::new(Arc::clone(&file.shard), records)))
+        Ok(match file.next_lines(wait)? {
+            None => Next::End,
+            Some(records) if records.is_empty() => Next::Idle,
+            Some(records) => Next::Batch(Batch::new(Arc::clone(&file.shard), records)),
+        })
     }
 
     /// Lines of the file whose next event was received first, up to where another file's comes.
     fn next_in_order(&mut self, wait: Duration) -> Result<Next, SourceError> {
         for file in &mut self.files {
-            file.look().map_err(|error| file.error(error))?;
-            if file.head.is_none() && !std::mem::replace(&mut file.is_told, true) {
+            let seen = file.look(wait)?;
+            if seen == Seen::Nothing {
+                // What it gives may come before all that the others have.
+                return Ok(Next::Idle);
+            }
+            if seen == Seen::End && !std::mem::replace(&mut file.is_told, true) {
                 let shard = Arc::clone(&file.shard);
                 return Ok(Next::Batch(Batch { is_last: true, ..Batch::new(shard, Vec::new()) }));
             }
@@ -136,7 +154,7 @@ impl FileSource {
                 break;
             }
             records.push(head.record);
-            file.look().map_err(|error| file.error(error))?;
+            file.look(Duration::ZERO)?;
         }
         Ok(Next::Batch(Batch::new(Arc::clone(&file.shard), records)))
     }
@@ -144,7 +162,7 @@ impl FileSource {
 
 impl Source for FileSource {
     fn next(&mut self, wait: Duration) -> Result<Next, SourceError> {
-        if self.files.len() == 1 && self.pace.is_none() { self.next_lines() } else { self.next_in_order(wait) }
+        if self.files.len() == 1 && self.pace.is_none() { self.next_lines(wait) } else { self.next_in_order(wait) }
     }
 }
 
@@ -164,86 +182,71 @@ impl Pace {
 }
 
 impl LogFile {
-    fn open(path: &Path, name: String, after: Option<Position>) -> io::Result<Self> {
-        let reader = BufReader::with_capacity(READ_BYTES, decompressed(File::open(path)?)?);
+    fn open(path: &Path, name: String, after: Option<Position>) -> Result<Self, SourceError> {
+        let fail = |source: io::Error| SourceError::new(path.display().to_string(), source);
+        // A pipe that is quiet must not hold up the whole process; what is not there at all is an error of the file.
+        let is_pipe = fs::metadata(path).is_ok_and(|found| !found.is_file());
+        let lines = if is_pipe {
+            Lines::Pipe { pipe: Pipe::open(path.to_owned(), after).map_err(fail)?, came: Vec::new().into_iter() }
+        } else {
+            Lines::File(LineReader::open(path, after)?)
+        };
         // Records of the original system are told apart by their file and their place in it.
         let shard = Arc::new(Shard::new(name.clone(), name));
-        let mut file = Self { shard, path: path.to_owned(), reader, offset: 0, head: None, is_told: false };
-        file.look()?;
-        if let Some(table) = file.head.as_ref().and_then(|head| LegacyTable::from_header(&head.record.data)) {
-            let what = format!("is a {}; expected a log with one event or record per line, in JSON", table.format());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-        }
-        // What is packed can only be read over.
-        while file.head.as_ref().is_some_and(|head| Some(head.record.position) <= after) {
-            file.head = None;
-            file.look()?;
+        let mut file = Self { shard, lines, head: None, is_told: false };
+        if !is_pipe {
+            file.look(Duration::ZERO)?;
         }
         Ok(file)
     }
 
-    fn error(&self, source: io::Error) -> SourceError {
-        SourceError::new(format!("{} from byte {}", self.path.display(), self.offset), source)
-    }
-
     /// Sees to it that the next line is there, unless the file has ended.
-    fn look(&mut self) -> io::Result<()> {
-        if self.head.is_none()
-            && let Some(record) = self.next_line()?
-        {
-            self.head = Some(Head { received_at: record.received_at(), record });
+    fn look(&mut self, wait: Duration) -> Result<Seen, SourceError> {
+        if self.head.is_some() {
+            return Ok(Seen::Line);
         }
-        Ok(())
+        Ok(match self.lines.next(wait)? {
+            Line::Record(record) => {
+                self.head = Some(Head { received_at: record.received_at(), record });
+                Seen::Line
+            }
+            Line::Nothing => Seen::Nothing,
+            Line::End => Seen::End,
+        })
     }
 
-    /// The next line that is not blank. Of one that is too long to be read, a little more than what can be; a last one that
-    /// somebody is still writing is left for the next run.
-    fn next_line(&mut self) -> io::Result<Option<Record>> {
-        if let Some(head) = self.head.take() {
-            return Ok(Some(head.record));
-        }
-        loop {
-            let begin = self.offset;
-            let mut data = Vec::new();
-            let read = (&mut self.reader).take(MAX_LINE_BYTES as u64 + 1).read_until(b'\n', &mut data)?;
-            if read == 0 {
-                return Ok(None);
-            }
-            let is_ended = data.pop_if(|byte| *byte == b'\n').is_some();
-            if !is_ended && data.len() <= MAX_LINE_BYTES && is_begun(&data) {
-                return Ok(None);
-            }
-            self.offset += read as u64;
-            if !is_ended && data.len() > MAX_LINE_BYTES {
-                self.offset += self.skip_line()?;
-            }
-            if !data.trim_ascii().is_empty() {
-                let position = Position::of(SequenceNumber::from(begin));
-                return Ok(Some(Record { position, arrived_at: None, data }));
+    /// Lines as they come; nothing at the end, and no lines when none came while waiting.
+    fn next_lines(&mut self, wait: Duration) -> Result<Option<Vec<Record>>, SourceError> {
+        let mut records: Vec<Record> = self.head.take().map(|head| head.record).into_iter().collect();
+        while records.len() < BATCH_LINES {
+            // Only the first is waited for.
+            let wait = if records.is_empty() { wait } else { Duration::ZERO };
+            match self.lines.next(wait)? {
+                Line::Record(record) => records.push(record),
+                Line::Nothing => return Ok(Some(records)),
+                Line::End => break,
             }
         }
-    }
-
-    fn skip_line(&mut self) -> io::Result<u64> {
-        let mut skipped = 0;
-        loop {
-            let buffer = self.reader.fill_buf()?;
-            let (length, is_end) = match buffer.iter().position(|byte| *byte == b'\n') {
-                Some(position) => (position + 1, true),
-                None => (buffer.len(), buffer.is_empty()),
-            };
-            self.reader.consume(length);
-            skipped += length as u64;
-            if is_end {
-                return Ok(skipped);
-            }
-        }
+        Ok(Some(records).filter(|records| !records.is_empty()))
     }
 }
 
-/// Whether a line without end is the beginning of an object.
-fn is_begun(line: &[u8]) -> bool {
-    line.first() == Some(&b'{') && serde_json::from_slice::<IgnoredAny>(line).is_err_and(|error| error.is_eof())
+impl Lines {
+    fn next(&mut self, wait: Duration) -> Result<Line, SourceError> {
+        match self {
+            Self::File(reader) => Ok(reader.next_line()?.map_or(Line::End, Line::Record)),
+            Self::Pipe { pipe, came } => {
+                if came.as_slice().is_empty() {
+                    match pipe.next(wait)? {
+                        Piped::Lines(lines) => *came = lines.into_iter(),
+                        Piped::Nothing => return Ok(Line::Nothing),
+                        Piped::End => return Ok(Line::End),
+                    }
+                }
+                Ok(came.next().map_or(Line::Nothing, Line::Record))
+            }
+        }
+    }
 }
 
 /// The file at a path, or the logs in the folder there, by name.

@@ -6,6 +6,8 @@ mod file;
 // Without the feature, what needs no client is tested.
 #[cfg(any(feature = "kinesis", test))]
 pub(crate) mod kinesis;
+mod line_reader;
+mod pipe;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
