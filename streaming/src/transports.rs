@@ -59,7 +59,9 @@ pub(crate) struct WrongName {
 
 /// A transport that this program was built without.
 #[derive(Debug, thiserror::Error)]
-#[error("this program was built without {name}; build it with --features {feature}")]
+#[error(
+    "this program was built without what {name} needs; build it with `cargo build -p churn-streaming --features {feature}`"
+)]
 struct NotBuilt {
     name: String,
     feature: &'static str,
