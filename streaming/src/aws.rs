@@ -196,6 +196,18 @@ pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// How often it is asked at the start whether something is there: whoever may not ask, or gets no answer, goes on.
+const ASKS: u32 = 3;
+
+/// What is missing, as a call says that nobody but this needs; whatever else is wrong shows when it is used.
+pub(crate) fn missing<T, F: Future<Output = Result<T, CallError>>>(
+    aws: &Aws,
+    call: impl Fn() -> F,
+) -> Option<CallError> {
+    let answer = aws.runtime.block_on(insist(aws.retries(), ASKS, call));
+    answer.err().filter(|error| error.fault == Fault::NotFound)
+}
+
 /// Calls until it is answered, or until trying again is no use, or has been none `most` times.
 pub(crate) async fn insist<T, F: Future<Output = Result<T, CallError>>>(
     retries: &Retries,

@@ -179,6 +179,8 @@ pub struct CheckpointFolder {
     manifest: Manifest,
     whole_bytes: u64,
     changes_bytes: u64,
+    /// What this process wrote last.
+    written_bytes: u64,
     mirror: Option<Box<dyn Mirror>>,
     _lock: File,
 }
@@ -206,8 +208,15 @@ impl CheckpointFolder {
             }
         }
         let manifest = read_manifest(path)?.unwrap_or_default();
-        let mut folder =
-            Self { path: path.to_owned(), manifest, whole_bytes: 0, changes_bytes: 0, mirror: None, _lock: lock };
+        let mut folder = Self {
+            path: path.to_owned(),
+            manifest,
+            whole_bytes: 0,
+            changes_bytes: 0,
+            written_bytes: 0,
+            mirror: None,
+            _lock: lock,
+        };
         folder.clear_away().map_err(fail(path))?;
         let sizes = folder.manifest.states.iter().map(|name| fs::metadata(path.join(name)).map(|found| found.len()));
         let sizes = sizes.collect::<io::Result<Vec<u64>>>().map_err(fail(path))?;
@@ -251,6 +260,11 @@ impl CheckpointFolder {
         place(&path, &manifest).map_err(|source| CheckpointError::File { path, source })?;
         self.manifest = manifest;
         self.mirror()
+    }
+
+    /// Bytes of the files that this process wrote for its last checkpoint; 0 when it wrote none.
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes
     }
 
     /// How many checkpoints were written.
@@ -324,7 +338,8 @@ impl CheckpointFolder {
         written.map_err(|source| CheckpointError::States { source })?;
         let fail = |path: PathBuf| move |source| CheckpointError::File { path, source };
         processor.marks.write(&marks_path, !is_whole).map_err(fail(marks_path.clone()))?;
-        let bytes = fs::metadata(&states_path).map_err(fail(states_path))?.len();
+        let size = |path: PathBuf| fs::metadata(&path).map(|found| found.len()).map_err(fail(path));
+        let (bytes, marks_bytes) = (size(states_path)?, size(marks_path)?);
         let before = if is_whole {
             (Vec::new(), Vec::new())
         } else {
@@ -342,8 +357,9 @@ impl CheckpointFolder {
             sinks,
         };
         let manifest_path = self.path.join(MANIFEST);
-        place(&manifest_path, &manifest).map_err(fail(manifest_path))?;
+        place(&manifest_path, &manifest).map_err(fail(manifest_path.clone()))?;
         self.manifest = manifest;
+        self.written_bytes = bytes + marks_bytes + size(manifest_path)?;
         self.mirror()?;
         if is_whole {
             (self.whole_bytes, self.changes_bytes) = (bytes, 0);

@@ -11,6 +11,7 @@ use churn_streaming::kcl::{self, Clock, KclError, KclShard, Refusal, ShardWork, 
 use churn_streaming::{Batch, CheckpointFolder, Consumer, Shard};
 
 use crate::options::Options;
+use crate::report::Restored;
 use crate::run::{consumer, now};
 use crate::say::say;
 use crate::status::Status;
@@ -31,7 +32,12 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         for name in sinks.iter().chain(&dead_letters) {
             make_folder_of(name)?;
         }
-        consumer(&options, &sinks, &dead_letters, Some(folder), &mut transports)
+        let begun = Instant::now();
+        let consumer = consumer(&options, &sinks, &dead_letters, Some(folder), &mut transports)?;
+        if let Some(restored) = Restored::of(&consumer, begun.elapsed()) {
+            say("consume", &restored.to_string());
+        }
+        Ok(consumer)
     };
     let shard = KclShard::new(place, "kcl", make);
     let mut work = Child { shard, status: Status::new(), calendar: None, told: Instant::now(), status_every };
@@ -103,7 +109,12 @@ impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Failure>> ShardWork fo
     }
 
     fn checkpoint(&mut self) -> Result<(), Failure> {
-        Ok(self.shard.checkpoint()?)
+        let begun = Instant::now();
+        self.shard.checkpoint()?;
+        if let Some(consumer) = self.shard.consumer() {
+            self.status.note_checkpoint(begun.elapsed(), consumer, now());
+        }
+        Ok(())
     }
 
     fn end_shard(&mut self) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use crate::transports::{FormatName, SinkName, SourceName};
 /// Replays files, or consumes streams. Without --state it begins at the beginning; with it, it goes on where it was, and
 /// whatever broke off, nothing is lost and nothing shows twice.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES)]
+#[command(version, after_help = after_help())]
 pub(crate) struct Options {
     /// Where events come from: file:PATH, a file or folder of JSON Lines, gzip or zstd or plain, kinesis:STREAM
     /// or kafka:TOPIC.
@@ -107,6 +107,28 @@ Examples:
   consume --source file:log --model run/model.safetensors --sink file:scores.jsonl --dead-letters file:dead.jsonl
   consume --source file:log --model run/model.safetensors --score daily --state state --sink file:scores.jsonl";
 
+/// What a build may have or not have, with its feature.
+const OPTIONAL: [(&str, &str, bool); 6] = [
+    ("kinesis:STREAM", "kinesis", cfg!(feature = "kinesis")),
+    ("kafka:TOPIC", "kafka", cfg!(feature = "kafka")),
+    ("s3://BUCKET/PREFIX", "s3", cfg!(feature = "s3")),
+    ("dynamodb:TABLE/PREFIX", "dynamodb", cfg!(feature = "dynamodb")),
+    ("--format parquet", "parquet", cfg!(feature = "parquet")),
+    ("--metrics", "metrics", cfg!(feature = "metrics")),
+];
+
+fn after_help() -> String {
+    let with = OPTIONAL.iter().filter(|(.., is_built)| *is_built).map(|(what, ..)| *what);
+    let built: Vec<&str> = ["file:PATH", "folder:PATH"].into_iter().chain(with).collect();
+    let mut help = format!("{EXAMPLES}\n\nThis build has: {}.", built.join(", "));
+    let without = OPTIONAL.iter().filter(|(.., is_built)| !is_built);
+    let without: Vec<String> = without.map(|(what, feature, _)| format!("{what} (--features {feature})")).collect();
+    if !without.is_empty() {
+        help += &format!("\nIt was built without: {}.", without.join(", "));
+    }
+    help
+}
+
 fn duration(text: &str) -> Result<Duration, &'static str> {
     let ms = parse_duration_ms(text).ok_or("expected a duration such as 500ms, 10s, 5m or 1h")?;
     Ok(Duration::from_millis(ms.unsigned_abs()))
@@ -126,6 +148,19 @@ mod tests {
     #[test]
     fn the_command_line_holds_together() {
         Options::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_says_what_this_build_has_and_how_to_build_what_it_has_not() {
+        assert!(Options::command().render_help().to_string().contains("This build has: file:PATH"));
+        let help = after_help();
+        let line = |begin: &str| help.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned();
+        assert!(line("This build has: file:PATH, folder:PATH").ends_with('.'), "{help}");
+        for (what, feature, is_built) in OPTIONAL {
+            assert_eq!(line("This build has: ").contains(what), is_built);
+            let without = format!("{what} (--features {feature})");
+            assert_eq!(line("It was built without: ").contains(&without), !is_built);
+        }
     }
 
     #[test]

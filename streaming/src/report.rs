@@ -1,7 +1,7 @@
 //! How it goes, in numbers: what the status line and `/metrics` are made of.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use churn_events::Timestamp;
@@ -31,6 +31,8 @@ pub(crate) struct Report {
     /// The features that have drifted, the farthest first.
     pub(crate) drift: Vec<(String, f64)>,
     pub(crate) checkpoints: Checkpoints,
+    /// What was there when the process began.
+    pub(crate) restored: Option<Restored>,
     /// What was tried again: operation, why, how often.
     pub(crate) retries: Vec<(&'static str, &'static str, u64)>,
 }
@@ -65,10 +67,44 @@ impl ShardReport {
     }
 }
 
+/// A checkpoint that was written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Written {
+    /// With what sinks took to keep what they had.
+    pub(crate) seconds: f64,
+    pub(crate) bytes: u64,
+    /// Tenants whose states it has, whether they are in this file or in an earlier one.
+    pub(crate) tenants: usize,
+}
+
+/// A checkpoint that was gone on from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Restored {
+    /// With what another process took to leave it.
+    pub(crate) seconds: f64,
+    pub(crate) tenants: usize,
+}
+
+impl Restored {
+    /// Of a consumer that it took so long to make, if there was a checkpoint.
+    pub(crate) fn of(consumer: &Consumer, took: Duration) -> Option<Self> {
+        let is_restored = consumer.folder().is_some_and(|folder| !folder.is_empty());
+        is_restored.then(|| Self { seconds: took.as_secs_f64(), tenants: consumer.processor().store().len() })
+    }
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "restored the states of {} tenants in {:.3} s", self.tenants, self.seconds)
+    }
+}
+
 /// The checkpoints of this process.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Checkpoints {
     pub(crate) last_at: Option<Timestamp>,
+    /// The last one for which something had to be written.
+    pub(crate) last_written: Option<Written>,
     pub(crate) seconds: f64,
     /// How many took at most so long, but longer than the bound before.
     counts: [u64; Self::BOUNDS.len()],
@@ -116,6 +152,9 @@ impl Report {
             let _ = write!(line, ", unscored {}", records.unscored);
         }
         self.put_lag(&mut line, now);
+        if let Some(Written { seconds, bytes, tenants }) = self.checkpoints.last_written {
+            let _ = write!(line, "; last checkpoint took {seconds:.3} s, wrote {bytes} bytes, has {tenants} tenants");
+        }
         let retries: u64 = self.retries.iter().map(|(_, _, times)| times).sum();
         if retries > 0 {
             let _ = write!(line, "; tried again {retries} times");
@@ -165,6 +204,17 @@ mod tests {
         report.shards.insert("companies/0".to_owned(), shard);
         let line = report.line(0.0, Timestamp::from_millis(3_000));
         assert!(line.ends_with("; 1.5 s behind in companies/0, last record 2.0 s old"), "{line}");
+    }
+
+    #[test]
+    fn the_last_checkpoint_and_the_one_that_was_restored_are_told_with_their_size() {
+        let mut report = Report::default();
+        assert!(!report.line(0.0, Timestamp::from_millis(0)).contains("checkpoint"));
+        report.checkpoints.last_written = Some(Written { seconds: 0.0123, bytes: 4_567, tenants: 89 });
+        let line = report.line(0.0, Timestamp::from_millis(0));
+        assert!(line.ends_with("; last checkpoint took 0.012 s, wrote 4567 bytes, has 89 tenants"), "{line}");
+        let restored = Restored { seconds: 1.5, tenants: 89 };
+        assert_eq!(restored.to_string(), "restored the states of 89 tenants in 1.500 s");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use churn_model::Model;
 use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreWhen, Scoring, Source};
 
 use crate::options::Options;
+use crate::report::Restored;
 use crate::say::say;
 use crate::status::Status;
 use crate::transports::{SinkName, SourceName, Transports, check_names};
@@ -29,9 +30,11 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
     }
     check_names(&options)?;
     let mut transports = Transports::new(&options);
+    let begun = Instant::now();
     let place = options.state.as_ref().map(|name| transports.state(name, options.state_lease)).transpose()?;
     let folder = place.map(|place| place.open(PATIENCE)).transpose()?;
     let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder, &mut transports)?;
+    let restored = Restored::of(&consumer, begun.elapsed());
     let mut source = transports.source(&options, &consumer)?;
     // After the states have been read, however long that took: whoever answers is alive and at work.
     #[cfg(feature = "metrics")]
@@ -46,6 +49,10 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
         say("consume", &format!("metrics at http://{bound}/metrics"));
         status.publish_to(metrics);
     }
+    if let Some(restored) = &restored {
+        say("consume", &restored.to_string());
+    }
+    status.note_restored(restored);
     let mut calendar = Calendar::begin(&consumer);
     // A log has no clock: what was received before a date is known at its end, however long reading it takes.
     let is_files = reads_files(&options);

@@ -8,7 +8,7 @@ use churn_streaming::{Batch, Consumer, Retries};
 
 #[cfg(feature = "metrics")]
 use crate::metrics::{Metrics, Stage};
-use crate::report::{Counts, Report, ShardReport};
+use crate::report::{Counts, Report, Restored, ShardReport, Written};
 
 /// Tenants in a report: enough to see who it is, and few enough to be labels of a metric.
 const HOTTEST: usize = 10;
@@ -23,6 +23,8 @@ pub(crate) struct Status {
     /// When the line before was made, and how many records there were.
     last: (Instant, u64),
     summed: Option<Instant>,
+    /// The number of the last checkpoint.
+    number: Option<u64>,
     #[cfg(feature = "metrics")]
     metrics: Option<Metrics>,
 }
@@ -34,6 +36,7 @@ impl Status {
             retries: Arc::default(),
             last: (Instant::now(), 0),
             summed: None,
+            number: None,
             #[cfg(feature = "metrics")]
             metrics: None,
         }
@@ -43,11 +46,18 @@ impl Status {
     pub(crate) fn begin(consumer: &Consumer, retries: Arc<Retries>) -> Self {
         let at_start = Counts::of(consumer);
         let report = Report { at_start, counts: at_start, ..Report::default() };
-        let mut status = Self { retries, last: (Instant::now(), at_start.records.records), report, ..Self::new() };
+        let number = consumer.folder().map(|folder| folder.number());
+        let mut status =
+            Self { retries, number, last: (Instant::now(), at_start.records.records), report, ..Self::new() };
         status.sum_up(consumer);
         // There may have been nothing to sum up yet.
         status.summed = None;
         status
+    }
+
+    /// Takes note of what was restored.
+    pub(crate) fn note_restored(&mut self, restored: Option<Restored>) {
+        self.report.restored = restored;
     }
 
     /// Is scraped from here on.
@@ -93,6 +103,13 @@ impl Status {
     /// Takes note of a checkpoint, and of how long it took.
     pub(crate) fn note_checkpoint(&mut self, took: Duration, consumer: &Consumer, now: Timestamp) {
         self.report.checkpoints.note(took, now);
+        let number = consumer.folder().map(|folder| folder.number());
+        if let Some(folder) = consumer.folder().filter(|_| self.number != number) {
+            self.number = number;
+            let (bytes, tenants) = (folder.written_bytes(), consumer.processor().store().len());
+            let written = Written { seconds: took.as_secs_f64(), bytes, tenants };
+            self.report.checkpoints.last_written = Some(written);
+        }
         if self.summed.is_none_or(|summed| summed.elapsed() >= SUM_EVERY) {
             self.sum_up(consumer);
         }

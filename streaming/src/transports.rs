@@ -59,7 +59,9 @@ pub(crate) struct WrongName {
 
 /// A transport that this program was built without.
 #[derive(Debug, thiserror::Error)]
-#[error("this program was built without {name}; build it with --features {feature}")]
+#[error(
+    "this program was built without what {name} needs; build it with `cargo build -p churn-streaming --features {feature}`"
+)]
 struct NotBuilt {
     name: String,
     feature: &'static str,
@@ -271,12 +273,18 @@ impl Transports {
             #[cfg(feature = "s3")]
             SinkName::S3(address) => {
                 let named = |error| SinkError::new(address, error);
-                Box::new(ObjectSink::s3(&self.aws()?, address, self.format()?).map_err(named)?)
+                let sink = ObjectSink::s3(&self.aws()?, address, self.format()?).map_err(named)?;
+                sink.check()?;
+                Box::new(sink)
             }
             #[cfg(not(feature = "s3"))]
             SinkName::S3(_) => return Err(NotBuilt { name: name.to_string(), feature: "s3" }.into()),
             #[cfg(feature = "kinesis")]
-            SinkName::Kinesis(stream) => Box::new(KinesisSink::new(&self.aws()?, stream)),
+            SinkName::Kinesis(stream) => {
+                let sink = KinesisSink::new(&self.aws()?, stream);
+                sink.check()?;
+                Box::new(sink)
+            }
             #[cfg(feature = "kafka")]
             SinkName::Kafka(topic) => {
                 Box::new(churn_streaming::KafkaSink::new(topic, &self.kafka, Arc::clone(&self.retries))?)

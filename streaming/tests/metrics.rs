@@ -118,6 +118,9 @@ fn what_is_scraped_is_what_the_status_line_says() {
             samples["churn_consume_checkpoint_seconds_count"],
             samples["churn_consume_checkpoint_seconds_bucket{le=\"+Inf\"}"]
         );
+        assert!(samples["churn_consume_last_checkpoint_seconds"] > 0.0);
+        assert!(samples["churn_consume_last_checkpoint_bytes"] > 0.0);
+        assert!(!samples.contains_key("churn_consume_restore_seconds"), "there was nothing to restore");
         let age = |name: &str| name.starts_with("churn_consume_event_age_seconds{") && name.ends_with("/log.jsonl\"}");
         assert!(samples.iter().any(|(name, age_s)| age(name) && *age_s > 0.0));
     }
@@ -126,9 +129,16 @@ fn what_is_scraped_is_what_the_status_line_says() {
 
     // Killed, and started again: the records of the state folder are in the line, and not in the counter.
     let mut running = Running::start(folder.path(), &arguments);
+    let restored = running.next_line();
+    let n_tenants = restored.strip_prefix("consume: restored the states of ").and_then(|rest| rest.split_once(' '));
+    let n_tenants: f64 = n_tenants.expect("says").0.parse().expect("is a number");
+    assert!(n_tenants > 0.0 && restored.contains(" tenants in 0."), "{restored}");
     let line = running.next_line();
     let said: f64 = line["consume: ".len()..].split_once(' ').expect("says").0.parse().expect("is a number");
-    assert!(running.scrape()["churn_consume_records_total"] < said, "{line}");
+    let samples = running.scrape();
+    assert!(samples["churn_consume_records_total"] < said, "{line}");
+    assert_eq!(samples["churn_consume_restored_tenants"], n_tenants);
+    assert!(samples["churn_consume_restore_seconds"] > 0.0);
 }
 
 #[test]

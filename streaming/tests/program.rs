@@ -328,6 +328,12 @@ fn what_is_wrong_is_said_with_what_to_do() {
     assert!(fail(at, &["--source", "file:empty"]).contains("without logs of events; expected files named *.jsonl"));
     assert!(fail(at, &["--source", "file:log.jsonl", "--sink", "file:none/x"]).contains("cannot write to file:none/x"));
     assert!(fail(at, &["--source", "file:log.jsonl", "--model", "log.jsonl"]).contains("log.jsonl"));
+    if cfg!(not(feature = "kafka")) {
+        let told = fail(at, &["--source", "kafka:jobs", "--sink", "file:x"]);
+        assert!(told.contains(
+            "without what kafka:jobs needs; build it with `cargo build -p churn-streaming --features kafka`"
+        ));
+    }
     world::table_model().write(&at.join("table.safetensors")).expect("is written");
     let told = fail(at, &["--source", "file:log.jsonl", "--model", "table.safetensors"]);
     assert!(told.contains("train it on events") && told.contains("shoe size"), "{told}");

@@ -101,11 +101,33 @@ impl Scrape {
         metric.encode_histogram::<NoLabelSet>(checkpoints.seconds, checkpoints.total(), &buckets, None)?;
         let about = "Time since the last checkpoint";
         let metric = out.encode_descriptor("last_checkpoint_age_seconds", about, None, MetricType::Gauge)?;
-        match checkpoints.last_at {
-            Some(at) => ConstGauge::new((self.now.millis() - at.millis()).max(0) as f64 / 1e3).encode(metric),
-            None => Ok(()),
+        if let Some(at) = checkpoints.last_at {
+            ConstGauge::new((self.now.millis() - at.millis()).max(0) as f64 / 1e3).encode(metric)?;
         }
+        let written = checkpoints.last_written;
+        let about = "How long the last checkpoint took that had something to write, sinks included";
+        known(out, "last_checkpoint_seconds", about, written.map(|written| written.seconds))?;
+        let about = "Bytes of the files that were written for that checkpoint";
+        known(out, "last_checkpoint_bytes", about, written.map(|written| written.bytes))?;
+        let about = "Tenants whose states that checkpoint has";
+        known(out, "last_checkpoint_tenants", about, written.map(|written| written.tenants as u64))?;
+        let restored = self.report.restored;
+        let about = "How long restoring the checkpoint took at the start";
+        known(out, "restore_seconds", about, restored.map(|restored| restored.seconds))?;
+        let about = "Tenants whose states were restored at the start";
+        known(out, "restored_tenants", about, restored.map(|restored| restored.tenants as u64))
     }
+}
+
+/// A gauge that has no value while there is nothing to measure.
+fn known<V: EncodeGaugeValue>(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    about: &str,
+    value: Option<V>,
+) -> fmt::Result {
+    let metric = out.encode_descriptor(name, about, None, MetricType::Gauge)?;
+    value.map_or(Ok(()), |value| ConstGauge::new(value).encode(metric))
 }
 
 fn counter(out: &mut DescriptorEncoder<'_>, name: &str, about: &str, n: u64) -> fmt::Result {
@@ -147,6 +169,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::report::{Restored, Written};
 
     #[test]
     fn counters_begin_with_the_process_and_names_of_tenants_break_no_line() {
@@ -158,6 +181,8 @@ mod tests {
         let shard = ShardReport { arrived_at: Some(Timestamp::from_millis(1_000)), ..ShardReport::default() };
         report.shards.insert("jobs/0".to_owned(), shard);
         report.checkpoints.note(Duration::from_millis(700), Timestamp::from_millis(2_000));
+        report.checkpoints.last_written = Some(Written { seconds: 0.75, bytes: 4_096, tenants: 3 });
+        report.restored = Some(Restored { seconds: 0.25, tenants: 2 });
         let text = text(Arc::new(report), Timestamp::from_millis(4_500));
         for line in [
             "# TYPE churn_consume_records counter",
@@ -169,6 +194,11 @@ mod tests {
             r#"churn_consume_checkpoint_seconds_bucket{le="0.5"} 0"#,
             r#"churn_consume_checkpoint_seconds_bucket{le="1.0"} 1"#,
             "churn_consume_last_checkpoint_age_seconds 2.5",
+            "churn_consume_last_checkpoint_seconds 0.75",
+            "churn_consume_last_checkpoint_bytes 4096",
+            "churn_consume_last_checkpoint_tenants 3",
+            "churn_consume_restore_seconds 0.25",
+            "churn_consume_restored_tenants 2",
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");

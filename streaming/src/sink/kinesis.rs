@@ -8,7 +8,7 @@ use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 
 use super::put_queue::{ENTRY_BYTES, Entry, PutQueue};
 use super::{Sink, SinkError, SinkPosition};
-use crate::aws::{Aws, CallError, backoff};
+use crate::aws::{Aws, CallError, backoff, missing};
 use crate::kinesis_error::explain;
 use crate::{Backoff, DeadLetter, Retry, ScoreRecord};
 
@@ -58,6 +58,24 @@ impl KinesisSink {
             queue: PutQueue::default(),
             backoff: backoff(),
         }
+    }
+
+    /// Looks whether the stream is there, without waiting for the first record. Who may not look, but only write, is not
+    /// refused.
+    ///
+    /// # Errors
+    /// When there is no such stream.
+    pub fn check(&self) -> Result<(), SinkError> {
+        let call = || {
+            let call = self.client.describe_stream_summary();
+            let call = if self.is_arn() { call.stream_arn(&self.stream) } else { call.stream_name(&self.stream) };
+            async move { call.send().await.map_err(|error| CallError::new("DescribeStreamSummary", error)) }
+        };
+        missing(&self.aws, call).map_or(Ok(()), |error| Err(self.explain(error)))
+    }
+
+    fn is_arn(&self) -> bool {
+        self.stream.starts_with("arn:")
     }
 
     fn push(&mut self, key: &str, data: Vec<u8>) -> Result<(), SinkError> {
@@ -120,9 +138,8 @@ impl KinesisSink {
             let built = PutRecordsRequestEntry::builder().partition_key(&entry.key).data(Blob::new(entry.data.clone()));
             built.build().expect("key and data are given")
         });
-        let is_arn = self.stream.starts_with("arn:");
         let call = self.client.put_records().set_records(Some(entries.collect()));
-        let call = if is_arn { call.stream_arn(&self.stream) } else { call.stream_name(&self.stream) };
+        let call = if self.is_arn() { call.stream_arn(&self.stream) } else { call.stream_name(&self.stream) };
         let answer = call.send().await.map_err(|error| CallError::new(PUT, error))?;
         let mut codes: Vec<Option<String>> = answer.records.into_iter().map(|record| record.error_code).collect();
         // An answer that says nothing of an entry says that it was stored no more than that it was not.

@@ -36,6 +36,11 @@ pub(super) trait ObjectPlace {
     /// Removes objects; those that are not there are no fault.
     fn remove(&mut self, names: &[String]) -> Result<(), Failure>;
 
+    /// Looks whether there is such a place at all; who may not look, but only write, is not refused.
+    fn check(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Where all objects are, as QuickSight names it, if it can read from there.
     fn address(&self) -> Option<String> {
         None
@@ -123,6 +128,14 @@ impl ObjectSink {
             pending: Pending::default(),
             has_manifest: false,
         }
+    }
+
+    /// Looks whether the bucket is there, without waiting for the first object. A folder is made when it is needed.
+    ///
+    /// # Errors
+    /// When there is no such bucket.
+    pub fn check(&self) -> Result<(), SinkError> {
+        self.place.check().map_err(|source| SinkError::new(&self.name, source))
     }
 
     /// Writes what waits as one part.

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::objects::{Failure, ObjectFormat, ObjectPlace, ObjectSink};
-use crate::aws::{Aws, CallError, Fault, in_full, insist};
+use crate::aws::{Aws, CallError, Fault, in_full, insist, missing};
 
 /// Calls at once.
 const AT_ONCE: usize = 16;
@@ -180,6 +180,14 @@ impl ObjectPlace for Bucket {
                 insist(&retries, TRIES, delete).await.map(drop)
             }
         })
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        let call = || {
+            let call = self.client.head_bucket().bucket(&self.bucket).send();
+            async move { call.await.map_err(|error| CallError::new("HeadBucket", error)) }
+        };
+        missing(&self.aws, call).map_or(Ok(()), |error| Err(self.explain(error)))
     }
 
     fn address(&self) -> Option<String> {

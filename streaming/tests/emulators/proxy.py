@@ -46,6 +46,7 @@ class Faults:
     throttled_reads: float = 0  # GetRecords: ProvisionedThroughputExceededException
     throttled_writes: float = 0  # PutRecords and PutRecord: the same
     expired_iterators: float = 0  # GetRecords: ExpiredIteratorException
+    refused_looks: float = 0  # DescribeStreamSummary: AccessDeniedException
     failures: float = 0  # any request: HTTP 500, InternalFailure
     lost_requests: float = 0  # any request: the connection ends before Kinesis has it
     lost_answers: float = 0  # any request: the connection ends after Kinesis has done it
@@ -58,8 +59,10 @@ class Faults:
 THROTTLED = (400, "ProvisionedThroughputExceededException", "Rate exceeded for shard; slow down")
 EXPIRED = (400, "ExpiredIteratorException", "Iterator expired. The iterator was created too long ago")
 FAILED = (500, "InternalFailure", "An internal error occurred")
+REFUSED = (400, "AccessDeniedException", "User is not authorized to perform this action")
 READS, WRITES = ("GetRecords",), ("PutRecords", "PutRecord")
 ERRORS = [  # in the order in which they are tried
+    ("refused_looks", ("DescribeStreamSummary",), REFUSED),
     ("failures", None, FAILED),
     ("throttled_reads", READS, THROTTLED),
     ("throttled_writes", WRITES, THROTTLED),
