@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use churn_events::{ObservationDate, Timestamp};
 
 use crate::checkpoint::{CheckpointError, CheckpointFolder, SinkMark};
-use crate::{Batch, Output, Position, Processor, ProcessorOptions, Scoring, Shard, Sink, SinkError, SinkPosition};
+use crate::{
+    Batch, DeadLetter, Output, Position, Processor, ProcessorOptions, Scoring, Shard, Sink, SinkError, SinkPosition,
+};
 
 /// The sink that may be named for everything.
 const STDOUT: &str = "stdout";
@@ -130,7 +132,7 @@ impl Consumer {
         Ok(received_up_to)
     }
 
-    /// Takes note of a record that the stream did not hand over whole, for a dead letter.
+    /// Takes note of a record that the stream did not hand over whole, and of which it may not say where it stands.
     ///
     /// # Errors
     /// When a sink fails.
@@ -138,11 +140,9 @@ impl Consumer {
         &mut self,
         shard: &Shard,
         position: Option<Position>,
-        field: &'static str,
-        reason: &str,
-        data: &[u8],
+        letter: DeadLetter,
     ) -> Result<(), ConsumeError> {
-        self.processor.refuse(shard, position, field, reason, data, &mut self.output);
+        self.processor.refuse(shard, position, letter, &mut self.output);
         self.hand_on()
     }
 

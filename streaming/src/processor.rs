@@ -155,27 +155,26 @@ impl Processor {
         }
     }
 
-    /// Takes note of a record that the stream did not hand over whole.
+    /// Takes note of a record that the stream did not hand over whole, and of which it may not say where it stands.
     pub(crate) fn refuse(
         &mut self,
         shard: &Shard,
         position: Option<Position>,
-        field: &'static str,
-        reason: &str,
-        data: &[u8],
+        letter: DeadLetter,
         output: &mut Output,
     ) {
-        let Some(position) = position else {
-            self.counts.records += 1;
-            self.counts.malformed += 1;
-            output.dead_letters.push(DeadLetter::new(&shard.name, "unknown", field, reason, data));
-            return;
-        };
-        let mut reached = self.positions.get(&shard.name).copied();
-        if self.is_new(position, &mut reached) {
-            self.positions.insert(shard.name.clone(), position);
-            self.bury(&Place { shard, position, arrived_at: None }, field, reason, data, output);
+        match position {
+            None => self.counts.records += 1,
+            Some(position) => {
+                let mut reached = self.positions.get(&shard.name).copied();
+                if !self.is_new(position, &mut reached) {
+                    return;
+                }
+                self.positions.insert(shard.name.clone(), position);
+            }
         }
+        self.counts.malformed += 1;
+        output.dead_letters.push(letter);
     }
 
     /// Tenants that are not known yet get the states that were left of them, with their first event.

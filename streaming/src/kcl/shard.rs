@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Refusal, ShardWork, Start};
 use crate::inheritance::Inheritance;
-use crate::{Batch, CheckpointError, CheckpointFolder, ConsumeError, Consumer, Shard, StatePlace};
+use crate::{Batch, CheckpointError, CheckpointFolder, ConsumeError, Consumer, DeadLetter, Shard, StatePlace};
 
 /// How long the process that had the shard before may take to let go of its folder.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -107,7 +107,9 @@ impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Box<dyn Error>>> Shard
     fn refuse(&mut self, refusal: &Refusal<'_>) -> Result<(), ShardError> {
         if let Some(held) = &mut self.held {
             let Refusal { position, field, reason, text } = refusal;
-            held.consumer.refuse(&held.shard, *position, field, reason, text.as_bytes())?;
+            let at = position.map_or_else(|| "unknown".to_owned(), |position| position.to_string());
+            let letter = DeadLetter::new(&held.shard.name, at, *field, reason, text.as_bytes());
+            held.consumer.refuse(&held.shard, *position, letter)?;
         }
         Ok(())
     }
