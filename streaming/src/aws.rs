@@ -79,6 +79,7 @@ impl Aws {
         &self.retries
     }
 
+    #[cfg(feature = "kinesis")]
     pub(crate) fn region(&self) -> &str {
         self.config.region().map_or("", AsRef::as_ref)
     }
@@ -197,9 +198,11 @@ pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
 }
 
 /// How often it is asked at the start whether something is there: whoever may not ask, or gets no answer, goes on.
+#[cfg(any(feature = "kinesis", feature = "s3"))]
 const ASKS: u32 = 3;
 
 /// What is missing, as a call says that nobody but this needs; whatever else is wrong shows when it is used.
+#[cfg(any(feature = "kinesis", feature = "s3"))]
 pub(crate) fn missing<T, F: Future<Output = Result<T, CallError>>>(
     aws: &Aws,
     call: impl Fn() -> F,

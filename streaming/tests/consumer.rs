@@ -269,6 +269,12 @@ fn other_sinks_and_other_options_are_refused_with_what_to_do() {
 fn tenants_of_a_run_that_scored_otherwise_are_due_on_every_date_from_then_on() {
     let records = records(2_000, 5);
     let (first, rest) = records.split_at(1_000);
+    // Some tenants have no event any more.
+    let is_silent = |record: &&Record| {
+        ["tenant-1\"", "tenant-2\""].iter().any(|id| record.data.windows(id.len()).any(|part| part == id.as_bytes()))
+    };
+    let rest: Vec<Record> = rest.iter().filter(|record| !is_silent(record)).cloned().collect();
+    assert!(rest.len() < 950);
     let until = world::START.plus_days(45);
     let of_rest = |folder: &Path, from: &str| {
         let text = fs::read_to_string(folder.join("scores")).expect("is there");
@@ -280,7 +286,7 @@ fn tenants_of_a_run_that_scored_otherwise_are_due_on_every_date_from_then_on() {
     };
     let daily = |folder: &Path| {
         let mut consumer = consumer(folder, options(ScoreWhen::Daily)).expect("opens");
-        consumer.apply(&batch(&shard("one"), rest.to_vec())).expect("sinks take it");
+        consumer.apply(&batch(&shard("one"), rest.clone())).expect("sinks take it");
         consumer.advance_to(until).expect("sinks take it");
         consumer.checkpoint().expect("is written");
     };

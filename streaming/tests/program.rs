@@ -248,9 +248,14 @@ fn a_quiet_pipe_does_not_hold_up_the_end() {
     };
     let wait_for = |state: &str, text: &str| {
         let path = at.join(state).join("checkpoint.json");
-        while !fs::read_to_string(&path).is_ok_and(|manifest| manifest.contains(text)) {
+        let is_there = || fs::read_to_string(&path).is_ok_and(|manifest| manifest.contains(text));
+        for _ in 0..6_000 {
+            if is_there() {
+                return;
+            }
             thread::sleep(Duration::from_millis(5));
         }
+        panic!("no checkpoint in {state} has {text}");
     };
     // Nobody has opened it for writing yet.
     let child = run("file:pipe", "unopened");
