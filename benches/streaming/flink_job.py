@@ -1,11 +1,12 @@
-"""A PyFlink job that scores at every event with the wheel: flink_job.py LOG MODEL FOLDER STATE.
+"""A PyFlink job that scores at every event with the wheel: flink_job.py LOG MODEL FOLDER STATE MODE.
 
 Lines of CloudEvents come from a file and are keyed by tenant; a process function takes each into the tenant's state, reads
 its features, scores them, and JSON goes into files. One slot, one Python worker, no checkpoints.
 
 STATE says where a tenant's state is: with `flink`, in a keyed state of Flink's, as the bytes that `FeatureStore.states`
-gives, which is what a checkpoint of Flink's would save; with `worker`, in a store per tenant in the Python worker, which
-no checkpoint would save. With `none` nothing is scored: what it takes to carry events there and back.
+gives, which is what a checkpoint of Flink's would save; with `python`, in a store per tenant in the Python worker, which
+no checkpoint would save. With `none` nothing is scored: what it takes to carry events there and back. MODE is Flink's
+`python.execution-mode`: `process`, its default, or `thread`, with Python inside the JVM.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ Event = tuple[str, str, str, str]
 
 def main() -> None:
     """Runs the job to the end of the log."""
-    log, model, folder, place = sys.argv[1:]
+    log, model, folder, place, mode = sys.argv[1:]
     configuration = Configuration()
     configuration.set_string("python.executable", sys.executable)
     configuration.set_string("python.client.executable", sys.executable)
+    configuration.set_string("python.execution-mode", mode)
     environment = StreamExecutionEnvironment.get_execution_environment(configuration)
     environment.set_parallelism(1)
     source = FileSource.for_record_stream_format(StreamFormat.text_line_format(), log).build()
@@ -71,7 +73,7 @@ class Scorer(KeyedProcessFunction):
         if self.place == "none":
             yield json.dumps({"companyID": tenant, "event": event, "score": None})
             return
-        store = self.of_flink(tenant) if self.place == "flink" else self.of_worker(tenant)
+        store = self.of_flink(tenant) if self.place == "flink" else self.of_python(tenant)
         counted = store.ingest(line.encode(), n_jobs=1).counted
         if self.place == "flink":
             self.state.update(store.states().column("state")[0])
@@ -83,7 +85,7 @@ class Scorer(KeyedProcessFunction):
             score = self.model.score({name: features.column(name)[0] for name in names}, n_jobs=1)
             yield json.dumps({"companyID": tenant, "event": event, "score": score})
 
-    def of_worker(self, tenant: str) -> Any:
+    def of_python(self, tenant: str) -> Any:
         """The tenant's own store, in the memory of this process."""
         store = self.stores.get(tenant)
         if store is None:

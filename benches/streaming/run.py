@@ -16,10 +16,12 @@ import shutil
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import original
@@ -32,7 +34,7 @@ WHEEL_BYTES = 10 << 20  # a compiled half larger than this is not one of `make w
 BUSY = 0.5  # load average above which the figures of two runs differ
 #: Events of a short run and a long one; the difference is what is timed, and has no start in it.
 OURS = (50_000, 270_000)
-FLINK, FLINK_ALONE = (15_000, 45_000), (50_000, 250_000)
+FLINK, FLINK_ALONE = (15_000, 40_000), (50_000, 250_000)
 #: Events that scikit-learn is asked about in a round.
 N_ASKED, N_ASKED_AT_ONCE = 1_000, 2_500
 #: Leaves of an imported forest are float32.
@@ -94,8 +96,11 @@ def ways_of(programs: Path, given: Case, world: Path) -> list[Way]:
         with original.endpoint(given.pickle) as ask:
             return sklearn(ask, N_ASKED)(turn)
 
-    def flink(place: str, sizes: tuple[int, int] = FLINK) -> Callable[[int], tuple[float, Scores]]:
-        return lambda _: difference(sizes, lambda n_events: flown(given, n_events, place, world))
+    def flink(place: str, mode: str) -> Way:
+        what = "nothing kept or scored" if place == "none" else f"the wheel, states in {place.capitalize()}"
+        sizes = FLINK_ALONE if place == "none" else FLINK
+        run = partial(flown, given, place, mode, world)
+        return Way(f"PyFlink ({mode}), {what}", 2, lambda _: difference(sizes, run))
 
     one, many = original.one_by_one(given.forest), original.all_at_once(given.forest)
     return [
@@ -103,9 +108,11 @@ def ways_of(programs: Path, given: Case, world: Path) -> list[Way]:
         Way("scikit-learn behind HTTP, one POST per event", 2, post),
         Way("scikit-learn in the process", 1, sklearn(one, N_ASKED)),
         Way(f"the same, {original.BATCH} rows at a time", 1, sklearn(many, N_ASKED_AT_ONCE)),
-        Way("PyFlink and the wheel, states in Flink", 2, flink("flink")),
-        Way("PyFlink and the wheel, states in the worker", 2, flink("worker")),
-        Way("PyFlink, nothing kept or scored", 2, flink("none", FLINK_ALONE)),
+        flink("flink", "process"),
+        flink("python", "process"),
+        flink("python", "thread"),
+        flink("none", "process"),
+        flink("none", "thread"),
     ]
 
 
@@ -129,11 +136,11 @@ def consumed(programs: Path, given: Case, n_events: int, world: Path) -> tuple[f
         return seconds, {(record["companyID"], record["event"]["id"]): record["score"] for record in records}
 
 
-def flown(given: Case, n_events: int, place: str, world: Path) -> tuple[float, Scores]:
+def flown(given: Case, place: str, mode: str, world: Path, n_events: int) -> tuple[float, Scores]:
     """The same for the job of Flink; no scores where it gives none."""
     sink = world / "flown"
     shutil.rmtree(sink, ignore_errors=True)
-    seconds = timed([sys.executable, HERE / "flink_job.py", given.log(n_events), given.model, sink, place])
+    seconds = timed([sys.executable, HERE / "flink_job.py", given.log(n_events), given.model, sink, place, mode])
     lines = [line for file in sink.rglob("*") if file.is_file() for line in file.read_text().splitlines()]
     if len(lines) != n_events:
         sys.exit(f"Flink has given {len(lines)} records of {n_events} events")
@@ -143,8 +150,12 @@ def flown(given: Case, n_events: int, place: str, world: Path) -> tuple[float, S
 
 def timed(command: list[str | Path]) -> float:
     """Seconds that a program takes; what it says is shown when it fails."""
+    # Python inside the JVM does not know its own environment.
+    environment = os.environ | {"PYTHONPATH": sysconfig.get_path("purelib")}
     begun = time.perf_counter()
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command, check=False, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode:
         sys.exit(f"{command[0]} ends with {done.returncode}:\n{done.stdout}")
     return time.perf_counter() - begun
