@@ -220,7 +220,10 @@ pub(crate) async fn insist<T, F: Future<Output = Result<T, CallError>>>(
     let mut backoff = backoff();
     loop {
         let error = match call().await {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                retries.note_success();
+                return Ok(answer);
+            }
             Err(error) => error,
         };
         let Some(why) = error.fault.retry().filter(|_| backoff.failures() + 1 < most) else { return Err(error) };

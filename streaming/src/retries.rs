@@ -1,6 +1,7 @@
 //! Trying again: how often it happened, and how long to wait before.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,17 +39,31 @@ impl Retry {
 /// # Cost
 /// A lock, taken only when something went wrong.
 #[derive(Debug, Default)]
-pub struct Retries(Mutex<BTreeMap<(&'static str, Retry), u64>>);
+pub struct Retries {
+    counts: Mutex<BTreeMap<(&'static str, Retry), u64>>,
+    successes: AtomicU64,
+}
 
 impl Retries {
     /// Counts so many more of them.
     pub fn count(&self, operation: &'static str, why: Retry, times: u64) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((operation, why)).or_default() += times;
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry((operation, why)).or_default() += times;
     }
 
     /// What was counted, by operation and reason.
     pub fn counts(&self) -> BTreeMap<(&'static str, Retry), u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes note of a call that did what it should, and that somebody waited for.
+    pub fn note_success(&self) {
+        self.successes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Calls that did what they should. Whoever waits for many of them, as a large checkpoint does, is alive while this
+    /// grows.
+    pub fn successes(&self) -> u64 {
+        self.successes.load(Ordering::Relaxed)
     }
 }
 

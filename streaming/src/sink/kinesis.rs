@@ -96,6 +96,7 @@ impl KinesisSink {
                 let failed = request.into_iter().zip(&codes).filter(|(_, code)| code.is_some()).map(|(entry, _)| entry);
                 let failed: Vec<Entry> = failed.collect();
                 if failed.len() < codes.len() {
+                    self.aws.retries().note_success();
                     self.backoff.reset();
                 }
                 if failed.is_empty() {
