@@ -218,8 +218,11 @@ impl CheckpointFolder {
             _lock: lock,
         };
         folder.clear_away().map_err(fail(path))?;
-        let sizes = folder.manifest.states.iter().map(|name| fs::metadata(path.join(name)).map(|found| found.len()));
-        let sizes = sizes.collect::<io::Result<Vec<u64>>>().map_err(fail(path))?;
+        let size = |name: &String| {
+            let path = path.join(name);
+            fs::metadata(&path).map(|found| found.len()).map_err(fail(&path))
+        };
+        let sizes = folder.manifest.states.iter().map(size).collect::<Result<Vec<u64>, CheckpointError>>()?;
         folder.whole_bytes = sizes.first().copied().unwrap_or(0);
         folder.changes_bytes = sizes.iter().skip(1).sum();
         Ok(folder)
