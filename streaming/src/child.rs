@@ -15,13 +15,14 @@ use crate::report::Restored;
 use crate::run::{consumer, now};
 use crate::say::say;
 use crate::status::Status;
-use crate::transports::{SinkName, Transports};
+use crate::transports::{SinkName, Transports, check_names};
 use crate::watermark::Calendar;
 
 type Failure = Box<dyn Error>;
 
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
     // What is wrong with the names is said at once, and not when a lease comes.
+    check_names(&options)?;
     of_shard(&options.sink, "shard").and(of_shard(&options.dead_letters, "shard"))?;
     let state = options.state.as_ref().ok_or("--kcl needs --state")?;
     let (checkpoint_every, status_every) = (options.checkpoint_every, options.status_every);

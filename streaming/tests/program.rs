@@ -370,6 +370,10 @@ fn what_is_wrong_is_said_with_what_to_do() {
     }
     let told = fail(at, &["--source", "file:log.jsonl", "--sink", "file:x", "--dead-letters", "file:./x"]);
     assert!(told.contains("another sink"), "{told}");
+    let told = fail(at, &["--source", "file:log.jsonl", "--sink", "folder:f/a", "--dead-letters", "folder:./f/a/"]);
+    assert!(told.contains("folder:./f/a/ is another sink") && !at.join("f").exists(), "{told}");
+    let told = fail(at, &["--kcl", "--state", "s", "--sink", "file:{shard}", "--dead-letters", "file:./{shard}"]);
+    assert!(told.contains("file:./{shard} is another sink"), "{told}");
     assert!(fail(at, &["--source", "file:log.jsonl", "--source", "file:./log.jsonl"]).contains("is named twice"));
     fs::create_dir(at.join("empty")).expect("is made");
     assert!(fail(at, &["--source", "file:empty"]).contains("without logs of events; expected files named *.jsonl"));
