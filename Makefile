@@ -6,7 +6,7 @@ IMPORTS = --features churn-model/linfa,churn-model/smartcore,churn-model/xgboost
 
 .PHONY: check build test test-bare test-python test-container test-deployment test-endpoint test-sagemaker test-streaming test-kcl test-kafka \
 	demo-streaming 	test-spark test-flink test-wheels native wheels notebooks docs image bench peers peers-score peers-features \
-	peers-python peers-serving one-row-python real-logs golden schemas fuzz
+	peers-python peers-serving peers-streaming one-row-python real-logs golden schemas fuzz
 
 # Formatting, lints and documentation of everything, and the scorer-only build.
 check: $(VENV)/bin/ruff
@@ -161,6 +161,14 @@ peers-serving: image $(VENV)/peers-serving/installed
 		$${CARGO_TARGET_DIR:-target}/container/churn-x86_64.tar \
 		$${CARGO_TARGET_DIR:-target}/release/simulate $(VENV)/peers-serving
 
+# Times `consume` beside a scikit-learn endpoint asked at every event, and a PyFlink job with our wheel; needs Java 17.
+peers-streaming: wheels $(VENV)/peers-streaming/installed
+	cargo build --release -p churn-streaming --bin consume
+	cargo build --release -p churn-benches --bin stream_case
+	$(VENV)/peers-streaming/bin/pip install --quiet --no-index --no-deps --force-reinstall \
+		--find-links $${CARGO_TARGET_DIR:-target}/wheels churn-model
+	$(VENV)/peers-streaming/bin/python benches/streaming/run.py $${CARGO_TARGET_DIR:-target}/release
+
 # Compares all windows with brute force on two real logs, and trains on one: make real-logs DATA=folder
 real-logs:
 	CHURN_REAL_LOGS=$(abspath $(DATA)) cargo test -p churn-train --test real_logs -- --ignored --nocapture
@@ -228,6 +236,11 @@ $(VENV)/sagemaker%/installed: container/tests/sagemaker/requirements-v%.txt
 $(VENV)/peers-serving/installed: benches/serving/requirements.txt
 	python3 -m venv $(VENV)/peers-serving
 	$(VENV)/peers-serving/bin/pip install --quiet -r $<
+	touch $@
+
+$(VENV)/peers-streaming/installed: benches/streaming/requirements.txt
+	python3 -m venv $(VENV)/peers-streaming
+	$(VENV)/peers-streaming/bin/pip install --quiet -r $<
 	touch $@
 
 $(VENV)/streaming/installed: streaming/requirements-test.txt $(addprefix streaming/tests/emulators/package,.json -lock.json)

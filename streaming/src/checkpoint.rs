@@ -301,7 +301,7 @@ impl CheckpointFolder {
         processor.received_up_to = self.manifest.received_up_to;
         processor.counts = self.manifest.counts;
         if is_daily {
-            make_due(&mut processor);
+            processor.make_due();
         }
         Ok(processor)
     }
@@ -415,20 +415,6 @@ impl CheckpointFolder {
             }
         }
         Ok(())
-    }
-}
-
-/// Lets every tenant have a next date: those whose states were kept by a run that scored otherwise, or not at all, are due
-/// from the first date of which nothing has been taken in.
-fn make_due(processor: &mut Processor) {
-    let unknown = processor.received_up_to().map_or(0, |received| received.date().days() + 1);
-    for (tenant, state) in processor.store.states() {
-        let next_date = processor.marks.get(tenant).map_or(0, |mark| mark.next_date);
-        let least = if next_date == 0 { unknown } else { next_date };
-        let due = least.max(state.first_date().days());
-        if due != next_date {
-            processor.marks.change(tenant).next_date = due;
-        }
     }
 }
 

@@ -63,6 +63,9 @@ pub enum ConsumeError {
     Checkpoint(#[from] CheckpointError),
 }
 
+/// Tenants whose scores of a date are handed on at a time: a date comes to all of them at once.
+const HANDED_ON_TENANTS: usize = 4_096;
+
 impl Consumer {
     /// A consumer that goes on where the folder's last checkpoint was, or begins; without a folder nothing is kept.
     ///
@@ -149,13 +152,17 @@ impl Consumer {
         self.hand_on()
     }
 
-    /// Notes that everything received before that date has been taken in; see [`Processor::advance_to`].
+    /// Notes that everything received before that date has been taken in: whoever is due is scored; see
+    /// [`Processor::due`].
     ///
     /// # Errors
     /// When a sink fails.
     pub fn advance_to(&mut self, date: ObservationDate) -> Result<(), ConsumeError> {
-        self.processor.advance_to(date, &mut self.output);
-        self.hand_on()
+        for tenants in self.processor.due(date).chunks(HANDED_ON_TENANTS) {
+            self.processor.score_at(date, tenants, &mut self.output);
+            self.hand_on()?;
+        }
+        Ok(())
     }
 
     /// Makes everything so far last: returns when sinks have kept what they were given, and the checkpoint is on the disk.

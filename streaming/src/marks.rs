@@ -19,7 +19,7 @@ pub(crate) struct Mark {
     /// The decision then.
     pub(crate) at_risk: bool,
     /// The observation date that comes next, in days.
-    pub(crate) next_date: i32,
+    pub(crate) next_date: Option<i32>,
     /// Whether it has changed since it was last written.
     #[serde(skip)]
     pub(crate) has_changed: bool,
@@ -54,8 +54,12 @@ impl Marks {
 
     /// Tenants whose next observation date is that one or an earlier one, by ascending id.
     pub(crate) fn due(&self, date: i32) -> Vec<Box<str>> {
-        let mut due: Vec<Box<str>> =
-            self.0.iter().filter(|(_, mark)| (1..=date).contains(&mark.next_date)).map(|(id, _)| id.clone()).collect();
+        let mut due: Vec<Box<str>> = self
+            .0
+            .iter()
+            .filter(|(_, mark)| mark.next_date.is_some_and(|next| next <= date))
+            .map(|(id, _)| id.clone())
+            .collect();
         due.sort_unstable();
         due
     }
@@ -98,7 +102,7 @@ mod tests {
         let [whole, changes] = ["whole", "changes"].map(|name| folder.path().join(name));
         let mut marks = Marks::default();
         *marks.change("a\"\n") = Mark { scored_ms: Some(-5), score: Some(0.1 + 0.2), ..Mark::default() };
-        marks.change("b").next_date = 7;
+        marks.change("b").next_date = Some(7);
         marks.write(&whole, false).expect("is written");
         marks.forget_changes();
         marks.change("b").at_risk = true;

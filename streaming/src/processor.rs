@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use churn_events::{
     Event, Malformed, ObservationDate, RecordOrigin, Timestamp, decode, decode_arrived, decode_legacy_json,
 };
-use churn_features::{Applied, Error as FeatureError, EventCounts, FeatureStore, StoreOptions};
+use churn_features::{Applied, EventCounts, FeatureStore, StoreOptions, TenantState};
 
 use crate::hottest::Hottest;
 use crate::inheritance::Inheritance;
@@ -21,6 +21,10 @@ const AHEAD: usize = 16;
 /// Events that are taken in before all of them are scored: the more, the more rows meet each tree while it is near, but
 /// events and rows have to stay near, too. Of 16, 96, 192 and 500, 192 was the fastest.
 const AT_ONCE: usize = 192;
+
+/// Dates that a tenant is scored at in arrears at most: two years. A producer whose clock once said 1970 would have it
+/// scored at twenty thousand.
+const MOST_DATES: i32 = 2 * 366;
 
 /// Where a record comes from.
 #[derive(Clone, Copy)]
@@ -184,25 +188,58 @@ impl Processor {
 
     fn take_over(&mut self, tenant: &str) {
         let Some((state, mark)) = self.inheritance.as_ref().and_then(|left| left.of(tenant)) else { return };
+        let next_date = self.is_daily().then(|| due_date(mark.and_then(|mark| mark.next_date), &state));
         // Where there is no room for another tenant, its event is refused and counted.
-        if self.store.merge_state(tenant, state).is_ok()
-            && let Some(mark) = mark
-        {
+        if self.store.merge_state(tenant, state).is_err() {
+            return;
+        }
+        if let Some(mark) = mark {
             *self.marks.change(tenant) = Mark { has_changed: true, ..mark };
+        }
+        if next_date.is_some() {
+            self.marks.change(tenant).next_date = next_date;
         }
     }
 
-    /// Notes that everything received before that date has been taken in: under [`ScoreWhen::Daily`], whoever has not been
-    /// scored at it or an earlier date is.
-    pub fn advance_to(&mut self, date: ObservationDate, output: &mut Output) {
-        if self.options.when != ScoreWhen::Daily || self.scoring.is_none() {
+    fn is_daily(&self) -> bool {
+        self.options.when == ScoreWhen::Daily && self.scoring.is_some()
+    }
+
+    /// Sees to it that every tenant is scored from the date on that it has not been scored at, be its state kept by runs
+    /// that did not score or under another policy.
+    pub(crate) fn make_due(&mut self) {
+        if !self.is_daily() {
             return;
         }
-        for tenants in self.marks.due(date.days()).chunks(AT_ONCE) {
+        let next = self.received_up_to().map(|received| received.date().days() + 1);
+        for (tenant, state) in self.store.states() {
+            let known = self.marks.get(tenant).and_then(|mark| mark.next_date);
+            let due = Some(due_date(known.or(next), state));
+            if due != known {
+                self.marks.change(tenant).next_date = due;
+            }
+        }
+    }
+
+    /// Notes that everything received before that date has been taken in, and tells who is due: under
+    /// [`ScoreWhen::Daily`], whoever has not been scored at it or an earlier date, by ascending id.
+    pub fn due(&self, date: ObservationDate) -> Vec<Box<str>> {
+        if self.is_daily() { self.marks.due(date.days()) } else { Vec::new() }
+    }
+
+    /// Scores tenants at that date and the dates before it that they have not been scored at.
+    pub fn score_at(&mut self, date: ObservationDate, tenants: &[Box<str>], output: &mut Output) {
+        for tenants in tenants.chunks(AT_ONCE) {
             let mut observations = Vec::new();
             tenants.iter().for_each(|tenant| self.observe_until(tenant, date, &mut observations));
             self.score(observations, output);
         }
+    }
+
+    /// Nothing has been received after that time, whatever an event says that comes without the time of its arrival; see
+    /// [`ProcessorOptions::latest_receipt`].
+    pub fn set_latest_receipt(&mut self, now: Timestamp) {
+        self.options.latest_receipt = Some(now);
     }
 
     /// The states of all tenants.
@@ -358,7 +395,7 @@ impl Processor {
         if self.inheritance.is_some() && self.store.state(&event.tenant).is_none() {
             self.take_over(&event.tenant);
         }
-        if self.options.when == ScoreWhen::Daily && self.scoring.is_some() {
+        if self.is_daily() {
             self.observe_until(&event.tenant, event.received_at.date(), observations);
         }
         let Self { store, scoring, marks, counts, options, .. } = self;
@@ -368,13 +405,13 @@ impl Processor {
         if options.when == ScoreWhen::Daily {
             let next_date = event.received_at.date().days() + 1;
             let mark = marks.change(&event.tenant);
-            mark.next_date = mark.next_date.max(next_date);
+            mark.next_date = mark.next_date.max(Some(next_date));
             return;
         }
         if applied == Applied::Counted && options.when.is_due(marks.get(&event.tenant), event.received_at) {
             match scoring.observe((&event.tenant, state), state.first_date(), Some(event)) {
                 Ok(observation) => observations.extend(observation),
-                Err(error) => note_unscored(counts, &error),
+                Err(_) => counts.unscored += 1,
             }
         }
     }
@@ -383,17 +420,17 @@ impl Processor {
     /// on the date or later has been taken in.
     fn observe_until<'a>(&mut self, tenant: &'a str, date: ObservationDate, observations: &mut Vec<Observation<'a>>) {
         let Self { store, scoring: Some(scoring), marks, counts, .. } = self else { return };
-        let Some(next_date) = marks.get(tenant).map(|mark| mark.next_date) else { return };
+        let Some(next_date) = marks.get(tenant).and_then(|mark| mark.next_date) else { return };
         if next_date > date.days() {
             return;
         }
-        marks.change(tenant).next_date = date.days() + 1;
+        marks.change(tenant).next_date = Some(date.days() + 1);
         let Some(state) = store.state(tenant) else { return };
-        for date in (next_date..=date.days()).map(ObservationDate::from_days) {
+        for date in (next_date.max(date.days() - MOST_DATES + 1)..=date.days()).map(ObservationDate::from_days) {
             match scoring.observe((tenant, state), date, None) {
                 Ok(Some(observation)) => observations.push(observation),
                 Ok(None) => return,
-                Err(error) => note_unscored(counts, &error),
+                Err(_) => counts.unscored += 1,
             }
         }
     }
@@ -431,40 +468,14 @@ impl Processor {
 pub(crate) const MOST_NAME_BYTES: usize = 256;
 const TOO_LONG: &str = "has more than 256 bytes";
 
+/// The first date that a tenant can be scored at, from that one on.
+fn due_date(next_date: Option<i32>, state: &TenantState) -> i32 {
+    let first = state.first_date().days();
+    next_date.map_or(first, |next_date| next_date.max(first))
+}
+
 /// A name that is too long to be passed on.
 fn long_name(event: &Event<'_>) -> Option<&'static str> {
     let names = [("subject", &event.tenant), ("id", &event.id), ("source", &event.source)];
     names.into_iter().find(|(_, name)| name.len() > MOST_NAME_BYTES).map(|(field, _)| field)
-}
-
-/// A score that cannot be made is no reason to stop; how many there are is in the status.
-#[cold]
-fn note_unscored(counts: &mut RecordCounts, _error: &FeatureError) {
-    counts.unscored += 1;
-}
-
-impl ScoreWhen {
-    /// Whether an event received then may make a score record at all.
-    fn is_due(self, mark: Option<&Mark>, received_at: Timestamp) -> bool {
-        match self {
-            Self::Never => false,
-            Self::Every { interval_ms } => {
-                let last = mark.and_then(|mark| mark.scored_ms);
-                last.is_none_or(|last| received_at.millis().saturating_sub(last) >= interval_ms)
-            }
-            Self::Events | Self::Changes { .. } | Self::Crossings | Self::Daily => true,
-        }
-    }
-
-    /// Whether a score says enough that was not said before.
-    fn is_worth_saying(self, mark: Option<&Mark>, score: f64, at_risk: bool) -> bool {
-        let said = mark.and_then(|mark| Some((mark.score?, mark.at_risk)));
-        match self {
-            Self::Changes { least } => said.is_none_or(|(said, was_at_risk)| {
-                was_at_risk != at_risk || (said.to_bits() != score.to_bits() && (said - score).abs() >= least)
-            }),
-            Self::Crossings => said.map_or(at_risk, |(_, was_at_risk)| was_at_risk != at_risk),
-            Self::Never | Self::Events | Self::Every { .. } | Self::Daily => true,
-        }
-    }
 }

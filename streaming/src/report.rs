@@ -150,8 +150,13 @@ impl Report {
             events.refused,
         );
         // Writing into a String cannot fail.
-        if records.unscored > 0 {
-            let _ = write!(line, ", unscored {}", records.unscored);
+        let rare = [
+            ("of the future and held back", events.held_back),
+            ("of the future and dropped", events.dropped),
+            ("unscored", records.unscored),
+        ];
+        for (what, n) in rare.into_iter().filter(|(_, n)| *n > 0) {
+            let _ = write!(line, ", {what} {n}");
         }
         self.put_lag(&mut line, now);
         if let Some(Written { seconds, bytes, tenants }) = self.checkpoints.last_written {

@@ -66,6 +66,10 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
         status.note_turn(&consumer);
         match source.next(WAIT) {
             Ok(Next::Batch(batch)) => {
+                // Streams say when a record arrived, files do not; a pipe may have come to life a moment ago.
+                if is_files {
+                    consumer.processor_mut().set_latest_receipt(now());
+                }
                 let received_at = consumer.apply(&batch)?;
                 status.note(&batch, received_at);
                 calendar.note(&batch, received_at);
@@ -120,9 +124,7 @@ pub(crate) fn consumer(
     let when = if scoring.is_some() { options.score } else { ScoreWhen::Never };
     let store = StoreOptions { max_tenants: options.max_tenants, ..StoreOptions::default() };
     let (sinks, dead_letters) = (transports.sinks(sinks)?, transports.sinks(dead_letters)?);
-    // Streams say when a record arrived, files do not.
-    let latest_receipt = reads_files(options).then(now);
-    let options = ProcessorOptions { store, when, latest_receipt };
+    let options = ProcessorOptions { store, when, ..ProcessorOptions::default() };
     Ok(Consumer::new(options, scoring, sinks, dead_letters, folder)?)
 }
 

@@ -1,6 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use churn_events::Timestamp;
+
+use crate::marks::Mark;
+
 /// When a tenant is scored.
 ///
 /// At an event, the score is of the coming observation date: what the tenant's features would be at the next midnight
@@ -26,6 +30,32 @@ pub enum ScoreWhen {
     },
     /// On every observation date, with all that was received before it, whether something happened or not.
     Daily,
+}
+
+impl ScoreWhen {
+    /// Whether an event received then may make a score record at all.
+    pub(crate) fn is_due(self, mark: Option<&Mark>, received_at: Timestamp) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Every { interval_ms } => {
+                let last = mark.and_then(|mark| mark.scored_ms);
+                last.is_none_or(|last| received_at.millis().saturating_sub(last) >= interval_ms)
+            }
+            Self::Events | Self::Changes { .. } | Self::Crossings | Self::Daily => true,
+        }
+    }
+
+    /// Whether a score says enough that was not said before.
+    pub(crate) fn is_worth_saying(self, mark: Option<&Mark>, score: f64, at_risk: bool) -> bool {
+        let said = mark.and_then(|mark| Some((mark.score?, mark.at_risk)));
+        match self {
+            Self::Changes { least } => said.is_none_or(|(said, was_at_risk)| {
+                was_at_risk != at_risk || (said.to_bits() != score.to_bits() && (said - score).abs() >= least)
+            }),
+            Self::Crossings => said.map_or(at_risk, |(_, was_at_risk)| was_at_risk != at_risk),
+            Self::Never | Self::Events | Self::Every { .. } | Self::Daily => true,
+        }
+    }
 }
 
 impl Default for ScoreWhen {

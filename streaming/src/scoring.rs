@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use churn_events::{Event, ObservationDate, Timestamp};
-use churn_features::{Error as FeatureError, Feature, FeatureReader, FeatureSchema, Kept, TenantState};
+use churn_features::{Error as FeatureError, Feature, FeatureReader, FeatureSchema, TenantState};
 use churn_model::{DriftMonitor, Explainer, Model, Scorer};
 
 use crate::{CompanyNumbers, EventIdentity, ScoreRecord};
@@ -103,16 +103,6 @@ impl Scoring {
             contributions: vec![0.0; model.schema().len()],
             reader,
         })
-    }
-
-    /// The digest of the model file.
-    pub fn model_id(&self) -> &str {
-        &self.model_id
-    }
-
-    /// What states must keep to be scored.
-    pub fn needs(&self) -> Kept {
-        self.reader.needs().union(Kept::TENANT)
     }
 
     /// The features that have drifted, the farthest first; see [`DriftMonitor::most_drifted`].

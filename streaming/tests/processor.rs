@@ -5,7 +5,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use churn_events::{Event, Timestamp};
+use churn_events::{DAY_MS, Event, ObservationDate, Timestamp};
 use churn_features::{FeatureReader, FeatureStore, StoreOptions};
 use churn_model::{Model, Scorer};
 use churn_streaming::{
@@ -42,7 +42,9 @@ fn whole(events: &[Event<'_>], when: ScoreWhen) -> (Processor, Output) {
     let mut output = Output::default();
     let records = events.iter().zip(0..).map(|(event, sequence)| record(sequence, line(event))).collect();
     processor.apply(&batch(&shard("one"), records), &mut output);
-    processor.advance_to(world::START.plus_days(45), &mut output);
+    let end = world::START.plus_days(45);
+    let due = processor.due(end);
+    processor.score_at(end, &due, &mut output);
     (processor, output)
 }
 
@@ -88,7 +90,9 @@ proptest! {
             processor.apply(&batch(&shards[at], records), &mut output);
             begins[at] = end;
         }
-        processor.advance_to(world::START.plus_days(45), &mut output);
+        let end = world::START.plus_days(45);
+        let due = processor.due(end);
+        processor.score_at(end, &due, &mut output);
         prop_assert!(processor.store() == expected.store());
         prop_assert_eq!(by_tenant(&output.scores), by_tenant(&expected_output.scores));
         prop_assert_eq!(processor.counts().scores, output.scores.len() as u64);
@@ -172,6 +176,36 @@ fn policies_say_less_and_less() {
         let received = |record: &ScoreRecord| record.received_at.millis();
         assert!(records.windows(2).all(|pair| received(pair[1]) - received(pair[0]) >= 3_600_000));
     }
+}
+
+#[test]
+fn a_clock_that_was_decades_behind_costs_two_years_of_scores_at_most() {
+    let (mut processor, mut output) = (processor(ScoreWhen::Daily), Output::default());
+    let lines = [0, 20_000].map(|days| {
+        let received_at = ObservationDate::from_days(days).start();
+        let mut event = log(1, 1).remove(0);
+        (event.id, event.occurred_at, event.received_at) = (days.to_string().into(), received_at, received_at);
+        line(&event)
+    });
+    let records = lines.into_iter().zip(0..).map(|(line, sequence)| record(sequence, line)).collect();
+    processor.apply(&batch(&shard("one"), records), &mut output);
+    assert_eq!(output.scores.len(), 2 * 366);
+    assert_eq!(output.scores[731].observation_date, ObservationDate::from_days(20_000));
+}
+
+#[test]
+fn what_is_received_later_than_now_is_received_now_and_now_goes_on() {
+    let later = |n: i64| Timestamp::from_millis(world::START.start().millis() + n * DAY_MS);
+    let mut processor = processor(ScoreWhen::Never);
+    for (n, now) in [(1, 1), (10, 10), (90, 11)] {
+        processor.set_latest_receipt(later(now));
+        let mut event = log(1, 1).remove(0);
+        (event.id, event.occurred_at, event.received_at) = (n.to_string().into(), later(n), later(n));
+        processor.apply(&batch(&shard("one"), vec![record(n as u64, line(&event))]), &mut Output::default());
+        assert_eq!(processor.received_up_to(), Some(later(now)));
+    }
+    let counts = processor.event_counts();
+    assert_eq!((counts.counted, counts.total()), (2, 3));
 }
 
 #[test]

@@ -39,6 +39,8 @@ struct LogFile {
     lines: Lines,
     /// The next line, where it had to be looked at.
     head: Option<Head>,
+    /// What is wrong behind the lines that were handed out last.
+    failed: Option<SourceError>,
     /// Whether it was told that the file has nothing more.
     is_told: bool,
 }
@@ -133,7 +135,9 @@ impl FileSource {
         let Some((first, at)) = order.first().copied() else { return Ok(Next::End) };
         let due = match (&mut self.pace, first) {
             (Some(pace), Some(first)) => pace.due(first),
-            _ => Ok(i64::MAX),
+            // What is no event is due at once, and the events behind it are not.
+            (Some(_), None) => Ok(i64::MIN),
+            (None, _) => Ok(i64::MAX),
         };
         let due_ms = match due {
             Ok(due_ms) => due_ms,
@@ -154,7 +158,10 @@ impl FileSource {
                 break;
             }
             records.push(head.record);
-            file.look(Duration::ZERO)?;
+            if let Err(error) = file.look(Duration::ZERO) {
+                file.failed = Some(error);
+                break;
+            }
         }
         Ok(Next::Batch(Batch::new(Arc::clone(&file.shard), records)))
     }
@@ -193,7 +200,7 @@ impl LogFile {
         };
         // Records of the original system are told apart by their file and their place in it.
         let shard = Arc::new(Shard::new(name.clone(), name));
-        let mut file = Self { shard, lines, head: None, is_told: false };
+        let mut file = Self { shard, lines, head: None, failed: None, is_told: false };
         if !is_pipe {
             file.look(Duration::ZERO)?;
         }
@@ -204,6 +211,9 @@ impl LogFile {
     fn look(&mut self, wait: Duration) -> Result<Seen, SourceError> {
         if self.head.is_some() {
             return Ok(Seen::Line);
+        }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
         }
         Ok(match self.lines.next(wait)? {
             Line::Record(record) => {
@@ -217,14 +227,22 @@ impl LogFile {
 
     /// Lines as they come; nothing at the end, and no lines when none came while waiting.
     fn next_lines(&mut self, wait: Duration) -> Result<Option<Vec<Record>>, SourceError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let mut records: Vec<Record> = self.head.take().map(|head| head.record).into_iter().collect();
         while records.len() < BATCH_LINES {
             // Only the first is waited for.
             let wait = if records.is_empty() { wait } else { Duration::ZERO };
-            match self.lines.next(wait)? {
-                Line::Record(record) => records.push(record),
-                Line::Nothing => return Ok(Some(records)),
-                Line::End => break,
+            match self.lines.next(wait) {
+                Ok(Line::Record(record)) => records.push(record),
+                Ok(Line::Nothing) => return Ok(Some(records)),
+                Ok(Line::End) => break,
+                Err(error) if records.is_empty() => return Err(error),
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
             }
         }
         Ok(Some(records).filter(|records| !records.is_empty()))

@@ -1,7 +1,7 @@
 //! The lines of one log.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use churn_events::{LegacyTable, MAX_LINE_BYTES, decompressed};
@@ -45,16 +45,19 @@ impl LineReader {
     /// When it cannot be opened, is a table, or does not have that position any more.
     pub(super) fn open(path: &Path, after: Option<Position>) -> Result<Self, SourceError> {
         let fail = |source: io::Error| SourceError::new(path.display().to_string(), source);
-        let reader = File::open(path).and_then(decompressed).map_err(fail)?;
+        let mut file = File::open(path).map_err(fail)?;
+        let offset = after.map_or(Ok(0), |after| begin_of(&mut file, after)).map_err(fail)?;
+        // In the middle of a log nothing tells what is packed.
+        let reader = if offset > 0 { Box::new(file) } else { decompressed(file).map_err(fail)? };
         let reader = BufReader::with_capacity(READ_BYTES, reader);
-        let mut log = Self { path: path.to_owned(), reader, offset: 0 };
+        let mut log = Self { path: path.to_owned(), reader, offset };
         if let Some(after) = after {
             log.skip(after)?;
         }
         Ok(log)
     }
 
-    /// Reads over what was taken in; of what is packed, there is no other way to get behind it.
+    /// Reads over what was taken in.
     fn skip(&mut self, after: Position) -> Result<(), SourceError> {
         let position = after.sequence;
         let wrong = loop {
@@ -124,6 +127,22 @@ impl LineReader {
     pub(super) fn has_line(&self) -> bool {
         self.reader.buffer().contains(&b'\n')
     }
+}
+
+/// Where to begin to find a line again: at the line, in a log that is not packed and has the end of another line before it.
+fn begin_of(file: &mut File, line: Position) -> io::Result<u64> {
+    let Ok(position @ 1..) = line.sequence.to_string().parse::<u64>() else { return Ok(0) };
+    if !file.metadata()?.is_file() {
+        return Ok(0);
+    }
+    let mut byte = [0];
+    let is_plain = file.read(&mut byte)? == 1 && byte == *b"{";
+    file.seek(SeekFrom::Start(position - 1))?;
+    if is_plain && file.read(&mut byte)? == 1 && byte == *b"\n" {
+        return Ok(position);
+    }
+    file.rewind()?;
+    Ok(0)
 }
 
 /// Whether a line without end is the beginning of an object.
