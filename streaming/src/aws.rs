@@ -237,6 +237,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_call_that_is_answered_is_a_sign_of_life_and_one_that_is_not_is_none() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("is made");
+        let retries = Retries::default();
+        let refused =
+            || async { Err::<(), _>(CallError { operation: "Put", fault: Fault::Wrong, source: "no".into() }) };
+        assert!(runtime.block_on(insist(&retries, 1, refused)).is_err());
+        assert_eq!(retries.successes(), 0);
+        assert!(runtime.block_on(insist(&retries, 1, || async { Ok(()) })).is_ok());
+        assert_eq!(retries.successes(), 1);
+    }
+
+    #[test]
     fn what_passes_is_tried_again_and_what_stays_is_not() {
         let of = |code, status| Fault::of_code(code, status).retry();
         assert_eq!(of("ProvisionedThroughputExceededException", 400), Some(Retry::Throttled));

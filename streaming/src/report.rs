@@ -35,7 +35,7 @@ pub(crate) struct Report {
     pub(crate) restored: Option<Restored>,
     /// What was tried again: operation, why, how often.
     pub(crate) retries: Vec<(&'static str, &'static str, u64)>,
-    /// How often records may have been gone from the stream before they were read.
+    /// How often a stream had trimmed the record where reading had stopped.
     pub(crate) trimmed: u64,
 }
 
@@ -167,7 +167,11 @@ impl Report {
             let _ = write!(line, "; tried again {retries} times");
         }
         if self.trimmed > 0 {
-            let _ = write!(line, "; RECORDS LOST in {} shards, trimmed before they were read", self.trimmed);
+            let _ = write!(
+                line,
+                "; RECORDS MAY BE LOST: the stream had trimmed where reading stopped, {} times",
+                self.trimmed
+            );
         }
         if !self.hottest.is_empty() {
             let shown = self.hottest.iter().take(SHOWN).map(|(tenant, n)| format!("{tenant} (about {n})"));
@@ -231,7 +235,10 @@ mod tests {
     fn records_that_were_trimmed_are_no_retry() {
         let report = Report { trimmed: 2, ..Report::default() };
         let line = report.line(0.0, Timestamp::from_millis(0));
-        assert!(line.ends_with("; RECORDS LOST in 2 shards, trimmed before they were read"), "{line}");
+        assert!(
+            line.ends_with("; RECORDS MAY BE LOST: the stream had trimmed where reading stopped, 2 times"),
+            "{line}"
+        );
     }
 
     #[test]

@@ -54,13 +54,13 @@ impl Retries {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes note of a shard of which records may have been gone from the stream before they were read. Nothing is tried
+    /// Takes note that a stream had trimmed the record where reading stopped: those behind it may be lost. Nothing is tried
     /// again, because there is nothing any more.
     pub fn note_trimmed(&self) {
         self.trimmed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often records may have been lost so.
+    /// How often that was so.
     pub fn trimmed(&self) -> u64 {
         self.trimmed.load(Ordering::Relaxed)
     }

@@ -47,7 +47,7 @@ impl Collector for Scrape {
         let retries = report.retries.iter();
         let retries = retries.map(|(operation, why, n)| ([("operation", *operation), ("reason", *why)], *n));
         counters(out, "retries", about, retries)?;
-        let about = "Shards of which records may have been gone from the stream before they were read: they are lost";
+        let about = "How often a stream had trimmed the record where reading stopped: those behind it may be lost";
         counter(out, "trimmed", about, report.trimmed)
     }
 }
