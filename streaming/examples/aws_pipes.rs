@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use churn_events::ObservationDate;
 use churn_streaming::{
     Aws, CompanyNumbers, DeadLetter, InitialPosition, KinesisSink, KinesisSource, KinesisStart, Next, ObjectFormat,
-    ObjectSink, Position, Retries, ScoreRecord, Sink, SinkPosition, Source,
+    ObjectSink, Position, Retries, ScoreRecord, Sink, SinkPosition, Source, in_full,
 };
 use clap::Parser;
 use serde::{Deserialize, Serialize};
@@ -84,12 +84,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for ((operation, why), times) in retries.counts() {
         eprintln!("retries {operation} {} {times}", why.name());
     }
+    eprintln!("trimmed {}", retries.trimmed());
     if let Err(error) = done {
-        let mut cause: Option<&dyn Error> = Some(&*error);
-        while let Some(error) = cause {
-            eprintln!("{error}");
-            cause = error.source();
-        }
+        eprintln!("{}", in_full(&*error));
         std::process::exit(1);
     }
     Ok(())

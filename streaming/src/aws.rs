@@ -4,6 +4,8 @@ use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(any(feature = "kinesis", feature = "dynamodb"))]
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -13,9 +15,12 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+#[cfg(any(feature = "kinesis", feature = "dynamodb"))]
+use churn_events::Timestamp;
 use tokio::runtime::Runtime;
 
-use crate::{Backoff, Retries, Retry};
+use crate::retries::Backoff;
+use crate::{Retries, Retry};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
@@ -185,16 +190,11 @@ impl CallError {
     }
 }
 
-/// An error with all that stands behind it, in one line: the SDK's own messages say little.
-pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text += ": ";
-        text += &error.to_string();
-        next = error.source();
-    }
-    text
+/// The time, in milliseconds; a clock that is before 1970 is at it.
+#[cfg(any(feature = "kinesis", feature = "dynamodb"))]
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// How often it is asked at the start whether something is there: whoever may not ask, or gets no answer, goes on.
@@ -220,7 +220,10 @@ pub(crate) async fn insist<T, F: Future<Output = Result<T, CallError>>>(
     let mut backoff = backoff();
     loop {
         let error = match call().await {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                retries.note_success();
+                return Ok(answer);
+            }
             Err(error) => error,
         };
         let Some(why) = error.fault.retry().filter(|_| backoff.failures() + 1 < most) else { return Err(error) };
@@ -232,6 +235,18 @@ pub(crate) async fn insist<T, F: Future<Output = Result<T, CallError>>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_that_is_answered_is_a_sign_of_life_and_one_that_is_not_is_none() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("is made");
+        let retries = Retries::default();
+        let refused =
+            || async { Err::<(), _>(CallError { operation: "Put", fault: Fault::Wrong, source: "no".into() }) };
+        assert!(runtime.block_on(insist(&retries, 1, refused)).is_err());
+        assert_eq!(retries.successes(), 0);
+        assert!(runtime.block_on(insist(&retries, 1, || async { Ok(()) })).is_ok());
+        assert_eq!(retries.successes(), 1);
+    }
 
     #[test]
     fn what_passes_is_tried_again_and_what_stays_is_not() {

@@ -17,8 +17,8 @@ use std::sync::{Arc, mpsc};
 
 use churn_features::StoreOptions;
 use churn_model::Model;
-use churn_streaming::lambda::{BatchResponse, DynamoStore, Handler, HandlerOptions};
-use churn_streaming::{Aws, KinesisSink, LineSink, NamedSink, ScoreWhen, Scoring, Sink};
+use churn_streaming::lambda::{BatchResponse, DynamoStore, Handler};
+use churn_streaming::{Aws, KinesisSink, LineSink, NamedSink, ProcessorOptions, ScoreWhen, Scoring, Sink, in_full};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say::say("bootstrap-stream", &say::chain(&*error));
+            say::say("bootstrap-stream", &in_full(&*error));
             ExitCode::FAILURE
         }
     }
@@ -47,12 +47,12 @@ fn serve() -> Result<(), Box<dyn Error>> {
     std::thread::spawn(move || {
         let mut handler = match handler() {
             Ok(handler) => handler,
-            Err(error) => return drop(ready.send(Err(say::chain(&*error)))),
+            Err(error) => return drop(ready.send(Err(in_full(&*error)))),
         };
         drop(ready.send(Ok(())));
         let mut log = |text: &str| say::say("bootstrap-stream", text);
         while let Ok((event, answer)) = asked.recv() {
-            let response = handler.handle(&event, &mut log).map_err(|error| say::chain(&error));
+            let response = handler.handle(&event, &mut log).map_err(|error| in_full(&error));
             // Whoever does not wait any more has been told something else.
             drop(answer.send(response));
         }
@@ -105,7 +105,7 @@ fn handler() -> Result<Handler<DynamoStore>, Box<dyn Error>> {
     };
     let (sinks, dead_letters) = (sink("CHURN_SINK")?, sink("CHURN_DEAD_LETTERS")?);
     Ok(Handler::new(
-        HandlerOptions { store, when, latest_receipt: None },
+        ProcessorOptions { store, when, latest_receipt: None },
         scoring,
         DynamoStore::new(&aws, &table),
         sinks,

@@ -6,16 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use churn_events::WholeFile;
 use churn_features::{Error as FeatureError, FeatureStore, SnapshotError};
 use serde::{Deserialize, Serialize};
 
+use crate::lock::lock_within;
 use crate::marks::Marks;
 use crate::{Position, Processor, ProcessorOptions, RecordCounts, ScoreWhen, Scoring, SinkPosition};
 
@@ -27,9 +27,6 @@ const LOCK: &str = "lock";
 
 /// Stands in the folder of a shard that has ended: its last checkpoint is what it leaves to others.
 pub(crate) const ENDED: &str = "ended";
-
-/// How often somebody who waits for a folder looks whether it is free.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Why a checkpoint cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -164,12 +161,12 @@ impl Manifest {
 
 /// How far a sink had come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SinkMark {
+pub(crate) struct SinkMark {
     /// The sink as it was named.
-    pub name: String,
+    pub(crate) name: String,
     /// How far it had come.
     #[serde(flatten)]
-    pub position: SinkPosition,
+    pub(crate) position: SinkPosition,
 }
 
 /// A folder of checkpoints, which no other process uses meanwhile.
@@ -198,14 +195,8 @@ impl CheckpointFolder {
         fs::create_dir_all(path).map_err(fail(path))?;
         let lock_path = path.join(LOCK);
         let lock = File::options().create(true).append(true).open(&lock_path).map_err(fail(&lock_path))?;
-        let begun = Instant::now();
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if begun.elapsed() < patience => thread::sleep(LOOK_EVERY),
-                Err(TryLockError::WouldBlock) => return Err(CheckpointError::Locked { path: path.to_owned() }),
-                Err(TryLockError::Error(source)) => return Err(CheckpointError::File { path: lock_path, source }),
-            }
+        if !lock_within(&lock, patience).map_err(fail(&lock_path))? {
+            return Err(CheckpointError::Locked { path: path.to_owned() });
         }
         let manifest = read_manifest(path)?.unwrap_or_default();
         let mut folder = Self {
@@ -218,8 +209,11 @@ impl CheckpointFolder {
             _lock: lock,
         };
         folder.clear_away().map_err(fail(path))?;
-        let sizes = folder.manifest.states.iter().map(|name| fs::metadata(path.join(name)).map(|found| found.len()));
-        let sizes = sizes.collect::<io::Result<Vec<u64>>>().map_err(fail(path))?;
+        let size = |name: &String| {
+            let path = path.join(name);
+            fs::metadata(&path).map(|found| found.len()).map_err(fail(&path))
+        };
+        let sizes = folder.manifest.states.iter().map(size).collect::<Result<Vec<u64>, CheckpointError>>()?;
         folder.whole_bytes = sizes.first().copied().unwrap_or(0);
         folder.changes_bytes = sizes.iter().skip(1).sum();
         Ok(folder)
@@ -281,7 +275,7 @@ impl CheckpointFolder {
     ///
     /// # Errors
     /// [`CheckpointError::Sinks`] when they were others.
-    pub fn sinks(&self, names: &[String]) -> Result<Vec<SinkPosition>, CheckpointError> {
+    pub(crate) fn sinks(&self, names: &[String]) -> Result<Vec<SinkPosition>, CheckpointError> {
         if self.is_empty() {
             return Ok(vec![SinkPosition::default(); names.len()]);
         }
@@ -318,7 +312,7 @@ impl CheckpointFolder {
     /// When it cannot be written. The one before it is then still there.
     /// # Cost
     /// A look at every tenant, and writing those that have changed; now and then, everything.
-    pub fn write(&mut self, processor: &mut Processor, sinks: Vec<SinkMark>) -> Result<(), CheckpointError> {
+    pub(crate) fn write(&mut self, processor: &mut Processor, sinks: Vec<SinkMark>) -> Result<(), CheckpointError> {
         let before = &self.manifest;
         let is_same = before.number > 0
             && (&before.positions, &before.ended, before.counts, before.received_up_to, &before.sinks)
@@ -398,8 +392,9 @@ impl CheckpointFolder {
     /// Lets the mirror keep what the folder holds.
     fn mirror(&mut self) -> Result<(), CheckpointError> {
         let Some(mirror) = &mut self.mirror else { return Ok(()) };
-        let path = self.path.join(MANIFEST);
-        let text = fs::read_to_string(&path).map_err(|source| CheckpointError::File { path, source })?;
+        // Without the folder's line breaks: there may be a bound on its length.
+        let text = serde_json::to_string(&self.manifest);
+        let text = text.map_err(|source| CheckpointError::Manifest { path: self.path.join(MANIFEST), source })?;
         let names: Vec<String> = self.manifest.states.iter().chain(&self.manifest.marks).cloned().collect();
         mirror.keep(&self.path, &names, text)
     }

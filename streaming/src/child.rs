@@ -8,24 +8,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use churn_streaming::kcl::{self, Clock, KclError, KclShard, Refusal, ShardWork, Start};
-use churn_streaming::{Batch, CheckpointFolder, Consumer, Shard};
+use churn_streaming::{Batch, CheckpointFolder, Consumer, Retries, Shard};
 
 use crate::options::Options;
 use crate::report::Restored;
 use crate::run::{consumer, now};
 use crate::say::say;
 use crate::status::Status;
-use crate::transports::{SinkName, Transports};
+use crate::transports::{SinkName, Transports, check_names};
 use crate::watermark::Calendar;
 
 type Failure = Box<dyn Error>;
 
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
     // What is wrong with the names is said at once, and not when a lease comes.
+    check_names(&options)?;
     of_shard(&options.sink, "shard").and(of_shard(&options.dead_letters, "shard"))?;
     let state = options.state.as_ref().ok_or("--kcl needs --state")?;
     let (checkpoint_every, status_every) = (options.checkpoint_every, options.status_every);
     let mut transports = Transports::new(&options);
+    let retries = transports.retries();
     let place = transports.state(state, options.state_lease)?;
     let make = |shard_id: &str, folder: CheckpointFolder| -> Result<Consumer, Failure> {
         let (sinks, dead_letters) = (of_shard(&options.sink, shard_id)?, of_shard(&options.dead_letters, shard_id)?);
@@ -40,7 +42,7 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
         Ok(consumer)
     };
     let shard = KclShard::new(place, "kcl", make);
-    let mut work = Child { shard, status: Status::new(), calendar: None, told: Instant::now(), status_every };
+    let mut work = Child { shard, status: Status::new(), retries, calendar: None, told: Instant::now(), status_every };
     let (input, output) = (BufReader::with_capacity(1 << 20, io::stdin()), BufWriter::new(io::stdout()));
     let mut clock = WallClock { begun: Instant::now(), dice: RandomState::new() };
     let mut log = |text: &str| say("consume", text);
@@ -69,6 +71,8 @@ fn make_folder_of(name: &SinkName) -> Result<(), Failure> {
 struct Child<F> {
     shard: KclShard<F>,
     status: Status,
+    /// Where sinks and the place of states count what they try again.
+    retries: Arc<Retries>,
     calendar: Option<Calendar>,
     told: Instant,
     status_every: Duration,
@@ -87,16 +91,22 @@ impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Failure>> ShardWork fo
     type Error = Failure;
 
     fn begin(&mut self, shard_id: &str, start: &Start, log: &mut dyn FnMut(&str)) -> Result<Arc<Shard>, Failure> {
-        Ok(self.shard.begin(shard_id, start, log)?)
+        let shard = self.shard.begin(shard_id, start, log)?;
+        if let Some(consumer) = self.shard.consumer() {
+            self.status = Status::begin(consumer, Arc::clone(&self.retries));
+            self.calendar = Some(Calendar::begin(consumer));
+        }
+        Ok(shard)
     }
 
     fn apply(&mut self, batch: &Batch) -> Result<(), Failure> {
         if let Some(consumer) = self.shard.consumer() {
             let received_at = consumer.apply(batch)?;
             self.status.note(batch, received_at);
-            let calendar = self.calendar.get_or_insert_with(|| Calendar::begin(consumer));
-            calendar.note(batch, received_at);
-            calendar.advance(consumer)?;
+            if let Some(calendar) = &mut self.calendar {
+                calendar.note(batch, received_at);
+                calendar.advance(consumer)?;
+            }
         }
         if self.told.elapsed() >= self.status_every {
             self.tell();

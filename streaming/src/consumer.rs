@@ -101,13 +101,16 @@ impl Consumer {
     /// # Errors
     /// When one cannot, and [`ConsumeError::NotEmpty`] when it would lose what it holds; all of them are then untouched.
     pub fn begin(&mut self) -> Result<(), ConsumeError> {
-        if self.sink_positions.is_some() {
-            self.claim_sinks()?;
+        if self.sink_positions.is_none() {
+            return Ok(());
         }
-        let positions = self.sink_positions.take().unwrap_or_default();
+        self.claim_sinks()?;
+        let positions = self.sink_positions.iter().flatten();
         for (named, position) in self.sinks.iter_mut().chain(&mut self.dead_letters).zip(positions) {
-            named.sink.restore(position)?;
+            named.sink.restore(*position)?;
         }
+        // Not before all of them: whoever tries again after an error shall leave none out.
+        self.sink_positions = None;
         Ok(())
     }
 

@@ -60,6 +60,23 @@ impl DeadLetter {
             record_bytes: (data.len() > MOST_BYTES).then_some(data.len()),
         }
     }
+
+    /// The letter with so many characters of its record, where the whole is too large for whom it goes to: a text of
+    /// control characters takes six times its bytes as JSON.
+    #[cfg(any(feature = "kinesis", feature = "kafka", test))]
+    pub(crate) fn shortened(&self, chars: usize) -> Self {
+        // Of base64, a multiple of four is whole.
+        let cut = |text: &String, chars: usize| text.chars().take(chars).collect();
+        let padding = |text: &str| text.bytes().rev().take_while(|byte| *byte == b'=').count();
+        let text_bytes = self.text.as_ref().map(String::len);
+        let binary_bytes = self.text_base64.as_ref().map(|text| text.len() / 4 * 3 - padding(text));
+        Self {
+            text: self.text.as_ref().map(|text| cut(text, chars)),
+            text_base64: self.text_base64.as_ref().map(|text| cut(text, chars / 4 * 4)),
+            record_bytes: self.record_bytes.or(text_bytes).or(binary_bytes),
+            ..self.clone()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +96,17 @@ mod tests {
         assert_eq!(json(b"{"), expected);
         assert_eq!(json(&[0xff, 0])["textBase64"], "/wA=");
         assert!(json(&[0xff, 0]).get("text").is_none());
+    }
+
+    #[test]
+    fn a_shortened_letter_has_the_beginning_of_its_record_and_says_how_long_that_is() {
+        let short = |data: &[u8]| DeadLetter::new("shard-1", 7, "line", "is not JSON", data).shortened(7);
+        assert_eq!((short(b"not JSON").text.as_deref(), short(b"not JSON").record_bytes), (Some("not JSO"), Some(8)));
+        let binary = short(&[0xff; 8]);
+        let text = binary.text_base64.as_deref().expect("is there");
+        assert_eq!((STANDARD.decode(text), binary.text), (Ok(vec![0xff; 3]), None));
+        assert_eq!(binary.record_bytes, Some(8));
+        assert_eq!(short(&b"x".repeat(MOST_BYTES + 9)).record_bytes, Some(MOST_BYTES + 9));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a failed call of Kinesis means to the one who started the program.
 
-use crate::aws::{Aws, CallError, Fault, in_full};
+use crate::aws::{Aws, CallError, Fault};
+use crate::in_full;
 
 /// Why a stream cannot be read or written.
 #[derive(Debug, thiserror::Error)]

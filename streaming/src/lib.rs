@@ -29,6 +29,7 @@ mod dead_letter;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod hottest;
+mod in_full;
 mod inheritance;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -37,6 +38,7 @@ pub mod kcl;
 mod kinesis_error;
 pub mod kpl;
 pub mod lambda;
+mod lock;
 mod marks;
 mod position;
 mod processor;
@@ -51,11 +53,12 @@ mod state_place;
 
 #[cfg(feature = "aws")]
 pub use aws::{Aws, AwsError};
-pub use checkpoint::{CheckpointError, CheckpointFolder, SinkMark};
+pub use checkpoint::{CheckpointError, CheckpointFolder};
 pub use consumer::{ConsumeError, Consumer, NamedSink};
 pub use dead_letter::DeadLetter;
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::{TableError, TableName};
+pub use in_full::in_full;
 #[cfg(feature = "kafka")]
 pub use kafka::{
     KafkaError, KafkaOptions, KafkaPartitions, KafkaProperty, KafkaSink, KafkaSource, NoKafkaPartitions,
@@ -66,7 +69,7 @@ pub use kinesis_error::KinesisError;
 pub use position::{NoSequenceNumber, Position, SequenceNumber};
 pub use processor::{Output, Processor, ProcessorOptions, RecordCounts};
 pub use record::{Batch, Record, Shard};
-pub use retries::{Backoff, Retries, Retry};
+pub use retries::{Retries, Retry};
 pub use score_record::{CompanyNumbers, EventIdentity, ScoreRecord};
 pub use score_when::{NoScoreWhen, ScoreWhen, parse_duration_ms};
 pub use scoring::{Scoring, ScoringError};

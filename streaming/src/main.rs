@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     match run::run(options::Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say::say("consume", &say::chain(&*error));
+            say::say("consume", &churn_streaming::in_full(&*error));
             ExitCode::FAILURE
         }
     }

@@ -52,7 +52,7 @@ pub(crate) struct Options {
     pub(crate) state: Option<StateName>,
 
     /// How long a process that uses a DynamoDB table may be silent before another one takes over; longer than
-    /// --checkpoint-every, and than sinks take to keep what they have
+    /// --checkpoint-every, than sinks take to keep what they have, and than reading all states at the start
     #[arg(long, default_value = "1m", value_parser = duration, value_name = "DURATION")]
     pub(crate) state_lease: Duration,
 

@@ -22,7 +22,7 @@ impl Record {
     ///
     /// # Cost
     /// That of decoding an event.
-    pub fn received_at(&self) -> Option<Timestamp> {
+    pub(crate) fn received_at(&self) -> Option<Timestamp> {
         let parts = kpl::user_records(&self.data, None).and_then(Result::ok);
         let data = parts.as_ref().and_then(|parts| parts.first()).map_or(&*self.data, |part| part.data);
         match self.arrived_at {

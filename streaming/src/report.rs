@@ -35,6 +35,8 @@ pub(crate) struct Report {
     pub(crate) restored: Option<Restored>,
     /// What was tried again: operation, why, how often.
     pub(crate) retries: Vec<(&'static str, &'static str, u64)>,
+    /// How often a stream had trimmed the record where reading had stopped.
+    pub(crate) trimmed: u64,
 }
 
 /// What became of records and their events.
@@ -164,6 +166,13 @@ impl Report {
         if retries > 0 {
             let _ = write!(line, "; tried again {retries} times");
         }
+        if self.trimmed > 0 {
+            let _ = write!(
+                line,
+                "; RECORDS MAY BE LOST: the stream had trimmed where reading stopped, {} times",
+                self.trimmed
+            );
+        }
         if !self.hottest.is_empty() {
             let shown =
                 self.hottest.iter().take(SHOWN).map(|(tenant, n)| format!("{} (about {n})", tenant.escape_debug()));
@@ -221,6 +230,16 @@ mod tests {
         assert!(line.ends_with("; last checkpoint took 0.012 s, wrote 4567 bytes, has 89 tenants"), "{line}");
         let restored = Restored { seconds: 1.5, tenants: 89 };
         assert_eq!(restored.to_string(), "restored the states of 89 tenants in 1.500 s");
+    }
+
+    #[test]
+    fn records_that_were_trimmed_are_no_retry() {
+        let report = Report { trimmed: 2, ..Report::default() };
+        let line = report.line(0.0, Timestamp::from_millis(0));
+        assert!(
+            line.ends_with("; RECORDS MAY BE LOST: the stream had trimmed where reading stopped, 2 times"),
+            "{line}"
+        );
     }
 
     #[test]

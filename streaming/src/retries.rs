@@ -1,7 +1,9 @@
 //! Trying again: how often it happened, and how long to wait before.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+#[cfg(any(feature = "aws", test))]
 use std::time::Duration;
 
 /// Why something was tried again.
@@ -16,8 +18,6 @@ pub enum Retry {
     ExpiredIterator,
     /// Part of a request was not accepted.
     RefusedEntry,
-    /// Nothing that trying again could mend: records were gone from the stream before they were read.
-    Trimmed,
 }
 
 impl Retry {
@@ -28,7 +28,6 @@ impl Retry {
             Self::Failed => "failed",
             Self::ExpiredIterator => "expired_iterator",
             Self::RefusedEntry => "refused_entry",
-            Self::Trimmed => "trimmed",
         }
     }
 }
@@ -38,17 +37,43 @@ impl Retry {
 /// # Cost
 /// A lock, taken only when something went wrong.
 #[derive(Debug, Default)]
-pub struct Retries(Mutex<BTreeMap<(&'static str, Retry), u64>>);
+pub struct Retries {
+    counts: Mutex<BTreeMap<(&'static str, Retry), u64>>,
+    successes: AtomicU64,
+    trimmed: AtomicU64,
+}
 
 impl Retries {
     /// Counts so many more of them.
     pub fn count(&self, operation: &'static str, why: Retry, times: u64) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((operation, why)).or_default() += times;
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry((operation, why)).or_default() += times;
     }
 
     /// What was counted, by operation and reason.
     pub fn counts(&self) -> BTreeMap<(&'static str, Retry), u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes note that a stream had trimmed the record where reading stopped: those behind it may be lost. Nothing is tried
+    /// again, because there is nothing any more.
+    pub fn note_trimmed(&self) {
+        self.trimmed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was so.
+    pub fn trimmed(&self) -> u64 {
+        self.trimmed.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of a call that did what it should, and that somebody waited for.
+    pub fn note_success(&self) {
+        self.successes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Calls that did what they should. Whoever waits for many of them, as a large checkpoint does, is alive while this
+    /// grows.
+    pub fn successes(&self) -> u64 {
+        self.successes.load(Ordering::Relaxed)
     }
 }
 
@@ -57,34 +82,36 @@ impl Retries {
 ///
 /// # Source
 /// "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: full jitter.
+#[cfg(any(feature = "aws", test))]
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
     dice: u64,
 }
 
+#[cfg(any(feature = "aws", test))]
 impl Backoff {
     /// Waits of at most `first`, then of at most twice as long each time, up to `longest`.
-    pub const fn new(first: Duration, longest: Duration, seed: u64) -> Self {
+    pub(crate) const fn new(first: Duration, longest: Duration, seed: u64) -> Self {
         Self { first, longest, failures: 0, dice: seed }
     }
 
     /// How long to wait after one more failure.
-    pub fn after_failure(&mut self) -> Duration {
+    pub(crate) fn after_failure(&mut self) -> Duration {
         let most = self.first.saturating_mul(1 << self.failures.min(30)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         most.mul_f64(self.roll())
     }
 
     /// Something succeeded: the next failure is the first again.
-    pub const fn reset(&mut self) {
+    pub(crate) const fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// Failures in a row.
-    pub const fn failures(&self) -> u32 {
+    pub(crate) const fn failures(&self) -> u32 {
         self.failures
     }
 
@@ -117,6 +144,7 @@ mod tests {
         let late: Vec<Duration> = (0..1000).map(|_| backoff.after_failure()).collect();
         let mean = late.iter().sum::<Duration>() / 1000;
         assert!((4500..5500).contains(&mean.as_millis()), "{mean:?}");
+        assert_eq!(backoff.failures(), 1_100);
         backoff.reset();
         assert!(backoff.after_failure() <= first);
     }

@@ -41,7 +41,9 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut source = transports.source(&options, &consumer)?;
     // After the states have been read, however long that took: whoever answers is alive and at work.
     #[cfg(feature = "metrics")]
-    let metrics = options.metrics.as_deref().map(crate::metrics::Metrics::serve).transpose()?;
+    let metrics = options.metrics.as_deref();
+    #[cfg(feature = "metrics")]
+    let metrics = metrics.map(|address| crate::metrics::Metrics::serve(address, transports.retries())).transpose()?;
     // Not before: what a sink holds is not to be lost because a source was misspelt, or an address taken.
     consumer.begin()?;
     let stop = stop_flag()?;

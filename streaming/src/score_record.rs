@@ -78,7 +78,7 @@ impl ScoreRecord {
     ///
     /// # Source
     /// XXH3, 128 bits, over the parts, each behind its length.
-    pub fn id_of(
+    pub(crate) fn id_of(
         model_id: &str,
         tenant: &str,
         date: ObservationDate,

@@ -121,6 +121,7 @@ impl Status {
         report.counts = Counts::of(consumer);
         report.dead_letters = consumer.n_dead_letters();
         report.tenants = consumer.processor().store().len();
+        report.trimmed = self.retries.trimmed();
         report.retries.clear();
         report.retries.extend(self.retries.counts().into_iter().map(|((of, why), times)| (of, why.name(), times)));
         report

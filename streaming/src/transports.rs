@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fmt;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -80,17 +79,18 @@ pub(crate) struct Clash {
 /// # Errors
 /// [`Clash`] names the sink.
 pub(crate) fn check_names(options: &Options) -> Result<(), Clash> {
-    let real = |path: &Path| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::canonicalize(path).or_else(|_| Ok(fs::canonicalize(folder)?.join(path.file_name().unwrap_or_default())))
+    // What is no file, such as /dev/null, may be written to by several.
+    let place = |sink: &SinkName| match sink {
+        SinkName::File(path) if path.is_file() || !path.exists() => Some(real(path)),
+        SinkName::Folder(path) => Some(real(path)),
+        _ => None,
     };
-    let real = |path: &Path| -> PathBuf { real(path).unwrap_or_else(|_: io::Error| path.to_owned()) };
     let sinks: Vec<&SinkName> = options.sink.iter().chain(&options.dead_letters).collect();
     for (number, sink) in sinks.iter().enumerate() {
         let clash = |what| Clash { sink: sink.to_string(), what };
         match sink {
-            SinkName::File(path) if path.is_file() || !path.exists() => {
-                let path = real(path);
+            SinkName::File(_) | SinkName::Folder(_) => {
+                let Some(path) = place(sink) else { continue };
                 let is_read = |source: &SourceName| matches!(source, SourceName::File(source) if real(source) == path || Some(&*real(source)) == path.parent());
                 if options.source.iter().any(is_read) {
                     return Err(clash("a source"));
@@ -98,8 +98,7 @@ pub(crate) fn check_names(options: &Options) -> Result<(), Clash> {
                 if options.model.as_deref().is_some_and(|model| real(model) == path) {
                     return Err(clash("the model"));
                 }
-                let is_same = |other: &&SinkName| matches!(other, SinkName::File(other) if real(other) == path);
-                if sinks[..number].iter().any(is_same) {
+                if sinks[..number].iter().any(|other| place(other).as_ref() == Some(&path)) {
                     return Err(clash("another sink"));
                 }
             }
@@ -113,6 +112,16 @@ pub(crate) fn check_names(options: &Options) -> Result<(), Clash> {
         }
     }
     Ok(())
+}
+
+/// A path by the one name that a place has, whether anything is there or not.
+fn real(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let found = absolute.ancestors().find_map(|folder| Some((folder, fs::canonicalize(folder).ok()?)));
+    match found {
+        Some((folder, found)) => found.join(absolute.strip_prefix(folder).unwrap_or(Path::new(""))),
+        None => absolute,
+    }
 }
 
 /// Sources of kinds that are not read together.
@@ -143,7 +152,12 @@ impl FromStr for SinkName {
             Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
             Some(("kinesis", stream)) if !stream.is_empty() => Ok(Self::Kinesis(stream.to_owned())),
             Some(("kafka", topic)) if !topic.is_empty() => Ok(Self::Kafka(topic.to_owned())),
-            Some(("s3", rest)) if rest.starts_with("//") && rest.len() > 2 => Ok(Self::S3(text.to_owned())),
+            // The same objects have one name.
+            Some(("s3", rest))
+                if rest.strip_prefix("//").is_some_and(|rest| !rest.starts_with('/') && !rest.is_empty()) =>
+            {
+                Ok(Self::S3(text.trim_end_matches('/').to_owned()))
+            }
             _ => Err(WrongName {
                 expected: "stdout, file:PATH, folder:PATH, s3://BUCKET/PREFIX, kinesis:STREAM or kafka:TOPIC",
             }),
@@ -394,7 +408,9 @@ mod tests {
         {
             assert_eq!(name.parse::<SinkName>().expect("is one").to_string(), name);
         }
-        for name in ["", "file:", "kinesis:", "kafka", "kafka:", "sqs:x", "Stdout", "s3:bucket", "s3://"] {
+        assert_eq!("s3://bucket/a/".parse::<SinkName>().expect("is one").to_string(), "s3://bucket/a");
+        assert_eq!("s3://bucket/".parse::<SinkName>().expect("is one").to_string(), "s3://bucket");
+        for name in ["", "file:", "kinesis:", "kafka", "kafka:", "sqs:x", "Stdout", "s3:bucket", "s3://", "s3:///"] {
             assert!(name.parse::<SinkName>().is_err() && name.parse::<SourceName>().is_err(), "{name}");
         }
     }

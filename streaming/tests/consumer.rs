@@ -232,13 +232,37 @@ fn damage_is_named_with_its_file() {
     damage("checkpoint.json", br#"{"version": 9}"#, "has format version 9; this build reads 1 to 1");
     let states = fs::read_dir(&state).expect("is there").map(|entry| entry.expect("is there").file_name());
     let states = states.map(|name| name.into_string().expect("is text")).find(|name| name.starts_with("states-"));
-    damage(&states.expect("there is one"), b"CHURNFS\n", "cannot keep the states of tenants");
+    let states = states.expect("there is one");
+    damage(&states, b"CHURNFS\n", "cannot keep the states of tenants");
+    let (path, aside) = (state.join(&states), folder.path().join("aside"));
+    fs::rename(&path, &aside).expect("is moved");
+    let refused = refusal(folder.path(), options(ScoreWhen::Events));
+    assert!(refused.contains(&format!("cannot use \"/state/{states}\" for checkpoints: No such file")), "{refused}");
+    fs::rename(&aside, &path).expect("is moved back");
     let text = fs::read(folder.path().join("scores")).expect("is there");
     fs::write(folder.path().join("scores"), &text[..10]).expect("is written");
     let refused = refusal(folder.path(), options(ScoreWhen::Events));
     assert!(refused.starts_with("cannot write to file:/scores: has 10 bytes, and had"), "{refused}");
     fs::write(folder.path().join("scores"), &text).expect("is written");
     consumer(folder.path(), options(ScoreWhen::Events)).expect("all is well again");
+}
+
+#[test]
+fn sinks_go_back_to_the_checkpoint_at_the_second_attempt_if_not_at_the_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    checkpointed(folder.path());
+    let state = CheckpointFolder::open(&folder.path().join("state"), Duration::ZERO).expect("opens");
+    let sinks_of = |names| sinks(folder.path(), names);
+    let (scores, dead) = (sinks_of(&["scores"]), sinks_of(&["dead"]));
+    let mut consumer = Consumer::new(options(ScoreWhen::Events), Some(scoring(&MODEL)), scores, dead, Some(state));
+    let consumer = consumer.as_mut().expect("is restored");
+    let dead = folder.path().join("dead");
+    let letters = fs::read(&dead).expect("is there");
+    fs::write(&dead, &letters[..10]).expect("is written");
+    assert!(consumer.begin().is_err() && consumer.begin().is_err());
+    fs::write(&dead, [&letters[..], b"of after the checkpoint"].concat()).expect("is written");
+    consumer.begin().expect("can go back now");
+    assert_eq!(fs::read(&dead).expect("is there"), letters);
 }
 
 #[test]

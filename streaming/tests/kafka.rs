@@ -410,7 +410,9 @@ fn messages_that_are_not_delivered_are_an_error_of_the_checkpoint() {
         }
     }
     assert!(is_refused || life.consumer.checkpoint().is_err());
-    assert!(!folder.path().join("state/checkpoint.json").exists());
+    drop(life);
+    let state = CheckpointFolder::open(&folder.path().join("state"), Duration::ZERO).expect("is free");
+    assert_eq!((state.number(), state.positions().len()), (0, 0));
 }
 
 /// The program as a process, and what it says.

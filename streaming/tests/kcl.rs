@@ -270,6 +270,21 @@ fn poison_goes_to_dead_letters_once_however_often_it_is_delivered() {
 }
 
 #[test]
+fn what_is_no_shards_folder_is_not_looked_into() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let states = folder.path().join("states");
+    // Of a disk, with what would be taken for a checkpoint of a shard that has ended; and a file of somebody's.
+    fs::create_dir_all(states.join("lost+found")).expect("is made");
+    for (name, text) in [("lost+found/ended", ""), ("lost+found/checkpoint.json", "no manifest"), ("notes", "")] {
+        fs::write(states.join(name), text).expect("is written");
+    }
+    let mut stream = stream(folder.path());
+    let events = [process(&[delivered(50, &line(&log(1, 1)[0]))])];
+    assert_eq!(stream.live(&[&[initialize("TRIM_HORIZON")], &events[..]].concat()), 1);
+    assert!(stream.warnings.is_empty(), "{:?}", stream.warnings);
+}
+
+#[test]
 fn a_shard_whose_name_leads_elsewhere_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     for name in ["../up", "a/b", "..", "", "a b"] {

@@ -9,6 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use world::{Dice, lines, log};
 
 const CONSUME: &str = env!("CARGO_BIN_EXE_consume");
@@ -311,6 +313,46 @@ fn a_quiet_pipe_does_not_hold_up_the_end() {
     assert!(told.contains("cannot read /dev/stdin: is shorter than it was"), "{told}");
 }
 
+/// What the program says as a child of KCL's daemon, which writes these lines.
+fn answer(folder: &Path, requests: &[String]) -> String {
+    let mut command = Command::new(CONSUME);
+    command.current_dir(folder).args(["--kcl", "--model", ".", "--state", "states", "--sink", "file:{shard}.jsonl"]);
+    command.args(["--dead-letters", "file:dead-{shard}.jsonl"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+    child.stdin.take().expect("is a pipe").write_all(requests.join("\n").as_bytes()).expect("is taken");
+    let output = child.wait_with_output().expect("has ended");
+    let told = String::from_utf8(output.stderr).expect("is text");
+    assert!(output.status.success(), "{told}");
+    told
+}
+
+#[test]
+fn a_child_of_kcl_tells_how_fast_it_is_and_not_how_much_it_has_restored() {
+    let folder = folder(300);
+    let text = fs::read(folder.path().join("log.jsonl")).expect("is there");
+    let records = (1..).zip(text.split(|byte| *byte == b'\n')).map(|(number, line)| {
+        format!(r#"{{"action":"record","data":"{}","sequenceNumber":"{number}"}}"#, STANDARD.encode(line))
+    });
+    let records: Vec<String> = records.collect();
+    let initialize = |shard: &str, start: &str| {
+        format!(r#"{{"action":"initialize","shardId":"{shard}","sequenceNumber":"{start}","subSequenceNumber":0}}"#)
+    };
+    let process = format!(r#"{{"action":"processRecords","records":[{}]}}"#, records.join(","));
+    let end = [
+        r#"{"action":"shutdownRequested"}"#.to_owned(),
+        r#"{"action":"checkpoint","sequenceNumber":null,"subSequenceNumber":null,"error":null}"#.to_owned(),
+        r#"{"action":"leaseLost"}"#.to_owned(),
+    ];
+    let begin = [initialize("shardId-1", "TRIM_HORIZON"), process];
+    let first = answer(folder.path(), &[&begin[..], &end[..]].concat());
+    let all = format!("consume: {} records (", records.len());
+    assert!(first.contains(&all) && !first.contains(&format!("{all}0/s)")), "{first}");
+    // What it has restored was not taken in by it, and a shard that is given to it next has less.
+    let others = [initialize("shardId-1", &records.len().to_string()), initialize("shardId-2", "TRIM_HORIZON")];
+    let second = answer(folder.path(), &[&others[..1], &end[..], &others[1..], &end[..]].concat());
+    assert!(second.contains(&format!("{all}0/s)")) && second.contains("consume: 0 records (0/s)"), "{second}");
+}
+
 #[test]
 fn a_new_state_folder_replaces_nothing_and_a_run_without_one_does() {
     let folder = folder(300);
@@ -349,6 +391,10 @@ fn what_is_wrong_is_said_with_what_to_do() {
     }
     let told = fail(at, &["--source", "file:log.jsonl", "--sink", "file:x", "--dead-letters", "file:./x"]);
     assert!(told.contains("another sink"), "{told}");
+    let told = fail(at, &["--source", "file:log.jsonl", "--sink", "folder:f/a", "--dead-letters", "folder:./f/a/"]);
+    assert!(told.contains("folder:./f/a/ is another sink") && !at.join("f").exists(), "{told}");
+    let told = fail(at, &["--kcl", "--state", "s", "--sink", "file:{shard}", "--dead-letters", "file:./{shard}"]);
+    assert!(told.contains("file:./{shard} is another sink"), "{told}");
     assert!(fail(at, &["--source", "file:log.jsonl", "--source", "file:./log.jsonl"]).contains("is named twice"));
     fs::create_dir(at.join("empty")).expect("is made");
     assert!(fail(at, &["--source", "file:empty"]).contains("without logs of events; expected files named *.jsonl"));

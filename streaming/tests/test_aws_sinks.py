@@ -90,11 +90,12 @@ def test_answers_that_are_lost_cost_nothing_but_a_second_delivery(kinesalite: Em
     check_order(stored(kinesalite, stream), 1_000, twice=True)
 
 
-def test_dead_letters_go_by_their_source(kinesis_local: KinesisLocal, new_stream) -> None:
+def test_dead_letters_go_by_their_place(kinesis_local: KinesisLocal, new_stream) -> None:
     stream = new_stream(kinesis_local, 1)
     write(f"kinesis:{stream}", "--records", 1, "--letters", 20, kinesis=kinesis_local)
-    letters = [record for record in stored(kinesis_local, stream) if record["PartitionKey"] == "shard-1"]
+    letters = [record for record in stored(kinesis_local, stream) if record["PartitionKey"].startswith("shard-1/")]
     assert [json.loads(letter["Data"])["position"] for letter in letters] == [str(number) for number in range(20)]
+    assert [letter["PartitionKey"] for letter in letters] == [f"shard-1/{number}" for number in range(20)]
 
 
 def test_a_stream_that_is_not_there_is_named(kinesis_local: KinesisLocal) -> None:

@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import PROGRAMS, TABLE, wait_until
 from emulators import Moto, environment
-from test_lambda import PROGRAMS, TABLE, Forgetful, table, world  # noqa: F401 (fixtures)
+from test_lambda import Forgetful
 
 KILLS = int(os.environ.get("CHURN_STREAM_KILLS", "12"))
 SECONDS = 12  # that a replay takes
 DIGESTS = PROGRAMS / "examples" / "state_digests"
 pytestmark = pytest.mark.skipif(
     not all(path.exists() for path in (DIGESTS, PROGRAMS / "bootstrap-stream")),
-    reason="the programs are not built: see `make test-lambda`",
+    reason="the programs are not built: see `make test-streaming`",
 )
 
 
@@ -77,8 +78,8 @@ def all_keys(dynamodb: Any) -> set[str]:
 def test_killed_at_random_moments_it_ends_as_a_replay_does(
     tmp_path: Path,
     moto: Moto,
-    table: Any,  # noqa: F811
-    world: tuple[list[bytes], Path],  # noqa: F811
+    table: Any,
+    world: tuple[list[bytes], Path],
 ) -> None:
     lines, model = world
     speed = write_log(tmp_path, lines)
@@ -118,15 +119,14 @@ def test_killed_at_random_moments_it_ends_as_a_replay_does(
 def test_a_second_process_is_refused_and_another_prefix_is_not(
     tmp_path: Path,
     moto: Moto,
-    table: Any,  # noqa: F811
-    world: tuple[list[bytes], Path],  # noqa: F811
+    table: Any,
+    world: tuple[list[bytes], Path],
 ) -> None:
     write_log(tmp_path, world[0])
     consume = Consume(tmp_path, moto.url, moto)
     first = consume.start("--speed", "1", "--sink", f"file:{tmp_path}/first.jsonl")
     try:
-        while not table.scan(TableName=TABLE)["Items"]:
-            time.sleep(0.05)
+        wait_until(lambda: bool(table.scan(TableName=TABLE)["Items"]), "there is a lease")
         (tmp_path / "other").mkdir()
         consume.environment |= {"TMPDIR": str(tmp_path / "other")}  # as on another machine
         second = consume.start("--sink", f"file:{tmp_path}/second.jsonl")
@@ -149,15 +149,14 @@ def test_a_second_process_is_refused_and_another_prefix_is_not(
 def test_who_was_silent_for_too_long_writes_nothing_more(
     tmp_path: Path,
     moto: Moto,
-    table: Any,  # noqa: F811
-    world: tuple[list[bytes], Path],  # noqa: F811
+    table: Any,
+    world: tuple[list[bytes], Path],
 ) -> None:
     write_log(tmp_path, world[0])
     consume = Consume(tmp_path, moto.url, moto)
     first = consume.start("--speed", "1", "--sink", f"file:{tmp_path}/first.jsonl")
     try:
-        while "checkpoint" not in str(table.scan(TableName=TABLE)["Items"]):
-            time.sleep(0.05)
+        wait_until(lambda: "checkpoint" in str(table.scan(TableName=TABLE)["Items"]), "there is a checkpoint")
         first.send_signal(19)  # SIGSTOP
         (tmp_path / "other").mkdir()
         consume.environment |= {"TMPDIR": str(tmp_path / "other")}
@@ -175,8 +174,8 @@ def test_who_was_silent_for_too_long_writes_nothing_more(
 def test_a_shard_of_kcl_takes_over_what_ended_shards_have_left(
     tmp_path: Path,
     moto: Moto,
-    table: Any,  # noqa: F811
-    world: tuple[list[bytes], Path],  # noqa: F811
+    table: Any,
+    world: tuple[list[bytes], Path],
 ) -> None:
     lines = [line for line in world[0] if line.startswith(b'{"recordedtime"')][:600]
     consume = Consume(tmp_path, moto.url, moto, prefix="kcl")

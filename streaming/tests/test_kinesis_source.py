@@ -12,6 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from conftest import status, wait_until
 from emulators import Emulator, KinesisLocal, Service, environment
 from emulators.proxy import FaultProxy, Faults
 from producer import Producer
@@ -61,8 +62,7 @@ def shards(emulator: Service, stream: str) -> list[dict]:
 
 def wait(emulator: Service, stream: str) -> None:
     kinesis = emulator.client("kinesis")
-    while kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamStatus"] != "ACTIVE":
-        time.sleep(0.05)
+    wait_until(lambda: status(kinesis, stream) == "ACTIVE", f"stream {stream} is active")
 
 
 def split(emulator: Service, stream: str, shard: dict) -> None:
@@ -234,7 +234,7 @@ def test_a_checkpoint_of_a_shard_that_is_gone_is_said_and_counted(
     checkpoint.write_text(json.dumps({"positions": gone, "ended": []}))
     records, _, err = read(kinesis_local, "--stream", stream, "--checkpoint", str(checkpoint), "--idle", "2")
     check(records, range(10))
-    assert "the shard is gone" in err and "retries ListShards trimmed 1" in err
+    assert "the shard is gone" in err and "trimmed 1" in err
 
 
 def test_a_record_that_is_gone_is_said_and_counted(kinesis_local: KinesisLocal, new_stream, tmp_path: Path) -> None:
@@ -245,4 +245,4 @@ def test_a_record_that_is_gone_is_said_and_counted(kinesis_local: KinesisLocal, 
     checkpoint.write_text(json.dumps({"positions": {first["shard"]: {"sequence": before}}, "ended": []}))
     records, _, err = read(kinesis_local, "--stream", stream, "--checkpoint", str(checkpoint), "--idle", "2")
     check(records, range(10))
-    assert "retries GetRecords trimmed 1" in err
+    assert "trimmed 1" in err

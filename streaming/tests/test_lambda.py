@@ -17,18 +17,15 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import PROGRAMS, TABLE
 from emulators import Moto, environment
 
-ROOT = Path(__file__).parents[2]
-PROGRAMS = Path(os.environ.get("PROGRAMS", ROOT / "target" / "debug")).absolute()
 BOOTSTRAP = PROGRAMS / "bootstrap-stream"
-TABLE = "churn-state"
 
 pytestmark = pytest.mark.skipif(
     not BOOTSTRAP.exists(), reason="bootstrap-stream is not built: see `make test-streaming`"
@@ -209,33 +206,6 @@ def event_record(sequence: int, data: bytes) -> dict[str, Any]:
         "awsRegion": "us-east-1",
         "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/bigdatajobs",
     }
-
-
-@pytest.fixture
-def table(moto: Moto) -> Iterator[Any]:
-    dynamodb = moto.client("dynamodb")
-    dynamodb.create_table(
-        TableName=TABLE,
-        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield dynamodb
-    dynamodb.delete_table(TableName=TABLE)
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[bytes], Path]:
-    folder = tmp_path_factory.mktemp("lambda")
-    simulate = [PROGRAMS / "simulate", "--tenants", "10", "--days", "40", "--seed", "3", "--out", folder / "log"]
-    subprocess.run([*simulate, "--no-truth"], check=True, capture_output=True)
-    train = [PROGRAMS / "train", "--algorithm", "linear-learner", "--tenants", "300", "--days", "400"]
-    subprocess.run([*train, "--out", folder / "run"], check=True, capture_output=True)
-    lines = [line for file in sorted((folder / "log").glob("*.jsonl")) for line in file.read_bytes().splitlines()]
-    received = [json.loads(line) for line in lines[:2_500]]
-    lines = [json.dumps({"recordedtime": event["time"]} | event).encode() for event in received]
-    lines[100:100] = [b"poison", b"\xff", b"{}"]
-    return lines, folder / "run" / "model.safetensors"
 
 
 def replayed(folder: Path, lines: list[bytes], model: Path) -> dict[str, dict[str, Any]]:

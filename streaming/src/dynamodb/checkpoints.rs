@@ -11,13 +11,13 @@
 //! | `PREFIX/FILE/TERM/NUMBER` | `data` |
 //! | `PREFIX/ended` | `shards`: those that have ended, where each shard has a checkpoint of its own |
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -25,9 +25,10 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Condition, Item, KEY, Table};
-use crate::Aws;
-use crate::aws::{CallError, in_full};
+use crate::aws::{CallError, now};
 use crate::checkpoint::{CheckpointError, CheckpointFolder, ENDED, MANIFEST, Mirror};
+use crate::lock::lock_within;
+use crate::{Aws, in_full};
 
 /// Bytes in an item: a quarter of what DynamoDB takes, so that a batch is sent in one go and written evenly.
 const CHUNK: usize = 100 << 10;
@@ -151,8 +152,14 @@ impl TableName {
         }
     }
 
-    /// Writes the files of a checkpoint into a folder.
-    fn download(&self, table: &Table, head: &Head, folder: &Path) -> Result<(), TableError> {
+    /// Writes the files of a checkpoint into a folder; `meanwhile` is done again and again, because it may take long.
+    fn download(
+        &self,
+        table: &Table,
+        head: &Head,
+        folder: &Path,
+        meanwhile: &mut dyn FnMut() -> Result<(), TableError>,
+    ) -> Result<(), TableError> {
         let fail = |source| TableError::Scratch { path: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(fail)?;
         if let Some(checkpoint) = &head.checkpoint {
@@ -169,6 +176,7 @@ impl TableName {
                     let data = data.ok_or_else(|| TableError::Damaged { place: self.place(), key: key.clone() })?;
                     file.write_all(data.as_ref()).map_err(fail)?;
                 }
+                meanwhile()?;
             }
         }
         Ok(())
@@ -176,37 +184,31 @@ impl TableName {
 
     /// Opens the checkpoint, and waits for a while for another process to leave it.
     pub(crate) fn open(&self, patience: Duration) -> Result<CheckpointFolder, CheckpointError> {
-        self.open_below(Path::new("own"), patience)
+        let mut checkpoints = Checkpoints::acquire(self.clone(), patience)?;
+        checkpoints.restore(Path::new("own"))?;
+        checkpoints.open(Path::new("own"))
     }
 
     /// Opens that of a shard, beside those that ended shards have left.
     pub(crate) fn open_shard(&self, shard: &str, patience: Duration) -> Result<CheckpointFolder, CheckpointError> {
         let of = |shard: &str| Self { prefix: format!("{}/{shard}", self.prefix), ..self.clone() };
-        let folder = of(shard).open_below(Path::new(shard), patience)?;
-        let parent = folder.path().parent().unwrap_or(folder.path());
+        let mut checkpoints = Checkpoints::acquire(of(shard), patience)?;
+        checkpoints.restore(Path::new(shard))?;
         let table = self.table();
         let set = table.get(&[self.ended_key()]).map_err(self.call_failed())?.pop();
         let ended = set.and_then(|mut item| item.remove("shards")?.as_ss().ok().cloned()).unwrap_or_default();
         for other in ended.iter().filter(|other| *other != shard) {
-            let (name, path) = (of(other), parent.join(other));
+            let (name, path) = (of(other), checkpoints.folder(Path::new(other)));
             let missing = || TableError::Damaged { place: name.place(), key: name.prefix.clone() };
             let (_, head) = name.head(&table)?.ok_or_else(missing)?;
-            name.download(&table, &head, &path)?;
+            name.download(&table, &head, &path, &mut || checkpoints.renew())?;
             File::create(path.join(ENDED)).map_err(|source| TableError::Scratch { path, source })?;
         }
-        Ok(folder)
+        checkpoints.open(Path::new(shard))
     }
 
     fn ended_key(&self) -> String {
         format!("{}/ended", self.prefix)
-    }
-
-    fn open_below(&self, name: &Path, patience: Duration) -> Result<CheckpointFolder, CheckpointError> {
-        let mut checkpoints = Checkpoints::acquire(self.clone(), patience)?;
-        let path = checkpoints.scratch.join("states").join(name);
-        self.download(&checkpoints.table, &checkpoints.head, &path)?;
-        checkpoints.clear_away()?;
-        CheckpointFolder::open_mirrored(&path, Box::new(checkpoints))
     }
 }
 
@@ -272,6 +274,23 @@ impl Checkpoints {
         }
     }
 
+    /// A folder for the files of a checkpoint.
+    fn folder(&self, name: &Path) -> PathBuf {
+        self.scratch.join("states").join(name)
+    }
+
+    /// Writes the checkpoint into the folder of that name.
+    fn restore(&mut self, name: &Path) -> Result<(), TableError> {
+        let (own, table, head, folder) = (self.name.clone(), self.name.table(), self.head.clone(), self.folder(name));
+        own.download(&table, &head, &folder, &mut || self.renew())?;
+        self.clear_away()
+    }
+
+    /// Opens the folder of that name, which holds the checkpoint.
+    fn open(self, name: &Path) -> Result<CheckpointFolder, CheckpointError> {
+        CheckpointFolder::open_mirrored(&self.folder(name), Box::new(self))
+    }
+
     fn is_owner(&self, item: &Item) -> bool {
         item.get("owner").is_some_and(|owner| owner.as_s() == Ok(&self.owner))
     }
@@ -307,6 +326,11 @@ impl Checkpoints {
         Ok(())
     }
 
+    /// Renews the lease when a part of it has gone by.
+    fn renew(&mut self) -> Result<(), TableError> {
+        if self.renewed.elapsed() >= self.name.lease / 3 { self.put_head(self.head.clone()) } else { Ok(()) }
+    }
+
     fn upload(&mut self, path: &Path, kept: &Kept) -> Result<(), TableError> {
         let fail = |source| TableError::Scratch { path: path.to_owned(), source };
         let mut file = BufReader::new(File::open(path).map_err(fail)?);
@@ -320,9 +344,7 @@ impl Checkpoints {
                 items.push(Item::from([key, ("data".to_owned(), AttributeValue::B(Blob::new(data)))]));
             }
             self.table.put_all(items).map_err(self.name.call_failed())?;
-            if self.renewed.elapsed() >= self.name.lease / 3 {
-                self.put_head(self.head.clone())?;
-            }
+            self.renew()?;
         }
         match file.fill_buf().map_err(fail)? {
             [] => Ok(()),
@@ -389,14 +411,8 @@ fn scratch(place: &str, patience: Duration) -> Result<(PathBuf, File), TableErro
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(&path).map_err(fail)?;
     let lock = File::options().create(true).append(true).open(path.join("lock")).map_err(fail)?;
-    let begun = Instant::now();
-    loop {
-        match lock.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::WouldBlock) if begun.elapsed() < patience => thread::sleep(LOOK_EVERY),
-            Err(TryLockError::WouldBlock) => return Err(TableError::InUse { place: place.to_owned() }),
-            Err(TryLockError::Error(source)) => return Err(fail(source)),
-        }
+    if !lock_within(&lock, patience).map_err(fail)? {
+        return Err(TableError::InUse { place: place.to_owned() });
     }
     match fs::remove_dir_all(path.join("states")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fail(error)),
@@ -405,8 +421,7 @@ fn scratch(place: &str, patience: Duration) -> Result<(PathBuf, File), TableErro
 }
 
 fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    now().millis().unsigned_abs()
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
 
 use crate::aws::{self, CallError, Fault, insist};
-use crate::{Aws, Backoff, Retry};
+use crate::retries::Backoff;
+use crate::{Aws, Retry};
 
 /// The partition key.
 pub(crate) const KEY: &str = "key";

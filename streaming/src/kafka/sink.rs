@@ -88,8 +88,8 @@ impl Sink for KafkaSink {
     fn bury(&mut self, letters: &[DeadLetter]) -> Result<(), SinkError> {
         for letter in letters {
             let is_taken = self.send(&letter.source, &self.json(letter)?)?
-                || self.send(&letter.source, &self.json(&shortened(letter, LETTER_CHARS))?)?
-                || self.send(&letter.source, &self.json(&shortened(letter, 0))?)?;
+                || self.send(&letter.source, &self.json(&letter.shortened(LETTER_CHARS))?)?
+                || self.send(&letter.source, &self.json(&letter.shortened(0))?)?;
             if !is_taken {
                 let source = ClientError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge);
                 return Err(self.fail(KafkaError::Undelivered { n: 1, last_error: None, source }));
@@ -114,19 +114,5 @@ impl Sink for KafkaSink {
     /// Takes nothing back: readers tell what comes again by its `id`.
     fn restore(&mut self, _: SinkPosition) -> Result<(), SinkError> {
         Ok(())
-    }
-}
-
-/// A letter with the beginning of its record only.
-fn shortened(letter: &DeadLetter, chars: usize) -> DeadLetter {
-    // Of base64, a multiple of four is whole.
-    let cut = |text: &String| text.chars().take(chars).collect();
-    let text_bytes = letter.text.as_ref().map(String::len);
-    let binary_bytes = letter.text_base64.as_ref().map(|text| text.len() / 4 * 3);
-    DeadLetter {
-        text: letter.text.as_ref().map(cut),
-        text_base64: letter.text_base64.as_ref().map(cut),
-        record_bytes: letter.record_bytes.or(text_bytes).or(binary_bytes),
-        ..letter.clone()
     }
 }

@@ -197,7 +197,9 @@ impl<R: BufRead, O: Write, C: Clock> Daemon<'_, R, O, C> {
                 }
             };
             let Some(error) = error else { return Ok(Checkpointed::Kept) };
-            if error == "ShutdownException" || error == "InvalidStateException" {
+            // `IRecordProcessorCheckpointer` says what they mean: this one, that another instance may have begun with the
+            // records; `InvalidStateException`, that there is no table of leases, which is waited for as throttling is.
+            if error == "ShutdownException" {
                 self.say(&format!("the daemon refused a checkpoint with {error}: the lease is another worker's"));
                 return Ok(Checkpointed::LeaseGone);
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Refusal, ShardWork, Start};
-use crate::inheritance::Inheritance;
+use crate::inheritance::{Inheritance, is_shard_name};
 use crate::{Batch, CheckpointError, CheckpointFolder, ConsumeError, Consumer, DeadLetter, Shard, StatePlace};
 
 /// How long the process that had the shard before may take to let go of its folder.
@@ -61,8 +61,7 @@ impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Box<dyn Error>>> Shard
     type Error = ShardError;
 
     fn begin(&mut self, shard_id: &str, start: &Start, log: &mut dyn FnMut(&str)) -> Result<Arc<Shard>, ShardError> {
-        let is_named = shard_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-        if !is_named || shard_id.trim_matches('.').is_empty() {
+        if !is_shard_name(shard_id) {
             return Err(ShardError::Name { found: shard_id.to_owned() });
         }
         let folder = self.place.open_shard(shard_id, PATIENCE)?;

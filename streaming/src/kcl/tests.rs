@@ -171,27 +171,28 @@ fn a_checkpoint_that_is_refused_for_a_while_is_asked_for_again() {
 
 #[test]
 fn after_all_attempts_the_child_goes_on_and_the_next_checkpoint_comes() {
-    let refused = refused_with("KinesisClientLibDependencyException");
-    let mut script = vec![INITIALIZE, RECORDS];
-    script.extend([refused.as_str(); CHECKPOINT_ATTEMPTS as usize]);
-    script.extend([RECORDS, KEPT]);
-    let played = play(&script, ALWAYS);
-    let checkpoints = played.lines.iter().filter(|line| *line == CHECKPOINT).count();
-    assert_eq!(checkpoints, CHECKPOINT_ATTEMPTS as usize + 1);
-    assert_eq!(played.lines.iter().filter(|line| *line == PROCESSED).count(), 2);
-    assert_eq!(played.pauses.len(), CHECKPOINT_ATTEMPTS as usize - 1);
+    for error in ["KinesisClientLibDependencyException", "InvalidStateException"] {
+        let refused = refused_with(error);
+        let mut script = vec![INITIALIZE, RECORDS];
+        script.extend([refused.as_str(); CHECKPOINT_ATTEMPTS as usize]);
+        script.extend([RECORDS, KEPT]);
+        let played = play(&script, ALWAYS);
+        let checkpoints = played.lines.iter().filter(|line| *line == CHECKPOINT).count();
+        assert_eq!(checkpoints, CHECKPOINT_ATTEMPTS as usize + 1);
+        assert_eq!(played.lines.iter().filter(|line| *line == PROCESSED).count(), 2);
+        assert_eq!(played.pauses.len(), CHECKPOINT_ATTEMPTS as usize - 1);
+        assert_eq!(played.calls, [BEGUN, APPLIED, "checkpoint", APPLIED, "checkpoint", "let go"]);
+    }
 }
 
 #[test]
 fn a_checkpoint_refused_for_good_means_that_the_lease_is_gone() {
-    for error in ["ShutdownException", "InvalidStateException"] {
-        let refused = refused_with(error);
-        let played = play(&[INITIALIZE, RECORDS, &refused, RECORDS, &request("leaseLost")], ALWAYS);
-        // What comes until the daemon has noticed is answered, and not taken in.
-        assert_eq!(played.calls, [BEGUN, APPLIED, "checkpoint", "let go"]);
-        assert_eq!(played.lines, [INITIALIZED, CHECKPOINT, PROCESSED, PROCESSED, &status("leaseLost")]);
-        assert_eq!(played.ended, Ok(()));
-    }
+    let refused = refused_with("ShutdownException");
+    let played = play(&[INITIALIZE, RECORDS, &refused, RECORDS, &request("leaseLost")], ALWAYS);
+    // What comes until the daemon has noticed is answered, and not taken in.
+    assert_eq!(played.calls, [BEGUN, APPLIED, "checkpoint", "let go"]);
+    assert_eq!(played.lines, [INITIALIZED, CHECKPOINT, PROCESSED, PROCESSED, &status("leaseLost")]);
+    assert_eq!(played.ended, Ok(()));
 }
 
 #[test]

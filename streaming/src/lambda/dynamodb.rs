@@ -16,8 +16,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::store::{PutError, StateStore, StoreError, TenantItem};
 use crate::Aws;
-use crate::aws::in_full;
 use crate::dynamodb::{Condition, Item, KEY, Table};
+use crate::in_full;
 
 /// How often something is asked for.
 const ATTEMPTS: u32 = 5;

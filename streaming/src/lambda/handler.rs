@@ -10,14 +10,12 @@ use super::store::{PutError, StateStore, StoreError, TenantItem};
 use crate::marks::{Mark, Marks};
 use crate::processor::MOST_NAME_BYTES;
 use crate::{
-    Batch, DeadLetter, NamedSink, Output, Position, Processor, ProcessorOptions, Record, Scoring, Shard, SinkError, kpl,
+    Batch, DeadLetter, NamedSink, Output, Position, Processor, ProcessorOptions, Record, Scoring, Shard, SinkError,
+    in_full, kpl,
 };
 
 /// Shards of which a tenant's position is kept: those with the highest names. Records of others are long gone.
 const MOST_POSITIONS: usize = 16;
-
-/// How a handler treats events.
-pub type HandlerOptions = ProcessorOptions;
 
 /// Takes in the batches of a Kinesis event source.
 pub struct Handler<S> {
@@ -76,7 +74,7 @@ struct Touched {
 impl<S: StateStore> Handler<S> {
     /// A handler that keeps states in `store`.
     pub fn new(
-        options: HandlerOptions,
+        options: ProcessorOptions,
         scoring: Option<Scoring>,
         store: S,
         sinks: Vec<NamedSink>,
@@ -121,8 +119,8 @@ impl<S: StateStore> Handler<S> {
         let mut failed: Vec<(usize, &Box<str>, &TenantError)> = failed.collect();
         failed.sort_unstable_by_key(|(first, tenant, _)| (*first, *tenant));
         for (first, tenant, error) in &failed {
-            let because = std::error::Error::source(error).map_or_else(String::new, |source| format!(": {source}"));
-            log(&format!("tenant {tenant:?} has to come again from {}: {error}{because}", sequences[*first]));
+            let because = in_full(*error);
+            log(&format!("tenant {tenant:?} has to come again from {}: {because}", sequences[*first]));
         }
         let first = failed.first().map(|(first, ..)| sequences[*first].clone());
         let batch_item_failures = first.map(|item_identifier| BatchItemFailure { item_identifier });

@@ -23,5 +23,5 @@ mod store;
 #[cfg(feature = "lambda")]
 pub use dynamodb::DynamoStore;
 pub use event::{BatchItemFailure, BatchResponse};
-pub use handler::{HandleError, Handler, HandlerOptions};
+pub use handler::{HandleError, Handler};
 pub use store::{MemoryStore, PutError, StateStore, StoreError, TenantItem};

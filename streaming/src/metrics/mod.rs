@@ -12,6 +12,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
+use churn_streaming::Retries;
 
 use self::heart::Heart;
 pub(crate) use self::heart::Stage;
@@ -43,13 +44,13 @@ struct Shared {
 }
 
 impl Metrics {
-    /// Begins to serve, at the address that is handed back with it.
-    pub(crate) fn serve(address: &str) -> Result<(Self, SocketAddr), MetricsError> {
+    /// Begins to serve, at the address that is handed back with it; `retries` is where sources and sinks count.
+    pub(crate) fn serve(address: &str, retries: Arc<Retries>) -> Result<(Self, SocketAddr), MetricsError> {
         let fail = |source| MetricsError { address: address.to_owned(), source };
         let listener = TcpListener::bind(address).map_err(fail)?;
         listener.set_nonblocking(true).map_err(fail)?;
         let bound = listener.local_addr().map_err(fail)?;
-        let shared = Arc::new(Shared { report: Mutex::default(), heart: Heart::new(Instant::now()) });
+        let shared = Arc::new(Shared { report: Mutex::default(), heart: Heart::new(Instant::now(), retries) });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fail)?;
         let router = router(Arc::clone(&shared));
         let serve = move || {

@@ -46,7 +46,9 @@ impl Collector for Scrape {
         let about = "Requests to streams and stores that had to be tried again, or parts of them";
         let retries = report.retries.iter();
         let retries = retries.map(|(operation, why, n)| ([("operation", *operation), ("reason", *why)], *n));
-        counters(out, "retries", about, retries)
+        counters(out, "retries", about, retries)?;
+        let about = "How often a stream had trimmed the record where reading stopped: those behind it may be lost";
+        counter(out, "trimmed", about, report.trimmed)
     }
 }
 
@@ -183,6 +185,7 @@ mod tests {
         report.checkpoints.note(Duration::from_millis(700), Timestamp::from_millis(2_000));
         report.checkpoints.last_written = Some(Written { seconds: 0.75, bytes: 4_096, tenants: 3 });
         report.restored = Some(Restored { seconds: 0.25, tenants: 2 });
+        report.trimmed = 1;
         let text = text(Arc::new(report), Timestamp::from_millis(4_500));
         for line in [
             "# TYPE churn_consume_records counter",
@@ -199,6 +202,7 @@ mod tests {
             "churn_consume_last_checkpoint_tenants 3",
             "churn_consume_restore_seconds 0.25",
             "churn_consume_restored_tenants 2",
+            "churn_consume_trimmed_total 1",
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");

@@ -10,7 +10,8 @@ use super::put_queue::{ENTRY_BYTES, Entry, PutQueue};
 use super::{Sink, SinkError, SinkPosition};
 use crate::aws::{Aws, CallError, backoff, missing};
 use crate::kinesis_error::explain;
-use crate::{Backoff, DeadLetter, Retry, ScoreRecord};
+use crate::retries::Backoff;
+use crate::{DeadLetter, Retry, ScoreRecord};
 
 const PUT: &str = "PutRecords";
 const NEEDED: &str = "kinesis:PutRecords";
@@ -19,7 +20,8 @@ const MOST_FAILURES: u32 = 60;
 /// Of a dead letter's text, what is kept where the whole is too large for the stream.
 const LETTER_CHARS: usize = 64 << 10;
 
-/// Puts score records into a Kinesis data stream as JSON; the partition key is the tenant, of a dead letter its source.
+/// Puts score records into a Kinesis data stream as JSON; the partition key is the tenant, of a dead letter its place: a
+/// request has one record of each key, and a shard may have many letters.
 ///
 /// The records of a tenant arrive in their order, and a request of which a part was not stored is tried again with that
 /// part. Records may arrive twice: when an answer is lost, and after a restart; their `id` is then the same.
@@ -96,6 +98,7 @@ impl KinesisSink {
                 let failed = request.into_iter().zip(&codes).filter(|(_, code)| code.is_some()).map(|(entry, _)| entry);
                 let failed: Vec<Entry> = failed.collect();
                 if failed.len() < codes.len() {
+                    self.aws.retries().note_success();
                     self.backoff.reset();
                 }
                 if failed.is_empty() {
@@ -160,10 +163,11 @@ impl Sink for KinesisSink {
         letters.iter().try_for_each(|letter| {
             let json = |letter: &DeadLetter| serde_json::to_vec(letter);
             let mut data = json(letter).map_err(|source| SinkError::new(&self.name, source))?;
-            if data.len() + letter.source.len() > ENTRY_BYTES {
-                data = json(&shortened(letter)).map_err(|source| SinkError::new(&self.name, source))?;
+            let key = format!("{}/{}", letter.source, letter.position);
+            if data.len() + key.len() > ENTRY_BYTES {
+                data = json(&letter.shortened(LETTER_CHARS)).map_err(|source| SinkError::new(&self.name, source))?;
             }
-            self.push(&letter.source, data)
+            self.push(&key, data)
         })
     }
 
@@ -176,15 +180,5 @@ impl Sink for KinesisSink {
 
     fn restore(&mut self, _position: SinkPosition) -> Result<(), SinkError> {
         Ok(())
-    }
-}
-
-/// A letter whose text takes six times its bytes as JSON, such as one of control characters, with the beginning of it.
-fn shortened(letter: &DeadLetter) -> DeadLetter {
-    let text = letter.text.as_deref().unwrap_or_default();
-    DeadLetter {
-        text: Some(text.chars().take(LETTER_CHARS).collect()),
-        record_bytes: letter.record_bytes.or(Some(text.len())),
-        ..letter.clone()
     }
 }

@@ -8,7 +8,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::objects::{Failure, ObjectFormat, ObjectPlace, ObjectSink};
-use crate::aws::{Aws, CallError, Fault, in_full, insist, missing};
+use crate::aws::{Aws, CallError, Fault, insist, missing};
+use crate::in_full;
 
 /// Calls at once.
 const AT_ONCE: usize = 16;

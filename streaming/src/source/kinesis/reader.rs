@@ -1,7 +1,7 @@
 //! Reads one shard to its end.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use churn_events::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -11,8 +11,9 @@ use super::calls::{Stream, children};
 use super::shard_graph::ListedShard;
 use super::source::{Ending, Message, Notice};
 use super::start::From;
-use crate::aws::{CallError, Fault, backoff, in_full};
-use crate::{Backoff, Batch, Position, Record, Retries, Retry, SequenceNumber, Shard};
+use crate::aws::{CallError, Fault, backoff, now};
+use crate::retries::Backoff;
+use crate::{Batch, NoSequenceNumber, Position, Record, Retries, Retry, SequenceNumber, Shard, in_full};
 
 /// Between two calls for the same shard, which allows five a second, to all its readers together.
 const BETWEEN_CALLS: Duration = Duration::from_millis(220);
@@ -81,7 +82,7 @@ impl ShardReader {
             let is_last = iterator.is_none();
             let children = if is_last { children(&answer) } else { Vec::new() };
             let behind_ms = answer.millis_behind_latest.and_then(|millis| u64::try_from(millis).ok());
-            let records = self.take(answer.records);
+            let records = self.take(answer.records)?;
             if records.is_empty() && behind_ms.unwrap_or(0) == 0 {
                 next_call = called + IDLE;
             }
@@ -155,18 +156,23 @@ impl ShardReader {
         Ok(is_good)
     }
 
-    /// The records of an answer; reading goes on after them.
-    fn take(&mut self, records: Vec<aws_sdk_kinesis::types::Record>) -> Vec<Record> {
+    /// The records of an answer; reading goes on after them. One without a place can neither be kept nor passed over.
+    fn take(&mut self, records: Vec<aws_sdk_kinesis::types::Record>) -> Result<Vec<Record>, CallError> {
+        let no_place = |error: NoSequenceNumber| CallError {
+            operation: "GetRecords",
+            fault: Fault::Wrong,
+            source: format!("the sequence number of a record {error}").into(),
+        };
         let take = |record: aws_sdk_kinesis::types::Record| {
-            let sequence: SequenceNumber = record.sequence_number.parse().ok()?;
+            let sequence: SequenceNumber = record.sequence_number.parse().map_err(no_place)?;
             let arrived_at = record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok());
-            Some(Record {
+            Ok(Record {
                 position: Position { sequence, sub_sequence: 0 },
                 arrived_at: arrived_at.map(Timestamp::from_millis),
                 data: record.data.into_inner(),
             })
         };
-        let records: Vec<Record> = records.into_iter().filter_map(take).collect();
+        let records = records.into_iter().map(take).collect::<Result<Vec<Record>, CallError>>()?;
         if let (Some(first), From::Record(expected)) = (records.first(), self.from)
             && first.position.sequence != expected
         {
@@ -175,11 +181,11 @@ impl ShardReader {
         if let Some(last) = records.last() {
             self.from = From::After(last.position.sequence);
         }
-        records
+        Ok(records)
     }
 
     fn note_trimmed(&self, what: &str) {
-        self.retries.count("GetRecords", Retry::Trimmed, 1);
+        self.retries.note_trimmed();
         (self.notice)(&format!(
             "{}: the record where reading stopped {what}: records after it are lost if they were trimmed, too; reading \
              goes on with the oldest that the stream has. Keep records for longer than the consumer may stand still.",
@@ -192,9 +198,4 @@ impl ShardReader {
         // Nobody listens any more when the source is dropped.
         let _ = self.out.send(Message::Batch(batch, ending));
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -12,7 +12,7 @@ use super::reader::ShardReader;
 use super::shard_graph::{ListedShard, ShardGraph};
 use super::start::{From, KinesisStart};
 use crate::aws::{Aws, CallError, insist};
-use crate::{Batch, Next, Retry, Shard, Source, SourceError, kinesis_error};
+use crate::{Batch, Next, Shard, Source, SourceError, kinesis_error};
 
 /// Batches of a shard that are under way or wait for [`Source::next`]; each has 10 MiB at most, and usually far less.
 const BATCHES: usize = 1;
@@ -104,7 +104,7 @@ impl KinesisSource {
         let listing = insist(self.aws.retries(), FIRST_TRIES, || stream.list());
         let listed = self.aws.runtime.block_on(listing).map_err(|error| explain(&self.aws, &stream.name, error))?;
         for lost in self.start.lost(&stream.name, &listed) {
-            self.aws.retries().count("ListShards", Retry::Trimmed, 1);
+            self.aws.retries().note_trimmed();
             (self.notice)(&format!(
                 "{lost}: the shard is gone, and was not read to its end: what came after the checkpoint is lost. Keep \
                  records for longer than the consumer may stand still."
@@ -140,6 +140,11 @@ impl KinesisSource {
             };
             self.tasks.spawn_on(reader.run(), self.aws.runtime.handle());
         }
+    }
+
+    fn name(&self) -> String {
+        let names: Vec<&str> = self.streams.iter().map(|known| known.stream.name.as_str()).collect();
+        format!("kinesis:{}", names.join(", "))
     }
 
     /// Asks for the shards once more, for those that came since.
@@ -187,7 +192,10 @@ impl KinesisSource {
 impl Source for KinesisSource {
     fn next(&mut self, wait: Duration) -> Result<Next, SourceError> {
         let aws = Arc::clone(&self.aws);
-        while self.tasks.try_join_next().is_some() {}
+        while let Some(joined) = self.tasks.try_join_next() {
+            // A reader that ended by a bug would leave its shard unread, and nobody would hear of it.
+            joined.map_err(|error| SourceError::new(self.name(), error))?;
+        }
         let deadline = tokio::time::Instant::now() + wait;
         loop {
             if let Some((batch, ending)) = self.alignment.as_mut().and_then(Alignment::take) {
