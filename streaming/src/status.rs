@@ -97,7 +97,9 @@ impl Status {
         let Some(shard) = shards.get_mut(&batch.shard.name) else { return };
         shard.received_at = shard.received_at.max(received_at);
         shard.arrived_at = batch.records.last().and_then(|record| record.arrived_at).or(shard.arrived_at);
-        (shard.behind_ms, shard.behind_records) = (batch.behind_ms, batch.behind_records);
+        // One that has ended is behind nothing, whatever it said last.
+        let behind = |by: Option<u64>| if batch.is_last { by.map(|_| 0) } else { by };
+        (shard.behind_ms, shard.behind_records) = (behind(batch.behind_ms), behind(batch.behind_records));
     }
 
     /// Takes note of a checkpoint, and of how long it took.
@@ -141,5 +143,23 @@ impl Status {
     fn sum_up(&mut self, consumer: &Consumer) {
         self.report.state_bytes = consumer.processor().store().approximate_bytes();
         self.summed = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use churn_streaming::Shard;
+
+    use super::*;
+
+    #[test]
+    fn a_shard_that_has_ended_is_behind_nothing() {
+        let mut status = Status::new();
+        let batch =
+            Batch { behind_ms: Some(147_100), ..Batch::new(Arc::new(Shard::new("jobs", "jobs/5")), Vec::new()) };
+        for (is_last, behind_ms) in [(false, 147_100), (true, 0)] {
+            status.note(&Batch { is_last, ..batch.clone() }, None);
+            assert_eq!(status.report.shards["jobs/5"].behind_ms, Some(behind_ms));
+        }
     }
 }

@@ -179,6 +179,16 @@ fn policies_say_less_and_less() {
 }
 
 #[test]
+fn an_event_that_was_put_twice_scores_once() {
+    let (mut processor, mut output) = (processor(ScoreWhen::Events), Output::default());
+    let event = log(1, 1).remove(0);
+    let records = (0..3).map(|sequence| record(sequence, line(&event))).collect();
+    processor.apply(&batch(&shard("one"), records), &mut output);
+    let counts = processor.event_counts();
+    assert_eq!((output.scores.len(), counts.counted, counts.duplicate), (1, 1, 2));
+}
+
+#[test]
 fn a_clock_that_was_decades_behind_costs_two_years_of_scores_at_most() {
     let (mut processor, mut output) = (processor(ScoreWhen::Daily), Output::default());
     let lines = [0, 20_000].map(|days| {
