@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -98,8 +99,8 @@ pub(crate) struct Options {
     pub(crate) status_every: Duration,
 
     /// The most tenants there may be; events of further ones are refused
-    #[arg(long, default_value_t = 1 << 20, value_name = "N")]
-    pub(crate) max_tenants: usize,
+    #[arg(long, default_value = "1048576", value_name = "N")]
+    pub(crate) max_tenants: NonZeroUsize,
 }
 
 const EXAMPLES: &str = "\

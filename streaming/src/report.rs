@@ -174,7 +174,8 @@ impl Report {
             );
         }
         if !self.hottest.is_empty() {
-            let shown = self.hottest.iter().take(SHOWN).map(|(tenant, n)| format!("{tenant} (about {n})"));
+            let shown =
+                self.hottest.iter().take(SHOWN).map(|(tenant, n)| format!("{} (about {n})", tenant.escape_debug()));
             let _ = write!(line, "; most events: {}", shown.collect::<Vec<_>>().join(", "));
         }
         let drifted = self.drift.iter().take(SHOWN).filter(|(_, index)| *index > MUCH_DRIFT);

@@ -29,6 +29,9 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
         return crate::child::run(options);
     }
     check_names(&options)?;
+    if options.model.is_none() && options.score != ScoreWhen::Never {
+        say("consume", "no --model was named: states are kept, and nothing is scored");
+    }
     let mut transports = Transports::new(&options);
     let begun = Instant::now();
     let place = options.state.as_ref().map(|name| transports.state(name, options.state_lease)).transpose()?;
@@ -122,7 +125,7 @@ pub(crate) fn consumer(
         None => None,
     };
     let when = if scoring.is_some() { options.score } else { ScoreWhen::Never };
-    let store = StoreOptions { max_tenants: options.max_tenants, ..StoreOptions::default() };
+    let store = StoreOptions { max_tenants: options.max_tenants.get(), ..StoreOptions::default() };
     let (sinks, dead_letters) = (transports.sinks(sinks)?, transports.sinks(dead_letters)?);
     let options = ProcessorOptions { store, when, ..ProcessorOptions::default() };
     Ok(Consumer::new(options, scoring, sinks, dead_letters, folder)?)

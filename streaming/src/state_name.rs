@@ -1,6 +1,5 @@
 //! `--state` and `--from` as the command line has them.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -18,10 +17,14 @@ pub(crate) enum StateName {
 const PREFIX: &str = "consume";
 
 impl FromStr for StateName {
-    type Err = Infallible;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, Infallible> {
+    fn from_str(text: &str) -> Result<Self, &'static str> {
         Ok(match text.strip_prefix("dynamodb:") {
+            // A folder of that name would be lost with the container that it was made in.
+            None if text.split_once(':').is_some_and(|(kind, _)| !kind.contains(['/', '.'])) => {
+                return Err("expected a folder, or dynamodb:TABLE/PREFIX; a folder with a colon is written ./NAME");
+            }
             None => Self::Folder(text.into()),
             Some(rest) => {
                 let (table, prefix) = rest.split_once('/').unwrap_or((rest, PREFIX));
@@ -73,6 +76,10 @@ mod tests {
         assert_eq!(state("a/b"), StateName::Folder("a/b".into()));
         assert_eq!(state("dynamodb:churn").to_string(), "dynamodb:churn/consume");
         assert_eq!(state("dynamodb:churn/a/b").to_string(), "dynamodb:churn/a/b");
+        assert_eq!(state("./a:b"), StateName::Folder("./a:b".into()));
+        for text in ["s3://bucket/state", "dynamo:churn"] {
+            assert!(text.parse::<StateName>().is_err(), "{text}");
+        }
         assert_eq!("oldest".parse(), Ok(FromName::Oldest));
         assert_eq!("latest".parse(), Ok(FromName::Latest));
         assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(FromName::Time(Timestamp::from_millis(1_000))));

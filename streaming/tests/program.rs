@@ -205,6 +205,27 @@ fn a_line_that_is_still_being_written_is_left_for_the_next_run() {
 }
 
 #[test]
+fn a_log_that_is_packed_later_goes_on_where_it_was() {
+    let folder = folder(300);
+    let at = folder.path();
+    let text = fs::read_to_string(at.join("log.jsonl")).expect("is there");
+    let half = text.match_indices('\n').nth(150).expect("a line").0 + 1;
+    let run = |source: &str, out: &str| {
+        let sink = format!("file:{out}.jsonl");
+        let arguments =
+            ["--source", source, "--model", "model.safetensors", "--score", "events", "--sink", &sink, "--state", out];
+        succeed(at, &arguments);
+        fs::read(at.join(&sink[5..])).expect("is there")
+    };
+    let whole = run("file:log.jsonl", "whole");
+    fs::write(at.join("log.jsonl"), &text[..half]).expect("is written");
+    assert!(run("file:log.jsonl", "packed") != whole);
+    fs::write(at.join("log.jsonl"), &text).expect("is written");
+    assert!(Command::new("gzip").arg("log.jsonl").current_dir(at).status().expect("gzip").success());
+    assert!(run("file:log.jsonl.gz", "packed") == whole);
+}
+
+#[test]
 fn a_log_that_became_shorter_or_another_is_not_passed_over() {
     let folder = folder(300);
     let at = folder.path();

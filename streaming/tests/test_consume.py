@@ -179,7 +179,7 @@ def test_killed_at_random_moments_on_a_stream_that_is_split_and_merged(
         resharder.join()
         child = subprocess.Popen(command, env=env, stderr=log, stdout=log)
         # Until nothing new has come for a while.
-        expected, deadline = len(records(whole / "scores.jsonl")), time.monotonic() + 120
+        expected, deadline = len(records(whole / "scores.jsonl")), time.monotonic() + 600
         while time.monotonic() < deadline:
             time.sleep(3)
             status = (tmp_path / "consume.log").read_text().splitlines()[-1]

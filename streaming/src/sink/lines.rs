@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub struct LineSink {
 
 #[derive(Debug)]
 enum Out {
-    File(BufWriter<File>),
+    File(BufWriter<File>, PathBuf),
     Stdout(BufWriter<io::Stdout>),
 }
 
@@ -33,7 +33,8 @@ impl LineSink {
         // Not truncated here: what is in it belongs to a checkpoint, perhaps.
         let opened = File::options().write(true).create(true).truncate(false).open(path);
         let file = opened.map_err(|source| SinkError::new(&name, source))?;
-        Ok(Self { name, out: Out::File(BufWriter::with_capacity(1 << 16, file)), bytes: 0 })
+        let out = Out::File(BufWriter::with_capacity(1 << 16, file), path.to_owned());
+        Ok(Self { name, out, bytes: 0 })
     }
 
     /// Lines to standard output.
@@ -58,7 +59,7 @@ impl LineSink {
     }
 
     fn cut(&mut self, bytes: u64) -> io::Result<()> {
-        let Out::File(file) = &mut self.out else { return Ok(()) };
+        let Out::File(file, _) = &mut self.out else { return Ok(()) };
         if !is_regular(file.get_ref())? {
             return Ok(()); // a pipe takes nothing back
         }
@@ -76,6 +77,23 @@ impl LineSink {
     }
 }
 
+/// # Errors
+/// When what was written cannot be found under its name any more, because somebody has removed the file or moved it away.
+fn is_still_there(file: &File, path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let place = |found: &std::fs::Metadata| (found.dev(), found.ino());
+        let own = place(&file.metadata()?);
+        if path.metadata().map(|found| place(&found)).ok() != Some(own) {
+            let what = "was removed or moved while it was written; put it back, and start again";
+            return Err(io::Error::new(io::ErrorKind::NotFound, what));
+        }
+    }
+    let _ = (file, path);
+    Ok(())
+}
+
 fn is_regular(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.is_file())
 }
@@ -83,14 +101,14 @@ fn is_regular(file: &File) -> io::Result<bool> {
 impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::File(file) => file.write(bytes),
+            Self::File(file, _) => file.write(bytes),
             Self::Stdout(stdout) => stdout.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::File(file) => file.flush(),
+            Self::File(file, _) => file.flush(),
             Self::Stdout(stdout) => stdout.flush(),
         }
     }
@@ -107,21 +125,47 @@ impl Sink for LineSink {
 
     fn keep(&mut self) -> Result<SinkPosition, SinkError> {
         let kept = self.out.flush().and_then(|()| match &mut self.out {
-            Out::File(file) if is_regular(file.get_ref())? => file.get_ref().sync_data(),
-            Out::File(_) | Out::Stdout(_) => Ok(()),
+            Out::File(file, path) if is_regular(file.get_ref())? => {
+                is_still_there(file.get_ref(), path)?;
+                file.get_ref().sync_data()
+            }
+            Out::File(..) | Out::Stdout(_) => Ok(()),
         });
         kept.map_err(|source| SinkError::new(&self.name, source))?;
-        let bytes = matches!(self.out, Out::File(_)).then_some(self.bytes);
+        let bytes = matches!(self.out, Out::File(..)).then_some(self.bytes);
         Ok(SinkPosition { bytes, ..SinkPosition::default() })
     }
 
     fn is_empty(&mut self) -> Result<bool, SinkError> {
-        let Out::File(file) = &self.out else { return Ok(true) };
+        let Out::File(file, _) = &self.out else { return Ok(true) };
         let found = file.get_ref().metadata().map_err(|source| SinkError::new(&self.name, source))?;
         Ok(!found.is_file() || found.len() == 0)
     }
 
     fn restore(&mut self, position: SinkPosition) -> Result<(), SinkError> {
         self.cut(position.bytes.unwrap_or(0)).map_err(|source| SinkError::new(&self.name, source))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_gone_or_another_is_no_place_to_keep_lines() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("scores.jsonl");
+        let mut sink = LineSink::file(&path).expect("is opened");
+        sink.keep().expect("is there");
+        fs::rename(&path, folder.path().join("scores.1")).expect("is moved");
+        for is_there in [false, true] {
+            if is_there {
+                fs::write(&path, "").expect("is written");
+            }
+            let error = sink.keep().expect_err("is not the file that was opened");
+            assert!(error.to_string().contains("scores.jsonl"), "{error}");
+        }
     }
 }

@@ -28,25 +28,30 @@ pub(super) fn name(content: &Content, part: u64, extension: &str) -> String {
 /// A tenant as the name of a folder: letters, digits, `.`, `_` and `-` as they are, everything else as `%` and two hex
 /// digits for each byte, as Hive and Spark do. What gets too long is cut, and told from others by a digest behind `~`.
 fn folder(tenant: &str) -> String {
-    let mut name = String::with_capacity(tenant.len());
-    for byte in tenant.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-') {
-            name.push(byte.into());
-        } else {
-            name += &format!("%{byte:02X}");
-        }
+    if tenant.is_empty() {
+        return "__HIVE_DEFAULT_PARTITION__".to_owned();
     }
-    if name.len() > MOST_BYTES {
-        let digest = format!("~{:032x}", xxh3_128(tenant.as_bytes()));
-        name.truncate(MOST_BYTES - digest.len());
-        // Not in the middle of a byte's digits.
-        let cut = name.len() - 2.min(name.len());
-        if let Some(percent) = name[cut..].find('%') {
-            name.truncate(cut + percent);
-        }
-        name += &digest;
+    let whole: String = tenant.chars().map(escaped).collect();
+    if whole.len() <= MOST_BYTES {
+        return whole;
     }
-    if name.is_empty() { "__HIVE_DEFAULT_PARTITION__".to_owned() } else { name }
+    let digest = format!("~{:032x}", xxh3_128(tenant.as_bytes()));
+    // Whole characters: who reads the name expects text behind the digits.
+    let mut name = String::with_capacity(MOST_BYTES);
+    for character in tenant.chars().map(escaped) {
+        if name.len() + character.len() + digest.len() > MOST_BYTES {
+            break;
+        }
+        name += &character;
+    }
+    name + &digest
+}
+
+fn escaped(character: char) -> String {
+    if character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-') {
+        return character.into();
+    }
+    character.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 #[cfg(test)]
@@ -68,6 +73,9 @@ mod tests {
             let (one, other) = (format!("{}ü1", "a".repeat(length)), format!("{}ü2", "a".repeat(length)));
             assert_ne!(folder(&one), folder(&other));
             assert!(folder(&one).len() <= MOST_BYTES);
+            let umlauts = folder(&"ü".repeat(length));
+            let (characters, digest) = umlauts.split_once('~').expect("is cut");
+            assert_eq!((characters.len() % "%C3%BC".len(), digest.len()), (0, 32));
         }
         let digits = folder(&"ü".repeat(300));
         assert_eq!(digits.split('~').next().map(|name| name.len() % 3), Some(0));

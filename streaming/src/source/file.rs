@@ -93,10 +93,9 @@ impl FileSource {
             let fail = |source: io::Error| SourceError::new(path.display().to_string(), source);
             for path in files_in(path).map_err(fail)? {
                 let fail = |source: io::Error| SourceError::new(path.display().to_string(), source);
-                // The same file by whatever path; a pipe has no other than the one given.
-                let name = fs::canonicalize(&path).unwrap_or_else(|_| path.clone()).display().to_string();
+                let name = name_of(&path);
                 if files.iter().any(|file: &LogFile| file.shard.name == name) {
-                    return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "is named twice")));
+                    return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "is named twice, or packed and not")));
                 }
                 let after = position_of(&name);
                 files.push(LogFile::open(&path, name, after)?);
@@ -265,6 +264,14 @@ impl Lines {
             }
         }
     }
+}
+
+/// The same for a file by whatever path, packed or not: a position is one in its lines, and a log that is packed later goes
+/// on where it was. A pipe has no other path than the one given.
+fn name_of(path: &Path) -> String {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let is_packed = path.extension().is_some_and(|ending| ending == "gz" || ending == "zst");
+    if is_packed { path.with_extension("").display().to_string() } else { path.display().to_string() }
 }
 
 /// The file at a path, or the logs in the folder there, by name.
