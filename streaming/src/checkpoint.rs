@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use churn_events::WholeFile;
+use churn_events::{Timestamp, WholeFile};
 use churn_features::{Error as FeatureError, FeatureStore, SnapshotError};
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +135,9 @@ struct Manifest {
     /// When the event that was received last was, in milliseconds.
     #[serde(default)]
     received_up_to: Option<i64>,
+    /// When the first run began, in milliseconds.
+    #[serde(default)]
+    begun_at: Option<i64>,
     /// Files of states: all of them, and the changes since then.
     states: Vec<String>,
     /// Files of marks, likewise.
@@ -256,6 +259,11 @@ impl CheckpointFolder {
         self.mirror()
     }
 
+    /// When the first run with this folder began, which is now if it is this one.
+    pub fn begun_at(&mut self, now: Timestamp) -> Timestamp {
+        Timestamp::from_millis(*self.manifest.begun_at.get_or_insert(now.millis()))
+    }
+
     /// Bytes of the files that this process wrote for its last checkpoint; 0 when it wrote none.
     pub fn written_bytes(&self) -> u64 {
         self.written_bytes
@@ -345,6 +353,7 @@ impl CheckpointFolder {
             positions: processor.positions.clone(),
             ended: processor.ended.clone(),
             received_up_to: processor.received_up_to,
+            begun_at: self.manifest.begun_at,
             states: before.0.into_iter().chain([states]).collect(),
             marks: before.1.into_iter().chain([marks]).collect(),
             counts: processor.counts,

@@ -14,6 +14,7 @@ use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreW
 use crate::options::Options;
 use crate::report::Restored;
 use crate::say::say;
+use crate::state_name::FromName;
 use crate::status::Status;
 use crate::transports::{SinkName, SourceName, Transports, check_names};
 use crate::watermark::Calendar;
@@ -24,7 +25,7 @@ const WAIT: Duration = Duration::from_millis(200);
 /// How long another process may take to leave the state folder.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
     if options.kcl {
         return crate::child::run(options);
     }
@@ -35,7 +36,11 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut transports = Transports::new(&options);
     let begun = Instant::now();
     let place = options.state.as_ref().map(|name| transports.state(name, options.state_lease)).transpose()?;
-    let folder = place.map(|place| place.open(PATIENCE)).transpose()?;
+    let mut folder = place.map(|place| place.open(PATIENCE)).transpose()?;
+    if let (Some(folder), Some(FromName::Latest)) = (&mut folder, options.from) {
+        // What came to a quiet shard while nobody read has to be read, too.
+        options.from = Some(FromName::Time(folder.begun_at(now())));
+    }
     let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder, &mut transports)?;
     let restored = Restored::of(&consumer, begun.elapsed());
     let mut source = transports.source(&options, &consumer)?;

@@ -241,3 +241,36 @@ def test_the_original_producers_are_understood_and_two_streams_are_joined(
     last = max(found, key=lambda record: record["job30"])
     assert (last["industry"], last["revenu"], last["employee"], last["monthlyFee"]) == ("retail", 99420, 4635, 400.5)
     assert last["job30"] == 3 and last["event"]["source"] == "/legacy/bigdatajobs"
+
+
+def test_latest_is_when_the_first_run_began(world: Path, tmp_path: Path) -> None:
+    """What came to quiet shards between two runs is taken in, and what came before the first one is not."""
+    lines = list(itertools.islice(lines_of([world / "log.jsonl"]), 150))
+    with Kinesalite() as emulator:
+        kinesis = emulator.client("kinesis")
+        kinesis.create_stream(StreamName="events", ShardCount=3)
+        kinesis.get_waiter("stream_exists").wait(StreamName="events", WaiterConfig={"Delay": 1})
+
+        def put(part: list[bytes]) -> None:
+            records = [{"Data": line.strip(), "PartitionKey": str(number)} for number, line in enumerate(part)]
+            assert kinesis.put_records(StreamName="events", Records=records)["FailedRecordCount"] == 0
+
+        def consume(*until: str) -> None:
+            command = [
+                PROGRAMS / "consume", "--source", "kinesis:events", "--from", "latest", "--score", "never", "--state",
+                tmp_path / "state", "--status-every", "200ms", "--checkpoint-every", "200ms",
+            ]  # fmt: skip
+            log = tmp_path / "log"
+            child = subprocess.Popen(command, env=os.environ | environment(kinesis=emulator), stderr=log.open("w"))
+            deadline = time.monotonic() + 20
+            while not any(text in log.read_text() for text in until) and time.monotonic() < deadline:
+                time.sleep(0.2)
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(30) == 0
+            assert any(text in log.read_text() for text in until), log.read_text()
+
+        put(lines[:50])
+        time.sleep(2)
+        consume("consume: 0 records")
+        put(lines[50:])
+        consume("consume: 100 records")
