@@ -11,7 +11,17 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "debug/consume"
 
-COUNTERS = {"records", "events", "malformed", "unknown", "unscored", "score_records", "dead_letters", "retries"}
+COUNTERS = {
+    "records",
+    "events",
+    "malformed",
+    "unknown",
+    "unscored",
+    "score_records",
+    "dead_letters",
+    "retries",
+    "trimmed",
+}
 GAUGES = {
     "lag_milliseconds",
     "position_behind",

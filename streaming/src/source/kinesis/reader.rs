@@ -156,23 +156,9 @@ impl ShardReader {
         Ok(is_good)
     }
 
-    /// The records of an answer; reading goes on after them. One without a place can neither be kept nor passed over.
+    /// The records of an answer; reading goes on after them.
     fn take(&mut self, records: Vec<aws_sdk_kinesis::types::Record>) -> Result<Vec<Record>, CallError> {
-        let no_place = |error: NoSequenceNumber| CallError {
-            operation: "GetRecords",
-            fault: Fault::Wrong,
-            source: format!("the sequence number of a record {error}").into(),
-        };
-        let take = |record: aws_sdk_kinesis::types::Record| {
-            let sequence: SequenceNumber = record.sequence_number.parse().map_err(no_place)?;
-            let arrived_at = record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok());
-            Ok(Record {
-                position: Position { sequence, sub_sequence: 0 },
-                arrived_at: arrived_at.map(Timestamp::from_millis),
-                data: record.data.into_inner(),
-            })
-        };
-        let records = records.into_iter().map(take).collect::<Result<Vec<Record>, CallError>>()?;
+        let records = records.into_iter().map(read).collect::<Result<Vec<Record>, CallError>>()?;
         if let (Some(first), From::Record(expected)) = (records.first(), self.from)
             && first.position.sequence != expected
         {
@@ -197,5 +183,42 @@ impl ShardReader {
         let ending = Ending { stream: self.stream_number, id: self.id.clone(), children, _permit: permit };
         // Nobody listens any more when the source is dropped.
         let _ = self.out.send(Message::Batch(batch, ending));
+    }
+}
+
+/// A record as it came. One without a place can neither be kept nor passed over.
+fn read(record: aws_sdk_kinesis::types::Record) -> Result<Record, CallError> {
+    let no_place = |error: NoSequenceNumber| CallError {
+        operation: "GetRecords",
+        fault: Fault::Wrong,
+        source: format!("the sequence number of a record {error}").into(),
+    };
+    let sequence: SequenceNumber = record.sequence_number.parse().map_err(no_place)?;
+    let arrived_at = record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok());
+    Ok(Record {
+        position: Position { sequence, sub_sequence: 0 },
+        arrived_at: arrived_at.map(Timestamp::from_millis),
+        data: record.data.into_inner(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_kinesis::primitives::{Blob, DateTime};
+
+    use super::*;
+
+    #[test]
+    fn a_record_without_a_place_is_an_error_and_not_left_out() {
+        let record = |number: &str| {
+            let record = aws_sdk_kinesis::types::Record::builder().sequence_number(number).partition_key("t");
+            record.data(Blob::new(*b"x")).approximate_arrival_timestamp(DateTime::from_millis(7)).build()
+        };
+        let found = read(record("49").expect("is whole")).expect("is read");
+        assert_eq!((found.position, found.arrived_at), (Position::of(49), Some(Timestamp::from_millis(7))));
+        let error = read(record("x").expect("is whole")).expect_err("has no place");
+        assert_eq!(error.fault, Fault::Wrong);
+        let told = in_full(&error);
+        assert!(told.contains("the sequence number of a record is \"x\" where a sequence number of 1 to"), "{told}");
     }
 }
