@@ -221,8 +221,8 @@ impl Processor {
         }
     }
 
-    /// Notes that everything received before that date has been taken in, and tells who is due: under
-    /// [`ScoreWhen::Daily`], whoever has not been scored at it or an earlier date, by ascending id.
+    /// Who is due once everything received before that date has been taken in: under [`ScoreWhen::Daily`], whoever has not
+    /// been scored at it or an earlier date, by ascending id.
     pub fn due(&self, date: ObservationDate) -> Vec<Box<str>> {
         if self.is_daily() { self.marks.due(date.days()) } else { Vec::new() }
     }
