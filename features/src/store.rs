@@ -7,7 +7,7 @@
 //! Nothing that can be read out of a store depends on the number of shards or threads. Only the order of tenants in the
 //! log decides who is refused once the store is full: see [`FeatureStore::apply_all`].
 
-use std::hint::black_box;
+mod look_ahead;
 
 use churn_events::{Event, ObservationDate};
 use hashbrown::HashTable;
@@ -101,11 +101,6 @@ pub(crate) struct Tenant {
 impl Tenant {
     fn new(hash: u64, id: &str) -> Self {
         Self { hash, id: id.into(), state: TenantState::new(), has_changed: true }
-    }
-
-    /// Reads a little of what an event is likely to need; the sum means nothing.
-    fn look_at(&self) -> u64 {
-        self.state.look_at().wrapping_add(self.id.as_bytes().first().map_or(0, |byte| u64::from(*byte)))
     }
 }
 
@@ -206,26 +201,6 @@ impl FeatureStore {
         let (applied, state, is_first) = shard.apply(hash, event, &self.options.state);
         self.n_tenants += usize::from(is_first);
         Ok((applied, state))
-    }
-
-    /// Brings the states that events are likely to need into the processor's cache: applied one after the other, each
-    /// event would wait for its own.
-    pub fn look_ahead(&self, events: &[Event<'_>]) {
-        let tenants = events.iter().filter_map(|event| self.likely(&event.tenant));
-        black_box(tenants.map(Tenant::look_at).fold(0, u64::wrapping_add));
-    }
-
-    /// As [`look_ahead`](Self::look_ahead), and brings in what the features of each event's tenant are read from.
-    pub fn look_ahead_to_features(&self, events: &[Event<'_>]) {
-        // One after the other: what the second reads is found through what the first one has brought in.
-        self.look_ahead(events);
-        let tenants = events.iter().filter_map(|event| self.likely(&event.tenant));
-        black_box(tenants.map(|tenant| tenant.state.look_through()).fold(0, u64::wrapping_add));
-    }
-
-    fn likely(&self, tenant: &str) -> Option<&Tenant> {
-        let hash = hash_of(tenant);
-        self.shards[shard_of(hash, self.shards.len())].likely(hash)
     }
 
     /// Notes that everything received before that date has been applied.
@@ -441,17 +416,10 @@ impl Shard {
         (applied, &known.state, is_first)
     }
 
-    /// The tenant of that hash, or one of another id that happens to have the same.
-    fn likely(&self, hash: u64) -> Option<&Tenant> {
-        self.tenants.find(hash, |known| known.hash == hash).map(|known| &**known)
-    }
-
     fn apply_dealt(&mut self, events: &[Event<'_>], hashes: &[u64], options: &StateOptions, is_room_for_all: bool) {
         let mut dealt = std::mem::take(&mut self.dealt);
         for positions in dealt.chunks(AHEAD) {
-            // None of these reads waits for another, where applying one event after the other would wait for each.
-            let tenants = positions.iter().filter_map(|position| self.likely(hashes[*position as usize]));
-            black_box(tenants.map(Tenant::look_at).fold(0, u64::wrapping_add));
+            self.look_at(positions.iter().map(|position| hashes[*position as usize]));
             for position in positions {
                 let (event, hash) = (&events[*position as usize], hashes[*position as usize]);
                 if is_room_for_all || self.find_mut(hash, &event.tenant).is_some() {
