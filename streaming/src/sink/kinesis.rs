@@ -20,11 +20,11 @@ const MOST_FAILURES: u32 = 60;
 /// Of a dead letter's text, what is kept where the whole is too large for the stream.
 const LETTER_CHARS: usize = 64 << 10;
 
-/// Puts score records into a Kinesis data stream as JSON; the partition key is the tenant, of a dead letter its place: a
-/// request has one record of each key, and a shard may have many letters.
+/// Puts score records into a Kinesis data stream as JSON; the partition key is the tenant, of a dead letter its place.
 ///
-/// The records of a tenant arrive in their order, and a request of which a part was not stored is tried again with that
-/// part. Records may arrive twice: when an answer is lost, and after a restart; their `id` is then the same.
+/// Of a request of which a part was not stored, that part is tried again. Those of its tenant that were stored stand before
+/// it then: which one is the last, `receivedAt` tells. Records may arrive twice, when an answer is lost and after a restart;
+/// their `id` is then the same.
 pub struct KinesisSink {
     aws: Arc<Aws>,
     client: Client,

@@ -1,6 +1,6 @@
-//! What waits to be put into a stream, in an order that no failure changes.
+//! What waits to be put into a stream.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Entries of a request at most.
 const ENTRIES: usize = 500;
@@ -32,89 +32,55 @@ impl Entry {
     }
 }
 
-/// Entries that wait, those of a partition key in their order.
+/// Entries that wait, first in, first out.
 ///
-/// The stream may store some entries of a request and fail others, so two entries of a key in one request could end up in
-/// the wrong order, or with one between them missing. A request therefore holds one entry of each key at most, and a
-/// failed one is sent again before the next of its key.
+/// Those of a partition key may go in one request: a queue that sent one of each at a time would send a tenant's records
+/// no faster than one in each round trip, and all others behind them.
 #[derive(Debug, Default)]
 pub(super) struct PutQueue {
-    waiting: HashMap<String, VecDeque<Vec<u8>>>,
-    /// The keys of those that wait, each once; who waits longest is first.
-    turns: VecDeque<String>,
-    n_waiting: usize,
+    waiting: VecDeque<Entry>,
     bytes: usize,
 }
 
 impl PutQueue {
     pub(super) fn push(&mut self, entry: Entry) {
-        self.n_waiting += 1;
         self.bytes += entry.bytes();
-        match self.waiting.get_mut(&entry.key) {
-            Some(queue) => queue.push_back(entry.data),
-            None => {
-                self.turns.push_back(entry.key.clone());
-                self.waiting.insert(entry.key, VecDeque::from([entry.data]));
-            }
-        }
+        self.waiting.push_back(entry);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.n_waiting == 0
+        self.waiting.is_empty()
     }
 
-    /// Whether a request would be full, unless many entries have the same key.
+    /// Whether a request would be full.
     pub(super) fn is_plenty(&self) -> bool {
-        self.n_waiting >= ENTRIES || self.bytes >= REQUEST_BYTES
+        self.waiting.len() >= ENTRIES || self.bytes >= REQUEST_BYTES
     }
 
     /// The entries of the next request. What was not stored of them is given back before the next is taken.
     pub(super) fn take(&mut self) -> Vec<Entry> {
-        let mut request = Vec::new();
         let mut bytes = 0;
-        for _ in 0..self.turns.len().min(ENTRIES) {
-            let Some(key) = self.turns.front() else { break };
-            let queue = self.waiting.get_mut(key).expect("every key that has its turn waits");
-            let next = key.len() + queue.front().map_or(0, Vec::len);
-            if bytes + next > REQUEST_BYTES && !request.is_empty() {
-                break;
-            }
-            bytes += next;
-            let data = queue.pop_front().expect("an empty queue is removed");
-            let is_done = queue.is_empty();
-            let key = self.turns.pop_front().expect("was there just now");
-            if is_done {
-                self.waiting.remove(&key);
-            } else {
-                self.turns.push_back(key.clone());
-            }
-            request.push(Entry { key, data });
-        }
-        self.n_waiting -= request.len();
-        self.bytes -= bytes;
+        let fits = |entry: &&Entry| {
+            bytes += entry.bytes();
+            bytes <= REQUEST_BYTES
+        };
+        let n_entries = self.waiting.iter().take(ENTRIES).take_while(fits).count();
+        let request: Vec<Entry> = self.waiting.drain(..n_entries).collect();
+        self.bytes -= request.iter().map(Entry::bytes).sum::<usize>();
         request
     }
 
-    /// Puts entries that were taken last, and not stored, back in front of their keys' others.
+    /// Puts entries that were taken last, and not stored, back in front of all others.
     pub(super) fn give_back(&mut self, entries: Vec<Entry>) {
         for entry in entries.into_iter().rev() {
-            self.n_waiting += 1;
             self.bytes += entry.bytes();
-            match self.waiting.get_mut(&entry.key) {
-                Some(queue) => queue.push_front(entry.data),
-                None => {
-                    self.turns.push_front(entry.key.clone());
-                    self.waiting.insert(entry.key, VecDeque::from([entry.data]));
-                }
-            }
+            self.waiting.push_front(entry);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn entry(key: &str, number: usize) -> Entry {
@@ -122,33 +88,30 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_a_key_keep_their_order_whatever_fails() {
+    fn every_entry_is_stored_once_whatever_fails() {
         let mut queue = PutQueue::default();
-        let mut expected: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
-        for number in 0..2_000 {
-            let entry = entry(&format!("t-{}", number * number % 37), number);
-            expected.entry(entry.key.clone()).or_default().push(entry.data.clone());
-            queue.push(entry);
-        }
-        let mut stored: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
-        let mut dice = 1_u32;
+        let entries: Vec<Entry> = (0..2_000).map(|number| entry(&format!("t-{}", number % 37), number)).collect();
+        entries.iter().cloned().for_each(|entry| queue.push(entry));
+        let (mut stored, mut dice) = (Vec::new(), 1_u32);
         while !queue.is_empty() {
-            let mut failed = Vec::new();
-            let request = queue.take();
-            let keys: std::collections::BTreeSet<&str> = request.iter().map(|entry| entry.key.as_str()).collect();
-            assert_eq!(keys.len(), request.len());
-            for entry in request {
+            let (kept, failed) = queue.take().into_iter().partition(|_| {
                 dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                if dice >> 30 == 0 {
-                    failed.push(entry);
-                } else {
-                    stored.entry(entry.key).or_default().push(entry.data);
-                }
-            }
+                dice >> 30 != 0
+            });
+            stored.extend::<Vec<Entry>>(kept);
             queue.give_back(failed);
         }
-        assert_eq!(stored, expected);
-        assert_eq!((queue.n_waiting, queue.bytes, queue.turns.len()), (0, 0, 0));
+        assert_eq!(queue.bytes, 0);
+        let number = |entry: &Entry| String::from_utf8_lossy(&entry.data).parse::<usize>().expect("is a number");
+        stored.sort_by_key(number);
+        assert!(stored == entries);
+    }
+
+    #[test]
+    fn a_tenant_that_sends_most_takes_no_more_requests_than_others() {
+        let mut queue = PutQueue::default();
+        (0..1_000).for_each(|number| queue.push(entry("hot", number)));
+        assert_eq!([queue.take().len(), queue.take().len()], [500, 500]);
     }
 
     #[test]
@@ -165,14 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_entry_is_the_first_of_the_next_request() {
+    fn failed_entries_are_the_first_of_the_next_request() {
         let mut queue = PutQueue::default();
-        [("a", 1), ("b", 2), ("a", 3)].into_iter().for_each(|(key, number)| queue.push(entry(key, number)));
+        (0..501).for_each(|number| queue.push(entry("a", number)));
         let request = queue.take();
-        assert_eq!(request, [entry("a", 1), entry("b", 2)]);
-        queue.give_back(vec![entry("a", 1)]);
-        assert_eq!(queue.take(), [entry("a", 1)]);
-        assert_eq!(queue.take(), [entry("a", 3)]);
+        queue.give_back(vec![request[7].clone(), request[9].clone()]);
+        assert_eq!(queue.take(), [entry("a", 7), entry("a", 9), entry("a", 500)]);
     }
 
     #[test]
