@@ -14,7 +14,8 @@ from emulators import Emulator, Kinesalite, KinesisLocal, Moto
 
 NUMBERS = itertools.count()
 ROOT = Path(__file__).parents[2]
-PROGRAMS = Path(os.environ.get("PROGRAMS", ROOT / "target" / "debug")).absolute()
+PROGRAMS = os.environ.get("PROGRAMS") or Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
+PROGRAMS = Path(PROGRAMS).absolute()
 TABLE = "churn-state"
 
 

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import PROGRAMS
 from emulators import Kinesalite, KinesisLocal, Moto, Service, environment
 from emulators.proxy import FaultProxy, Faults
 from producer import Producer, key_and_kind, lines_of, produce, recorded
 from test_aws_sinks import objects
 
-REPOSITORY = Path(__file__).parents[2]
-PROGRAMS = Path(os.environ.get("PROGRAMS", REPOSITORY / "target/debug"))
 EVENTS = int(os.environ.get("EVENTS", "100000"))
 KILLS = int(os.environ.get("KILLS", "20"))
 SECONDS = 60  # that writing the events takes, at least

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import PROGRAMS, ROOT
 from emulators import KinesisLocal, Moto, Service, environment
 from producer import Producer, key_and_kind
 
-ROOT = Path(__file__).parents[2]
-PROGRAMS = Path(os.environ.get("PROGRAMS", ROOT / "target" / "debug")).absolute()
 JARS = os.environ.get("JARS") and Path(os.environ["JARS"]).absolute()
 EXAMPLE = ROOT / "examples" / "streaming"
 N_EVENTS = 3_600  # the emulator slows down beyond some 5,000 records

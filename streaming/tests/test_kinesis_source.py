@@ -12,13 +12,12 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from conftest import status, wait_until
+from conftest import PROGRAMS, status, wait_until
 from emulators import Emulator, KinesisLocal, Service, environment
 from emulators.proxy import FaultProxy, Faults
 from producer import Producer
 
-REPOSITORY = Path(__file__).parents[2]
-PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "debug/examples/aws_pipes"
+PROGRAM = PROGRAMS / "examples/aws_pipes"
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="make test-streaming builds the program")
 
 

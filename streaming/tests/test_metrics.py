@@ -1,15 +1,12 @@
 """What `consume --metrics` serves, read by the strict parser of Prometheus's own Python library."""
 
 import json
-import os
 import subprocess
 import urllib.request
 from pathlib import Path
 
+from conftest import PROGRAMS
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-
-REPOSITORY = Path(__file__).parents[2]
-PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "debug/consume"
 
 COUNTERS = {
     "records",
@@ -55,8 +52,8 @@ def event(number: int) -> str:
 def test_a_strict_reader_takes_it(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text("".join(map(event, range(1200))))
     arguments = ["--source=file:log.jsonl", "--sink=file:scores.jsonl", "--speed=3600", "--status-every=200ms"]
-    arguments += ["--checkpoint-every=200ms", "--metrics=127.0.0.1:0"]
-    program = subprocess.Popen([PROGRAM, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    arguments += ["--checkpoint-every=200ms", "--metrics=127.0.0.1:0", "--score=never"]
+    program = subprocess.Popen([PROGRAMS / "consume", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     try:
         url = program.stderr.readline().split()[-1]
         # A line comes five times a second, and numbers are published once.
