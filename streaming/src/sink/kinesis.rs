@@ -22,9 +22,9 @@ const LETTER_CHARS: usize = 64 << 10;
 
 /// Puts score records into a Kinesis data stream as JSON; the partition key is the tenant, of a dead letter its place.
 ///
-/// Of a request of which a part was not stored, that part is tried again. Those of its tenant that were stored stand before
-/// it then: which one is the last, `receivedAt` tells. Records may arrive twice, when an answer is lost and after a restart;
-/// their `id` is then the same.
+/// Of a request of which a part was not stored, that part is tried again, and may then stand behind later records of its
+/// tenant; but the last of a tenant at a checkpoint stands behind all others of it. Records may arrive twice, when an answer
+/// is lost and after a restart; their `id` is then the same.
 pub struct KinesisSink {
     aws: Arc<Aws>,
     client: Client,
