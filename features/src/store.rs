@@ -23,9 +23,6 @@ const CHUNK_EVENTS: usize = 1 << 16;
 /// Below so many events, dealing them out costs more than it gains.
 const FEW_EVENTS: usize = 512;
 
-/// Events whose states are brought into the cache at a time.
-const AHEAD: usize = 16;
-
 /// How a [`FeatureStore`] treats events, and how much it takes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreOptions {
@@ -418,7 +415,7 @@ impl Shard {
 
     fn apply_dealt(&mut self, events: &[Event<'_>], hashes: &[u64], options: &StateOptions, is_room_for_all: bool) {
         let mut dealt = std::mem::take(&mut self.dealt);
-        for positions in dealt.chunks(AHEAD) {
+        for positions in dealt.chunks(FeatureStore::AHEAD) {
             self.look_at(positions.iter().map(|position| hashes[*position as usize]));
             for position in positions {
                 let (event, hash) = (&events[*position as usize], hashes[*position as usize]);

@@ -15,7 +15,6 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 
-use churn_features::StoreOptions;
 use churn_model::Model;
 use churn_streaming::lambda::{BatchResponse, DynamoStore, Handler};
 use churn_streaming::{Aws, KinesisSink, LineSink, NamedSink, ProcessorOptions, ScoreWhen, Scoring, Sink, in_full};
@@ -91,8 +90,6 @@ fn handler() -> Result<Handler<DynamoStore>, Box<dyn Error>> {
             "CHURN_SCORE is daily, but nothing runs here when a date comes; name another, or run consume".into()
         );
     }
-    // Those of a batch, which is bounded itself; a tenant that was refused would be written back without its state.
-    let store = StoreOptions { max_tenants: usize::MAX, ..StoreOptions::default() };
     let aws = Aws::connect(Arc::default())?;
     let sink = |name: &str| -> Result<Vec<NamedSink>, Box<dyn Error>> {
         let value = set(name).unwrap_or_else(|| "stdout".to_owned());
@@ -105,7 +102,7 @@ fn handler() -> Result<Handler<DynamoStore>, Box<dyn Error>> {
     };
     let (sinks, dead_letters) = (sink("CHURN_SINK")?, sink("CHURN_DEAD_LETTERS")?);
     Ok(Handler::new(
-        ProcessorOptions { store, when, latest_receipt: None },
+        ProcessorOptions { when, ..ProcessorOptions::default() },
         scoring,
         DynamoStore::new(&aws, &table),
         sinks,

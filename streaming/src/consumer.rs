@@ -19,6 +19,7 @@ const STDOUT: &str = "stdout";
 /// unless the sink could take it back.
 pub struct Consumer {
     processor: Processor,
+    // They go before the folder does, and its lock with it: what they write when they are dropped is still ours.
     sinks: Vec<NamedSink>,
     dead_letters: Vec<NamedSink>,
     folder: Option<CheckpointFolder>,

@@ -15,9 +15,6 @@ use crate::marks::{Mark, Marks};
 use crate::scoring::{Observation, Scoring};
 use crate::{Batch, DeadLetter, Position, ScoreRecord, ScoreWhen, Shard};
 
-/// Events whose states are brought into the processor's cache at a time.
-const AHEAD: usize = 16;
-
 /// Events that are taken in before all of them are scored: the more, the more rows meet each tree while it is near, but
 /// events and rows have to stay near, too. Of 16, 96, 192 and 500, 192 was the fastest.
 const AT_ONCE: usize = 192;
@@ -319,6 +316,7 @@ impl Processor {
                     }
                 }
             },
+            Err(malformed) if malformed.unknown_type().is_some() => self.counts.unknown += 1,
             Err(malformed) => {
                 // It may be an event of the original system, and events keep their order.
                 self.apply_all(events, output);
@@ -339,7 +337,7 @@ impl Processor {
     fn apply_all(&mut self, events: &[Event<'_>], output: &mut Output) {
         for events in events.chunks(AT_ONCE) {
             let mut observations = Vec::new();
-            for events in events.chunks(AHEAD) {
+            for events in events.chunks(FeatureStore::AHEAD) {
                 if self.scoring.is_some() && self.options.when != ScoreWhen::Never {
                     self.store.look_ahead_to_features(events);
                 } else {
@@ -357,10 +355,6 @@ impl Processor {
     /// What is no event of ours may be a record of the original system.
     #[cold]
     fn no_event(&mut self, place: &Place<'_>, data: &[u8], malformed: Malformed, output: &mut Output) {
-        if malformed.unknown_type().is_some() {
-            self.counts.unknown += 1;
-            return;
-        }
         let (source, id) = (format!("/legacy/{}", place.shard.stream), place.position.to_string());
         let origin = RecordOrigin { source: &source, id: &id, received_at: place.arrived_at };
         match decode_legacy_json(data, &origin) {

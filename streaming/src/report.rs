@@ -149,12 +149,12 @@ impl Report {
             records.unknown,
             events.refused,
         );
-        // Writing into a String cannot fail.
         let rare = [
             ("of the future and held back", events.held_back),
             ("of the future and dropped", events.dropped),
             ("unscored", records.unscored),
         ];
+        // Writing into a String cannot fail.
         for (what, n) in rare.into_iter().filter(|(_, n)| *n > 0) {
             let _ = write!(line, ", {what} {n}");
         }

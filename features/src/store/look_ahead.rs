@@ -8,7 +8,11 @@ use churn_events::Event;
 use super::{FeatureStore, Shard, Tenant, hash_of, shard_of};
 
 impl FeatureStore {
-    /// Brings in the states that events are likely to need.
+    /// Events to look ahead to at a time: enough that their reads wait together, few enough that the first state is still
+    /// near when its turn comes.
+    pub const AHEAD: usize = 16;
+
+    /// Brings in the states that events, [`AHEAD`](Self::AHEAD) of them at a time, are likely to need.
     pub fn look_ahead(&self, events: &[Event<'_>]) {
         touch(self.likely(events).map(Tenant::look_at));
     }

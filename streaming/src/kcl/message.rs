@@ -9,6 +9,7 @@ use churn_events::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::Refusal;
 use crate::{Position, Record, SequenceNumber};
 
 /// A line of the daemon; what an action does not use is absent, and what is not known is passed over.
@@ -48,21 +49,10 @@ struct KclRecord<'a> {
     approximate_arrival_timestamp: Option<i64>,
 }
 
-/// A record that cannot be handed on.
-#[derive(Debug, PartialEq)]
-pub(super) struct Refused<'a> {
-    /// Where it stands, if that is known.
-    pub(super) position: Option<Position>,
-    pub(super) field: &'static str,
-    pub(super) reason: String,
-    /// The record as the daemon wrote it.
-    pub(super) text: &'a str,
-}
-
 /// Reads a record.
-pub(super) fn record(text: &RawValue) -> Result<Record, Refused<'_>> {
+pub(super) fn record(text: &RawValue) -> Result<Record, Refusal<'_>> {
     let text = text.get();
-    let refuse = |position, field, reason: String| Refused { position, field, reason, text };
+    let refuse = |position, field, reason: String| Refusal { position, field, reason, text };
     let record: KclRecord<'_> =
         serde_json::from_str(text).map_err(|error| refuse(None, "record", format!("is no record: {error}")))?;
     let missing = |position, field| refuse(position, field, "is missing".to_owned());

@@ -25,7 +25,7 @@ use std::time::Duration;
 pub use shard::{KclShard, ShardError};
 
 use crate::{Batch, Position, Shard};
-use message::{Refused, Reply, Request};
+use message::{Reply, Request};
 
 /// How often a checkpoint is asked for before the child goes on without it; the next one comes soon.
 const CHECKPOINT_ATTEMPTS: u32 = 6;
@@ -68,7 +68,7 @@ pub trait ShardWork {
     /// When it cannot be made to.
     fn end_shard(&mut self) -> Result<(), Self::Error>;
 
-    /// Lets go of the shard without writing anything: another process may have it by now.
+    /// Lets go of the shard without making anything last: another process may have it by now.
     fn lose_lease(&mut self);
 }
 
@@ -91,7 +91,7 @@ pub struct Refusal<'a> {
     /// What is wrong in it.
     pub field: &'static str,
     /// What is wrong with that.
-    pub reason: &'a str,
+    pub reason: String,
     /// The record as the daemon wrote it.
     pub text: &'a str,
 }
@@ -117,6 +117,16 @@ pub enum KclError<E> {
     NotInitialized {
         /// The request.
         action: String,
+    },
+    /// The daemon did not take note that a shard's end was reached. It would never begin with the shards that come after
+    /// it, were it told that all is done.
+    #[error(
+        "the daemon did not keep the last checkpoint of {shard}, and cannot begin with the shards after it; start the daemon \
+         again (its supervisor does), and the shard ends once more"
+    )]
+    EndNotKept {
+        /// The shard.
+        shard: String,
     },
     /// The shard's work cannot be done.
     #[error(transparent)]
@@ -266,7 +276,7 @@ impl<R: BufRead, O: Write, C: Clock, W: ShardWork> Child<'_, R, O, C, W> {
             "processRecords" if self.shard.is_some() => return self.process(request),
             "shutdownRequested" if self.shard.is_some() => {
                 self.work.checkpoint().map_err(KclError::Work)?;
-                if let Then::Stop = self.after_work(CHECKPOINT_ATTEMPTS)? {
+                if self.after_work(CHECKPOINT_ATTEMPTS)? == Checkpointed::DaemonGone {
                     return Ok(Then::Stop);
                 }
             }
@@ -308,12 +318,12 @@ impl<R: BufRead, O: Write, C: Clock, W: ShardWork> Child<'_, R, O, C, W> {
         for text in request.records.iter().flatten() {
             match message::record(text) {
                 Ok(record) => batch.records.push(record),
-                Err(refused) => {
+                Err(refusal) => {
                     if !batch.records.is_empty() {
                         self.work.apply(&batch).map_err(KclError::Work)?;
                         batch.records.clear();
                     }
-                    self.work.refuse(&Refusal::from(&refused)).map_err(KclError::Work)?;
+                    self.work.refuse(&refusal).map_err(KclError::Work)?;
                 }
             }
         }
@@ -323,10 +333,10 @@ impl<R: BufRead, O: Write, C: Clock, W: ShardWork> Child<'_, R, O, C, W> {
         }
         if self.daemon.clock.now().saturating_sub(self.last_checkpoint) >= self.checkpoint_every {
             self.work.checkpoint().map_err(KclError::Work)?;
-            let then = self.after_work(CHECKPOINT_ATTEMPTS)?;
+            let checkpointed = self.after_work(CHECKPOINT_ATTEMPTS)?;
             self.last_checkpoint = self.daemon.clock.now();
-            if let Then::Stop = then {
-                return Ok(then);
+            if checkpointed == Checkpointed::DaemonGone {
+                return Ok(Then::Stop);
             }
         }
         self.daemon.done(&request.action)?;
@@ -335,25 +345,28 @@ impl<R: BufRead, O: Write, C: Clock, W: ShardWork> Child<'_, R, O, C, W> {
 
     fn end(&mut self, action: &str) -> Result<Then, KclError<W::Error>> {
         self.work.end_shard().map_err(KclError::Work)?;
-        if let Then::Stop = self.after_work(LAST_CHECKPOINT_ATTEMPTS)? {
-            return Ok(Then::Stop);
+        let shard = self.shard.clone();
+        match self.after_work(LAST_CHECKPOINT_ATTEMPTS)? {
+            Checkpointed::Kept | Checkpointed::LeaseGone => {
+                self.let_go();
+                self.daemon.done(action)?;
+                Ok(Then::GoOn)
+            }
+            Checkpointed::NotKept => {
+                let shard = shard.map(|shard| shard.name.clone()).unwrap_or_default();
+                Err(KclError::EndNotKept { shard })
+            }
+            Checkpointed::DaemonGone => Ok(Then::Stop),
         }
-        self.let_go();
-        self.daemon.done(action)?;
-        Ok(Then::GoOn)
     }
 
     /// Asks the daemon to keep its position, now that everything up to it is kept here.
-    fn after_work(&mut self, attempts: u32) -> Result<Then, KclError<W::Error>> {
-        match self.daemon.checkpoint(attempts)? {
-            Checkpointed::Kept | Checkpointed::NotKept => {}
-            Checkpointed::LeaseGone => self.let_go(),
-            Checkpointed::DaemonGone => {
-                self.let_go();
-                return Ok(Then::Stop);
-            }
+    fn after_work(&mut self, attempts: u32) -> Result<Checkpointed, KclError<W::Error>> {
+        let checkpointed = self.daemon.checkpoint(attempts)?;
+        if matches!(checkpointed, Checkpointed::LeaseGone | Checkpointed::DaemonGone) {
+            self.let_go();
         }
-        Ok(Then::GoOn)
+        Ok(checkpointed)
     }
 
     fn let_go(&mut self) {
@@ -371,12 +384,5 @@ fn start_of(request: &Request<'_>) -> Start {
             Ok(sequence) => Start::After(Position { sequence, sub_sequence: request.sub_sequence_number.unwrap_or(0) }),
             Err(_) => Start::Elsewhere(word.to_owned()),
         },
-    }
-}
-
-impl<'a> From<&'a Refused<'_>> for Refusal<'a> {
-    fn from(refused: &'a Refused<'_>) -> Self {
-        let Refused { position, field, reason, text } = refused;
-        Self { position: *position, field, reason, text }
     }
 }

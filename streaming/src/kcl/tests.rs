@@ -186,6 +186,18 @@ fn after_all_attempts_the_child_goes_on_and_the_next_checkpoint_comes() {
 }
 
 #[test]
+fn a_shard_whose_end_is_not_kept_is_not_said_to_have_ended() {
+    let (ended, refused) = (request("shardEnded"), refused_with("ThrottlingException"));
+    let mut script = vec![INITIALIZE, RECORDS, &ended];
+    script.extend([refused.as_str(); LAST_CHECKPOINT_ATTEMPTS as usize]);
+    let played = play(&script, NEVER);
+    assert_eq!(played.calls, [BEGUN, APPLIED, "end"]);
+    assert!(!played.lines.contains(&status("shardEnded")));
+    let error = played.ended.expect_err("the daemon has to be started again");
+    assert!(error.contains("did not keep the last checkpoint of"), "{error}");
+}
+
+#[test]
 fn a_checkpoint_refused_for_good_means_that_the_lease_is_gone() {
     let refused = refused_with("ShutdownException");
     let played = play(&[INITIALIZE, RECORDS, &refused, RECORDS, &request("leaseLost")], ALWAYS);

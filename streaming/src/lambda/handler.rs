@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use churn_events::{RecordOrigin, decode, decode_arrived, decode_legacy_json};
-use churn_features::{Error as FeatureError, FeatureStore, TenantState};
+use churn_features::{Error as FeatureError, FeatureStore, StoreOptions, TenantState};
 use serde_json::Value;
 
 use super::event::{self, BatchItemFailure, BatchResponse, Delivered};
@@ -72,7 +72,7 @@ struct Touched {
 }
 
 impl<S: StateStore> Handler<S> {
-    /// A handler that keeps states in `store`.
+    /// A handler that keeps states in `store`, of however many tenants.
     pub fn new(
         options: ProcessorOptions,
         scoring: Option<Scoring>,
@@ -80,6 +80,9 @@ impl<S: StateStore> Handler<S> {
         sinks: Vec<NamedSink>,
         dead_letters: Vec<NamedSink>,
     ) -> Self {
+        // Those of a batch, which is bounded itself; one that was refused would be written back without its state.
+        let every = StoreOptions { max_tenants: usize::MAX, ..options.store };
+        let options = ProcessorOptions { store: every, ..options };
         Self { processor: Processor::new(options, scoring), store, sinks, dead_letters }
     }
 
@@ -207,7 +210,7 @@ fn restore(processor: &mut Processor, tenant: &str, item: &TenantItem) -> Result
         if state.kept() != processor.options.store.state.kept {
             return Err(TenantError::Options);
         }
-        // Where there is no room for another tenant, its events are refused and counted.
+        // There is room for every tenant.
         let _ = processor.store.merge_state(tenant, state);
     }
     if let Some(mark) = &item.mark {
