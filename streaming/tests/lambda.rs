@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use churn_features::StoreOptions;
 use churn_model::Model;
 use churn_streaming::lambda::{Handler, MemoryStore, PutError, StateStore, StoreError, TenantItem};
 use churn_streaming::{
@@ -83,7 +84,10 @@ impl Sink for Shared {
 fn handler<S: StateStore>(store: S) -> (Handler<S>, Rc<RefCell<Given>>) {
     let given = Rc::new(RefCell::new(Given::default()));
     let sink = || vec![NamedSink { name: "shared".to_owned(), sink: Box::new(Shared(Rc::clone(&given))) }];
-    let options = ProcessorOptions { when: ScoreWhen::Changes { least: 0.01 }, ..ProcessorOptions::default() };
+    // The bound is for processes that keep tenants from batch to batch.
+    let store_options = StoreOptions { max_tenants: 1, ..StoreOptions::default() };
+    let when = ScoreWhen::Changes { least: 0.01 };
+    let options = ProcessorOptions { store: store_options, when, ..ProcessorOptions::default() };
     (Handler::new(options, Some(scoring(&MODEL)), store, sink(), sink()), given)
 }
 
