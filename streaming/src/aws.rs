@@ -84,7 +84,7 @@ impl Aws {
         &self.retries
     }
 
-    #[cfg(feature = "kinesis")]
+    #[cfg(any(feature = "kinesis", feature = "dynamodb"))]
     pub(crate) fn region(&self) -> &str {
         self.config.region().map_or("", AsRef::as_ref)
     }

@@ -47,7 +47,10 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// The manifest is no manifest.
-    #[error("{path:?} does not describe a checkpoint")]
+    #[error(
+        "{path:?} does not describe a checkpoint: put back the file as it was, or name an empty folder for --state and replay \
+         the stream"
+    )]
     Manifest {
         /// The file.
         path: PathBuf,
@@ -76,7 +79,7 @@ pub enum CheckpointError {
         newest: u32,
     },
     /// States cannot be written or read.
-    #[error("cannot keep the states of tenants")]
+    #[error("the states of tenants cannot be written or read")]
     States {
         /// Why not.
         source: SnapshotError,

@@ -1,7 +1,6 @@
 //! What a failed call of Kinesis means to the one who started the program.
 
 use crate::aws::{Aws, CallError, Fault};
-use crate::in_full;
 
 /// Why a stream cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +46,8 @@ pub enum KinesisError {
 
 pub(crate) fn explain(aws: &Aws, stream: &str, needed: &'static str, error: CallError) -> KinesisError {
     let (operation, stream, region) = (error.operation, stream.to_owned(), aws.region().to_owned());
-    let source: Box<dyn std::error::Error + Send + Sync> = in_full(&*error.source).into();
-    match error.fault {
+    let CallError { fault, source, .. } = error;
+    match fault {
         Fault::NotFound => KinesisError::NoStream { stream, region, source },
         Fault::Refused => KinesisError::Refused { stream, operation, needed, source },
         _ => KinesisError::Failed { stream, region, operation, source },

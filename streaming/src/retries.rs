@@ -106,6 +106,7 @@ impl Backoff {
     }
 
     /// Something succeeded: the next failure is the first again.
+    #[cfg(any(feature = "kinesis", feature = "dynamodb", test))]
     pub(crate) const fn reset(&mut self) {
         self.failures = 0;
     }

@@ -233,7 +233,7 @@ fn damage_is_named_with_its_file() {
     let states = fs::read_dir(&state).expect("is there").map(|entry| entry.expect("is there").file_name());
     let states = states.map(|name| name.into_string().expect("is text")).find(|name| name.starts_with("states-"));
     let states = states.expect("there is one");
-    damage(&states, b"CHURNFS\n", "cannot keep the states of tenants");
+    damage(&states, b"CHURNFS\n", "the states of tenants cannot be written or read");
     let (path, aside) = (state.join(&states), folder.path().join("aside"));
     fs::rename(&path, &aside).expect("is moved");
     let refused = refusal(folder.path(), options(ScoreWhen::Events));

@@ -11,6 +11,7 @@
 //! | `PREFIX/FILE/TERM/NUMBER` | `data` |
 //! | `PREFIX/ended` | `shards`: those that have ended, where each shard has a checkpoint of its own |
 
+use std::error::Error;
 use std::fs::{self, DirBuilder, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -25,10 +26,10 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Condition, Item, KEY, Table};
-use crate::aws::{CallError, now};
+use crate::Aws;
+use crate::aws::{CallError, Fault, now};
 use crate::checkpoint::{CheckpointError, CheckpointFolder, ENDED, MANIFEST, Mirror};
 use crate::lock::lock_within;
-use crate::{Aws, in_full};
 
 /// Bytes in an item: a quarter of what DynamoDB takes, so that a batch is sent in one go and written evenly.
 const CHUNK: usize = 100 << 10;
@@ -61,13 +62,40 @@ pub struct TableName {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
-    /// A call failed.
-    #[error("cannot use {place}: {what}")]
-    Call {
+    /// There is no such table.
+    #[error(
+        "there is no table for {place} in region {region}: create it, with the partition key `key`, a string, and no sort \
+         key, or check its name and AWS_REGION"
+    )]
+    NoTable {
         /// Table and prefix.
         place: String,
-        /// What the SDK says.
-        what: String,
+        /// Where it was looked for.
+        region: String,
+        /// What DynamoDB says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The credentials do not allow it.
+    #[error(
+        "{operation} on {place} is refused: check the credentials, and that their policy allows dynamodb:{operation}"
+    )]
+    Refused {
+        /// Table and prefix.
+        place: String,
+        /// What was refused.
+        operation: &'static str,
+        /// What DynamoDB says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Anything else.
+    #[error("{operation} on {place} failed")]
+    Failed {
+        /// Table and prefix.
+        place: String,
+        /// What failed.
+        operation: &'static str,
+        /// What DynamoDB, or the way to it, says.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// Another process uses the checkpoint.
     #[error(
@@ -140,7 +168,14 @@ impl TableName {
     }
 
     fn call_failed(&self) -> impl Fn(CallError) -> TableError {
-        |error| TableError::Call { place: self.place(), what: in_full(&error) }
+        |CallError { operation, fault, source }| {
+            let place = self.place();
+            match fault {
+                Fault::NotFound => TableError::NoTable { place, region: self.aws.region().to_owned(), source },
+                Fault::Refused => TableError::Refused { place, operation, source },
+                _ => TableError::Failed { place, operation, source },
+            }
+        }
     }
 
     fn head(&self, table: &Table) -> Result<Option<(Item, Head)>, TableError> {

@@ -17,7 +17,6 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::store::{PutError, StateStore, StoreError, TenantItem};
 use crate::Aws;
 use crate::dynamodb::{Condition, Item, KEY, Table};
-use crate::in_full;
 
 /// How often something is asked for.
 const ATTEMPTS: u32 = 5;
@@ -36,11 +35,6 @@ struct DamagedItem {
     attribute: &'static str,
 }
 
-/// What the SDK says, with all that is behind it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct CallFailed(String);
-
 impl DynamoStore {
     /// States in the table of that name.
     pub fn new(aws: &Arc<Aws>, table: &str) -> Self {
@@ -50,8 +44,7 @@ impl DynamoStore {
 
 impl StateStore for DynamoStore {
     fn get(&mut self, tenants: &[&str]) -> Result<HashMap<String, TenantItem>, StoreError> {
-        let items =
-            self.table.get(tenants).map_err(|error| StoreError { source: CallFailed(in_full(&error)).into() })?;
+        let items = self.table.get(tenants).map_err(|error| StoreError { source: error.into() })?;
         let read = |item| from_attributes(item).map_err(|error| StoreError { source: error.into() });
         items.into_iter().map(read).collect()
     }
@@ -68,7 +61,7 @@ impl StateStore for DynamoStore {
         match self.table.put_if(&attributes, &condition) {
             Ok(true) => Ok(()),
             Ok(false) => Err(PutError::Conflict),
-            Err(error) => Err(PutError::Store { source: CallFailed(in_full(&error)).into() }),
+            Err(error) => Err(PutError::Store { source: error.into() }),
         }
     }
 }

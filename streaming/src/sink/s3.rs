@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 
 use super::objects::{Failure, ObjectFormat, ObjectPlace, ObjectSink};
 use crate::aws::{Aws, CallError, Fault, insist, missing};
-use crate::in_full;
 
 /// Calls at once.
 const AT_ONCE: usize = 16;
@@ -97,8 +96,8 @@ impl ObjectSink {
 
 impl Bucket {
     fn explain(&self, error: CallError) -> Failure {
-        let (bucket, operation, source) = (self.bucket.clone(), error.operation, in_full(&*error.source).into());
-        let explained = match error.fault {
+        let (bucket, CallError { operation, fault, source }) = (self.bucket.clone(), error);
+        let explained = match fault {
             Fault::NotFound => S3Error::NoBucket { bucket, source },
             Fault::Refused => S3Error::Refused { bucket, operation, source },
             _ => S3Error::Failed { bucket, operation, source },
