@@ -7,6 +7,7 @@ use std::path::Path;
 
 use churn_events::WholeFile;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 /// What was said of a tenant last, as far as the policy asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -23,6 +24,14 @@ pub(crate) struct Mark {
     /// Whether it has changed since it was last written.
     #[serde(skip)]
     pub(crate) has_changed: bool,
+}
+
+/// The last line of a file of marks, which tells a file that was cut or damaged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seal {
+    /// XXH3, 64 bits, of all lines before it.
+    xxh3: String,
 }
 
 /// The marks of all tenants.
@@ -68,28 +77,56 @@ impl Marks {
         self.0.values_mut().for_each(|mark| mark.has_changed = false);
     }
 
-    /// Writes all marks, or those that have changed, as JSON Lines by ascending tenant.
+    /// Writes all marks, or those that have changed, as JSON Lines by ascending tenant, and a seal.
     pub(crate) fn write(&self, path: &Path, only_changed: bool) -> io::Result<()> {
         let mut wanted: Vec<(&Box<str>, &Mark)> =
             self.0.iter().filter(|(_, mark)| mark.has_changed || !only_changed).collect();
         wanted.sort_unstable_by_key(|(tenant, _)| *tenant);
         let mut file = BufWriter::new(WholeFile::create(path)?);
+        let (mut digest, mut line) = (Xxh3::new(), Vec::new());
         for (tenant, mark) in wanted {
-            serde_json::to_writer(&mut file, &Line { tenant: (&**tenant).into(), mark: *mark })?;
-            file.write_all(b"\n")?;
+            line.clear();
+            serde_json::to_writer(&mut line, &Line { tenant: (&**tenant).into(), mark: *mark })?;
+            line.push(b'\n');
+            digest.update(&line);
+            file.write_all(&line)?;
         }
+        serde_json::to_writer(&mut file, &Seal::of(&digest))?;
+        file.write_all(b"\n")?;
         file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
     }
 
     /// Puts the marks of a file in the place of those that are here.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not as it was written; some may have been put in their place by then.
     pub(crate) fn update(&mut self, path: &Path) -> io::Result<()> {
-        for line in BufReader::new(File::open(path)?).lines() {
-            let line = line?;
+        let mut file = BufReader::new(File::open(path)?);
+        let (mut digest, mut line) = (Xxh3::new(), String::new());
+        while file.read_line(&mut line)? > 0 {
+            if let Ok(seal) = serde_json::from_str::<Seal>(&line) {
+                let is_whole = seal == Seal::of(&digest) && file.fill_buf()?.is_empty();
+                return if is_whole { Ok(()) } else { Err(damaged()) };
+            }
             let Line { tenant, mark } = serde_json::from_str(&line)?;
             self.0.insert(tenant.into(), mark);
+            digest.update(line.as_bytes());
+            line.clear();
         }
-        Ok(())
+        Err(damaged())
     }
+}
+
+impl Seal {
+    fn of(digest: &Xxh3) -> Self {
+        Self { xxh3: format!("{:016x}", digest.digest()) }
+    }
+}
+
+fn damaged() -> io::Error {
+    let what =
+        "is cut or damaged: put back the file as it was, or name an empty folder for --state and replay the stream";
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 #[cfg(test)]
@@ -112,9 +149,32 @@ mod tests {
         let mut read = Marks::default();
         read.update(&whole).and_then(|()| read.update(&changes)).expect("is read");
         assert_eq!(read.0, marks.0);
-        assert_eq!(std::fs::read_to_string(&changes).expect("is there").lines().count(), 2);
+        assert_eq!(std::fs::read_to_string(&changes).expect("is there").lines().count(), 3);
         assert_eq!(marks.due(7), [Box::<str>::from("b")]);
-        std::fs::write(&whole, "{").expect("is written");
-        assert!(read.update(&whole).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_not_as_it_was_written_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("marks");
+        let mut marks = Marks::default();
+        (0..40).for_each(|number| marks.change(&format!("t-{number}")).scored_ms = Some(number));
+        marks.write(&path, false).expect("is written");
+        let whole = std::fs::read(&path).expect("is there");
+        let is_taken = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).expect("is written");
+            Marks::default().update(&path).is_ok()
+        };
+        assert!(is_taken(&whole));
+        // Without the line break at the end, all that it says is there.
+        let cut = (0..whole.len() - 1).find(|&end| is_taken(&whole[..end]));
+        assert_eq!(cut, None);
+        let flipped = (0..whole.len() - 1).find(|&at| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            is_taken(&bytes)
+        });
+        assert_eq!(flipped, None);
+        assert!(!is_taken(&[whole.as_slice(), b"{}\n"].concat()));
     }
 }

@@ -65,7 +65,7 @@ pub(crate) struct ShardReport {
 impl ShardReport {
     /// How old the last record is, or the event in it where the stream does not say when records arrive.
     pub(crate) fn age_ms(&self, now: Timestamp) -> Option<i64> {
-        Some((now.millis() - self.arrived_at.or(self.received_at)?.millis()).max(0))
+        Some(now.millis().saturating_sub(self.arrived_at.or(self.received_at)?.millis()).max(0))
     }
 }
 

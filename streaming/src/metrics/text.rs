@@ -104,7 +104,7 @@ impl Scrape {
         let about = "Time since the last checkpoint";
         let metric = out.encode_descriptor("last_checkpoint_age_seconds", about, None, MetricType::Gauge)?;
         if let Some(at) = checkpoints.last_at {
-            ConstGauge::new((self.now.millis() - at.millis()).max(0) as f64 / 1e3).encode(metric)?;
+            ConstGauge::new(self.now.millis().saturating_sub(at.millis()).max(0) as f64 / 1e3).encode(metric)?;
         }
         let written = checkpoints.last_written;
         let about = "How long the last checkpoint took that had something to write, sinks included";
