@@ -294,3 +294,67 @@ fn files_in(path: &Path) -> io::Result<Vec<PathBuf>> {
     files.sort_unstable();
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::SequenceNumber;
+
+    fn line(second: u32) -> String {
+        let event = r#""specversion":"1.0","source":"/jobs","type":"com.anycompany.bdcp.user.login","subject":"a""#;
+        let data = r#""data":{"userId":"ann","sessionId":"s"}"#;
+        format!("{{{event},\"id\":\"{second}\",\"time\":\"2026-03-01T12:30:{second:02}Z\",{data}}}\n")
+    }
+
+    /// The records of the first log, when something happens after each batch; no log goes on behind its end.
+    fn read(logs: &[PathBuf], after: Option<Position>, mut between: impl FnMut()) -> Vec<(Position, Vec<u8>)> {
+        let first = name_of(&logs[0]);
+        let mut source = FileSource::open(logs, None, |name| after.filter(|_| name == first)).expect("opens");
+        let (mut records, mut ended) = (Vec::new(), Vec::new());
+        while let Next::Batch(batch) = source.next(Duration::ZERO).expect("is read") {
+            assert!(!ended.contains(&batch.shard.name), "{} goes on", batch.shard.name);
+            if batch.is_last {
+                ended.push(batch.shard.name.clone());
+            }
+            if batch.shard.name == first {
+                records.extend(batch.records.into_iter().map(|record| (record.position, record.data)));
+            }
+            between();
+        }
+        records
+    }
+
+    #[test]
+    fn a_log_that_is_written_on_while_it_is_read_ends_where_its_end_was_found() {
+        for n_logs in 1..=3_u32 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let logs: Vec<PathBuf> = (0..n_logs).map(|log| folder.path().join(format!("{log}.jsonl"))).collect();
+            for (log, path) in (0..).zip(&logs) {
+                fs::write(path, line(10 * log) + &line(10 * log + 1)).expect("is written");
+            }
+            let (third, fourth) = (line(2), line(3));
+            let (begin, end) = third.split_at(third.len() / 2);
+            let mut writer = fs::File::options().append(true).open(&logs[0]).expect("opens");
+            writer.write_all(begin.as_bytes()).expect("is written");
+            let mut rest = Some(format!("{end}{fourth}"));
+            let write_rest = || {
+                let rest = rest.take().unwrap_or_default();
+                writer.write_all(rest.as_bytes()).expect("is written");
+            };
+            let mut records = read(&logs, None, write_rest);
+            assert_eq!(records.len(), 2, "of {n_logs} logs");
+            records.extend(read(&logs, Some(records[1].0), || {}));
+            let mut offset = 0;
+            for ((position, data), line) in records.iter().zip([&line(0), &line(1), &third, &fourth]) {
+                assert_eq!(
+                    (*position, data.as_slice()),
+                    (Position::of(SequenceNumber::from(offset)), line.trim_end().as_bytes())
+                );
+                offset += line.len() as u64;
+            }
+            assert_eq!(records.len(), 4);
+        }
+    }
+}

@@ -19,6 +19,9 @@ pub(super) struct LineReader {
     reader: BufReader<Box<dyn Read + Send>>,
     /// Where the next line begins.
     offset: u64,
+    /// Whether the end was found. What is written behind it from then on is the rest of a line of which the beginning has
+    /// been read already, perhaps.
+    has_ended: bool,
 }
 
 /// What is no log, or not the one that was read before.
@@ -50,7 +53,7 @@ impl LineReader {
         // In the middle of a log nothing tells what is packed.
         let reader = if offset > 0 { Box::new(file) } else { decompressed(file).map_err(fail)? };
         let reader = BufReader::with_capacity(READ_BYTES, reader);
-        let mut log = Self { path: path.to_owned(), reader, offset };
+        let mut log = Self { path: path.to_owned(), reader, offset, has_ended: false };
         if let Some(after) = after {
             log.skip(after)?;
         }
@@ -72,12 +75,16 @@ impl LineReader {
     }
 
     /// The next line that is not blank. Of one that is too long to be read, a little more than what can be; a last one that
-    /// somebody is still writing is left for the next run.
+    /// somebody is still writing is left for the next run, and so is everything that comes once there was none.
     pub(super) fn next_line(&mut self) -> Result<Option<Record>, SourceError> {
+        if self.has_ended {
+            return Ok(None);
+        }
         let is_first = self.offset == 0;
         let line = self.read_line();
         let line = line
             .map_err(|source| SourceError::new(format!("{} from byte {}", self.path.display(), self.offset), source))?;
+        self.has_ended = line.is_none();
         if let Some(table) = line.as_ref().filter(|_| is_first).and_then(|line| LegacyTable::from_header(&line.data)) {
             return Err(SourceError::new(self.path.display().to_string(), WrongLog::Table(table)));
         }
