@@ -105,7 +105,8 @@ impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Failure>> ShardWork fo
             self.status.note(batch, received_at);
             if let Some(calendar) = &mut self.calendar {
                 calendar.note(batch, received_at);
-                calendar.advance(consumer)?;
+                // What the daemon gives next has to wait, and it asks for nothing meanwhile.
+                while calendar.advance(consumer)? {}
             }
         }
         if self.told.elapsed() >= self.status_every {

@@ -1,10 +1,11 @@
 //! A processor with sinks and checkpoints around it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use churn_events::{ObservationDate, Timestamp};
 
 use crate::checkpoint::{CheckpointError, CheckpointFolder, SinkMark};
+use crate::processor::AT_ONCE;
 use crate::{
     Batch, DeadLetter, Output, Position, Processor, ProcessorOptions, Scoring, Shard, Sink, SinkError, SinkPosition,
 };
@@ -64,8 +65,9 @@ pub enum ConsumeError {
     Checkpoint(#[from] CheckpointError),
 }
 
-/// Tenants whose scores of a date are handed on at a time: a date comes to all of them at once.
-const HANDED_ON_TENANTS: usize = 4_096;
+/// Tenants, or their score records, that a date hands on at a time: it comes to all tenants at once, and of each it may be
+/// the last of hundreds that it has not been scored at.
+const HANDED_ON: usize = 4_096;
 
 impl Consumer {
     /// A consumer that goes on where the folder's last checkpoint was, or begins; without a folder nothing is kept.
@@ -159,11 +161,28 @@ impl Consumer {
     /// # Errors
     /// When a sink fails.
     pub fn advance_to(&mut self, date: ObservationDate) -> Result<(), ConsumeError> {
-        for tenants in self.processor.due(date).chunks(HANDED_ON_TENANTS) {
-            self.processor.score_at(date, tenants, &mut self.output);
-            self.hand_on()?;
-        }
+        let mut due = self.processor.due(date).into();
+        while self.score_some(date, &mut due)? {}
         Ok(())
+    }
+
+    /// Scores some of those who are [due](Processor::due) at a date, takes them out, and tells whether there are more.
+    ///
+    /// Others may be looked after in between: a checkpoint that is made then knows who has been scored. No records may be
+    /// taken in before all have been.
+    ///
+    /// # Errors
+    /// When a sink fails.
+    /// # Cost
+    /// That of some thousand scores, however many there are.
+    pub fn score_some(&mut self, date: ObservationDate, due: &mut VecDeque<Box<str>>) -> Result<bool, ConsumeError> {
+        let n_due = due.len();
+        while !due.is_empty() && n_due - due.len() < HANDED_ON && self.output.scores.len() < HANDED_ON {
+            let tenants: Vec<Box<str>> = due.drain(..due.len().min(AT_ONCE)).collect();
+            self.processor.score_at(date, &tenants, &mut self.output);
+        }
+        self.hand_on()?;
+        Ok(!due.is_empty())
     }
 
     /// Makes everything so far last: returns when sinks have kept what they were given, and the checkpoint is on the disk.

@@ -17,7 +17,7 @@ use crate::{Batch, DeadLetter, Position, ScoreRecord, ScoreWhen, Shard};
 
 /// Events that are taken in before all of them are scored: the more, the more rows meet each tree while it is near, but
 /// events and rows have to stay near, too. Of 16, 96, 192 and 500, 192 was the fastest.
-const AT_ONCE: usize = 192;
+pub(crate) const AT_ONCE: usize = 192;
 
 /// Dates that a tenant is scored at in arrears at most: two years. A producer whose clock once said 1970 would have it
 /// scored at twenty thousand.

@@ -67,12 +67,14 @@ pub(crate) fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
     // A log has no clock: what was received before a date is known at its end, however long reading it takes.
     let is_files = reads_files(&options);
     let (mut checkpointed, mut told) = (Instant::now(), Instant::now());
+    let (mut has_ended, mut has_due) = (false, false);
     let ended = loop {
         if stop.load(Ordering::Relaxed) {
             break Ok(());
         }
         status.note_turn(&consumer);
-        match source.next(WAIT) {
+        // What was received on a date must not come before anybody's score at it.
+        match if has_due { Ok(Next::Idle) } else { source.next(WAIT) } {
             Ok(Next::Batch(batch)) => {
                 // Streams say when a record arrived, files do not; a pipe may have come to life a moment ago.
                 if is_files {
@@ -85,14 +87,16 @@ pub(crate) fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
             Ok(Next::Idle) => {}
             Ok(Next::End) => {
                 calendar.note_end();
-                calendar.advance(&mut consumer)?;
-                break Ok(());
+                has_ended = true;
             }
             // What came before it is kept.
             Err(error) => break Err(error),
         }
-        if !is_files {
-            calendar.advance(&mut consumer)?;
+        if !is_files || has_ended {
+            has_due = calendar.advance(&mut consumer)?;
+        }
+        if has_ended && !has_due {
+            break Ok(());
         }
         if checkpointed.elapsed() >= options.checkpoint_every {
             checkpoint(&mut consumer, &mut *source, &mut status)?;

@@ -1,6 +1,6 @@
 //! Up to when everything has been received.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use churn_events::{ObservationDate, Timestamp};
@@ -107,6 +107,8 @@ pub(crate) struct Calendar {
     begun: Instant,
     watermark: Watermark,
     last: Option<ObservationDate>,
+    /// Who has not been scored at the last date yet.
+    due: VecDeque<Box<str>>,
 }
 
 impl Calendar {
@@ -115,7 +117,12 @@ impl Calendar {
         let (positions, ended) = (consumer.processor().positions(), consumer.processor().ended());
         let shards = positions.keys().filter(|shard| !ended.contains(*shard));
         let received_up_to = consumer.processor().received_up_to();
-        Self { begun: Instant::now(), watermark: Watermark::begin(shards, received_up_to), last: None }
+        Self {
+            begun: Instant::now(),
+            watermark: Watermark::begin(shards, received_up_to),
+            last: None,
+            due: VecDeque::new(),
+        }
     }
 
     /// Takes note of a batch, whose last event was received then.
@@ -128,14 +135,15 @@ impl Calendar {
         self.watermark.note_end();
     }
 
-    /// Scores whoever is due.
-    pub(crate) fn advance(&mut self, consumer: &mut Consumer) -> Result<(), ConsumeError> {
-        let date = self.watermark.at(self.begun.elapsed()).map(Timestamp::date);
-        if let Some(date) = date.filter(|date| self.last.is_none_or(|last| *date > last)) {
+    /// Scores some of those who are due, and tells whether there are more: nothing is to be taken in before there are none.
+    pub(crate) fn advance(&mut self, consumer: &mut Consumer) -> Result<bool, ConsumeError> {
+        if self.due.is_empty() {
+            let date = self.watermark.at(self.begun.elapsed()).map(Timestamp::date);
+            let Some(date) = date.filter(|date| self.last.is_none_or(|last| *date > last)) else { return Ok(false) };
             self.last = Some(date);
-            consumer.advance_to(date)?;
+            self.due = consumer.processor().due(date).into();
         }
-        Ok(())
+        self.last.map_or(Ok(false), |date| consumer.score_some(date, &mut self.due))
     }
 }
 

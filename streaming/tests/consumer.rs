@@ -2,11 +2,13 @@
 
 mod world;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use churn_events::{DAY_MS, Event, Timestamp};
 use churn_features::{StateOptions, StoreOptions};
 use churn_model::Model;
 use churn_streaming::{
@@ -287,6 +289,52 @@ fn other_sinks_and_other_options_are_refused_with_what_to_do() {
     );
     let Err(ConsumeError::Checkpoint(error @ CheckpointError::Sinks { .. })) = refused else { panic!("was opened") };
     assert!(error.to_string().contains("the sinks scores, dead, not elsewhere"), "{error}");
+}
+
+#[test]
+fn a_date_of_which_a_checkpoint_knows_a_part_goes_on_with_the_rest() {
+    let log = world::silent_log(2_000);
+    let events = |days: i64| -> Vec<Record> {
+        let later = |event: &Event<'static>| {
+            let received_at = Timestamp::from_millis(event.received_at.millis() + days * DAY_MS);
+            Event { id: format!("{days}-{}", event.id).into(), occurred_at: received_at, received_at, ..event.clone() }
+        };
+        let number = days as u64 * 10_000;
+        log.iter().zip(number..).map(|(event, number)| record(number, line(&later(event)))).collect()
+    };
+    let (date, folders) = (world::START.plus_days(3), [(); 3].map(|()| tempfile::tempdir().expect("a folder")));
+    let open = |folder: &tempfile::TempDir| consumer(folder.path(), options(ScoreWhen::Daily)).expect("opens");
+    let apply = |consumer: &mut Consumer, days| {
+        consumer.apply(&batch(&shard("one"), events(days))).expect("sinks take it");
+    };
+    let [whole, resumed, overtaken] = &folders;
+    for folder in &folders {
+        let mut life = open(folder);
+        apply(&mut life, 0);
+        let mut due = life.processor().due(date).into();
+        if folder.path() == whole.path() {
+            while life.score_some(date, &mut due).expect("sinks take it") {}
+        } else {
+            assert!(life.score_some(date, &mut due).expect("sinks take it"));
+        }
+        life.checkpoint().expect("is written");
+        // What comes after it is for nothing.
+        life.score_some(date, &mut due).expect("sinks take it");
+    }
+    for folder in &folders {
+        let mut life = open(folder);
+        if folder.path() == resumed.path() {
+            life.advance_to(date).expect("sinks take it");
+        }
+        apply(&mut life, 4);
+        life.checkpoint().expect("is written");
+    }
+    let scores = |folder: &tempfile::TempDir| fs::read_to_string(folder.path().join("scores")).expect("is there");
+    assert!(scores(whole).lines().count() > 8_000 && scores(resumed) == scores(whole));
+    // Events that come before it is that far again find their tenant at the dates before them, one by one.
+    let sorted = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert!(sorted(&scores(overtaken)) == sorted(&scores(whole)));
+    assert_eq!(scores(overtaken).len(), scores(whole).len());
 }
 
 #[test]

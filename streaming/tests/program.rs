@@ -3,7 +3,7 @@
 mod world;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -185,6 +185,35 @@ fn a_stop_is_an_end_in_order_and_the_next_start_goes_on() {
     assert!(0 < n_before && n_before < all.lines().count(), "{n_before}");
     assert_eq!(fs::read_to_string(folder.path().join("scores.jsonl")).expect("is there"), all);
     assert!(told.contains("4202 records"), "{told}");
+}
+
+#[test]
+fn a_stop_while_everybody_is_due_comes_between_some_tenants_and_others() {
+    let folder = folder(10);
+    fs::write(folder.path().join("silent.jsonl"), lines(&world::silent_log(2_000))).expect("is written");
+    let base = ["--source", "file:silent.jsonl", "--model", ".", "--score", "daily", "--reasons", "0"];
+    let with_state = [&base[..], &["--state", "state"]].concat();
+    let whole = consume(folder.path(), &base).stdout;
+    let mut child = Command::new(CONSUME)
+        .current_dir(folder.path())
+        .args(&with_state)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let mut stdout = child.stdout.take().expect("is piped");
+    let mut printed = vec![0];
+    stdout.read_exact(&mut printed).expect("is written");
+    // Until the rest is read, it cannot write all that it has in hand.
+    let stopped = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill starts");
+    assert!(stopped.success());
+    stdout.read_to_end(&mut printed).expect("is written");
+    assert!(child.wait().expect("has ended").success());
+    let n_lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
+    assert!(n_lines(&printed) < n_lines(&whole), "{} of {}", n_lines(&printed), n_lines(&whole));
+    assert_eq!(n_lines(&whole), 6_000);
+    printed.extend(consume(folder.path(), &with_state).stdout);
+    assert!(printed == whole);
 }
 
 #[test]

@@ -82,6 +82,20 @@ fn event(number: usize, n_events: usize, dice: &mut Dice) -> Event<'static> {
     }
 }
 
+/// So many tenants that log in once, and one that has an event three days later: until then, each is due at three dates.
+pub(crate) fn silent_log(n_tenants: usize) -> Vec<Event<'static>> {
+    let login = |number: usize, time_ms: i64| Event {
+        id: number.to_string().into(),
+        source: "/world".into(),
+        tenant: format!("tenant-{}", number % n_tenants).into(),
+        occurred_at: Timestamp::from_millis(time_ms),
+        received_at: Timestamp::from_millis(time_ms),
+        kind: EventKind::UserLogin { user: "ann".into(), session: number.to_string().into() },
+    };
+    let last = login(n_tenants, START.start().millis() + 3 * DAY_MS);
+    (0..n_tenants).map(|number| login(number, START.start().millis() + number as i64)).chain([last]).collect()
+}
+
 pub(crate) fn line(event: &Event<'_>) -> Vec<u8> {
     let mut line = Vec::new();
     encode(event, &mut line);
