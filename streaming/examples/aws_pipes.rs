@@ -75,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let format = if parquet { ObjectFormat::Parquet } else { ObjectFormat::JsonLines };
             let mut sink: Box<dyn Sink> = match sink.split_once(':') {
                 Some(("kinesis", stream)) => Box::new(KinesisSink::new(&aws, stream)),
-                Some(("folder", path)) => Box::new(ObjectSink::folder(path.as_ref(), format)),
+                Some(("folder", path)) => Box::new(ObjectSink::folder(path.as_ref(), format, Arc::clone(&retries))),
                 _ => Box::new(ObjectSink::s3(&aws, &sink, format)?),
             };
             write(&mut *sink, tenants, records, letters, keep_every, state, die_after)

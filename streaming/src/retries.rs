@@ -65,7 +65,7 @@ impl Retries {
         self.trimmed.load(Ordering::Relaxed)
     }
 
-    /// Takes note of a call that did what it should, and that somebody waited for.
+    /// Takes note of a call that did what it should, and that somebody waited for; a file that was written is one, too.
     pub fn note_success(&self) {
         self.successes.fetch_add(1, Ordering::Relaxed);
     }

@@ -283,7 +283,7 @@ impl Transports {
         Ok(match name {
             SinkName::Stdout => Box::new(LineSink::stdout()),
             SinkName::File(path) => Box::new(LineSink::file(path)?),
-            SinkName::Folder(path) => Box::new(ObjectSink::folder(path, self.format()?)),
+            SinkName::Folder(path) => Box::new(ObjectSink::folder(path, self.format()?, Arc::clone(&self.retries))),
             #[cfg(feature = "s3")]
             SinkName::S3(address) => {
                 let named = |error| SinkError::new(address, error);

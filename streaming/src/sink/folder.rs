@@ -3,17 +3,25 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use churn_events::WholeFile;
 
 use super::objects::{Failure, ObjectFormat, ObjectPlace, ObjectSink};
+use crate::Retries;
 
-struct Folder(PathBuf);
+struct Folder {
+    path: PathBuf,
+    /// Whoever waits for a hundred thousand files sees here that it goes on.
+    retries: Arc<Retries>,
+}
 
 impl ObjectSink {
-    /// Objects as files of a folder, which is made where it is not there.
-    pub fn folder(path: &Path, format: ObjectFormat) -> Self {
-        Self::new(format!("folder:{}", path.display()), Box::new(Folder(path.to_owned())), format)
+    /// Objects as files of a folder, which is made where it is not there; `retries` is where those that were written or
+    /// removed count as successes.
+    pub fn folder(path: &Path, format: ObjectFormat, retries: Arc<Retries>) -> Self {
+        let folder = Folder { path: path.to_owned(), retries };
+        Self::new(format!("folder:{}", path.display()), Box::new(folder), format)
     }
 }
 
@@ -27,7 +35,7 @@ struct FileError {
 impl ObjectPlace for Folder {
     fn write(&mut self, objects: Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
         for (name, bytes) in objects {
-            let path = self.0.join(name);
+            let path = self.path.join(name);
             let write = || -> io::Result<()> {
                 if let Some(folder) = path.parent() {
                     fs::create_dir_all(folder)?;
@@ -37,12 +45,13 @@ impl ObjectPlace for Folder {
                 file.finish()
             };
             write().map_err(|source| FileError { path: path.clone(), source })?;
+            self.retries.note_success();
         }
         Ok(())
     }
 
     fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
-        let path = self.0.join(name);
+        let path = self.path.join(name);
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -52,12 +61,12 @@ impl ObjectPlace for Folder {
 
     fn remove(&mut self, names: &[String]) -> Result<(), Failure> {
         for name in names {
-            let path = self.0.join(name);
+            let path = self.path.join(name);
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {
                     return Err(FileError { path, source }.into());
                 }
-                _ => {}
+                _ => self.retries.note_success(),
             }
         }
         Ok(())
@@ -71,12 +80,14 @@ mod tests {
     #[test]
     fn a_folder_gives_back_what_it_was_given_until_it_is_removed() {
         let at = tempfile::tempdir().expect("is made");
-        let mut folder = Folder(at.path().join("new"));
+        let retries = Arc::new(Retries::default());
+        let mut folder = Folder { path: at.path().join("new"), retries: Arc::clone(&retries) };
         assert!(folder.read("a/b.jsonl").expect("is looked for").is_none());
         folder.write(vec![("a/b.jsonl".to_owned(), b"1".to_vec())]).expect("is written");
         folder.write(vec![("a/b.jsonl".to_owned(), b"2".to_vec())]).expect("is written again");
         assert_eq!(folder.read("a/b.jsonl").expect("is read"), Some(b"2".to_vec()));
         folder.remove(&["a/b.jsonl".to_owned(), "a/c.jsonl".to_owned()]).expect("is removed");
         assert!(folder.read("a/b.jsonl").expect("is looked for").is_none());
+        assert_eq!(retries.successes(), 4, "two were written, and two removed");
     }
 }
