@@ -94,7 +94,9 @@ impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Failure>> ShardWork fo
         let shard = self.shard.begin(shard_id, start, log)?;
         if let Some(consumer) = self.shard.consumer() {
             self.status = Status::begin(consumer, Arc::clone(&self.retries));
-            self.calendar = Some(Calendar::begin(consumer));
+            let mut calendar = Calendar::begin(consumer);
+            calendar.note_reading(|| vec![shard.name.clone()]);
+            self.calendar = Some(calendar);
         }
         Ok(shard)
     }

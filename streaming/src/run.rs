@@ -93,6 +93,7 @@ pub(crate) fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
             Err(error) => break Err(error),
         }
         if !is_files || has_ended {
+            calendar.note_reading(|| source.reading());
             has_due = calendar.advance(&mut consumer)?;
         }
         if has_ended && !has_due {

@@ -10,13 +10,14 @@ use churn_streaming::{Batch, ConsumeError, Consumer};
 /// shard that came of another to be heard, and for all to be heard after a start.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// A shard of the checkpoint that has not been heard for so long is not read any more.
-const LOST: Duration = Duration::from_secs(60);
+/// How often the source is asked what it reads.
+const ASK: Duration = Duration::from_secs(1);
 
 /// Up to when everything has been received, as far as one can know: no shard that has something to give is behind it.
 ///
 /// Times of being received come from the log, and so its clock is the log's own: when all shards are silent, it goes on as
-/// ours does. Ours counts from the start of the process.
+/// ours does. Ours counts from the start of the process. **What a shard says is true of the time when it said it**: while
+/// nothing is heard of one, because the service or this process stands still, nothing is known of it.
 #[derive(Debug, Default)]
 struct Watermark {
     shards: BTreeMap<String, Reached>,
@@ -33,26 +34,37 @@ struct Reached {
     received_at: Option<Timestamp>,
     /// When its last event was heard.
     heard: Duration,
-    /// When it said last that it has nothing, or that it has ended; to be believed when it said so some time after its last
-    /// event, however long this process stood still in between.
-    quiet: Option<Duration>,
+    /// When it said last that it has nothing.
+    quiet: Option<Quiet>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Quiet {
+    at: Duration,
+    /// What had been received by then, of all shards: this one has nothing from before.
+    received_up_to: Option<Timestamp>,
 }
 
 impl Reached {
-    /// Whether nobody has to wait for it.
-    fn is_silent(&self, now: Duration) -> bool {
-        match self.quiet {
-            Some(quiet) => quiet.saturating_sub(self.heard) >= SILENCE,
-            None => self.received_at.is_none() && now >= LOST,
-        }
+    fn unheard(now: Duration) -> Self {
+        Self { received_at: None, heard: now, quiet: None }
+    }
+
+    /// The word that it has nothing, once it has said so for some time after its last event.
+    fn silence(&self) -> Option<Quiet> {
+        self.quiet.filter(|quiet| quiet.at.saturating_sub(self.heard) >= SILENCE)
+    }
+
+    /// Up to when it has given everything.
+    fn up_to(&self) -> Option<Timestamp> {
+        self.received_at.max(self.silence().and_then(|quiet| quiet.received_up_to))
     }
 }
 
 impl Watermark {
     /// Shards that were read before, and have not been heard yet.
     fn begin<'a>(shards: impl Iterator<Item = &'a String>, received_up_to: Option<Timestamp>) -> Self {
-        let unheard = Reached { received_at: None, heard: Duration::ZERO, quiet: None };
-        let shards = shards.map(|shard| (shard.clone(), unheard)).collect();
+        let shards = shards.map(|shard| (shard.clone(), Reached::unheard(Duration::ZERO))).collect();
         Self { shards, ended: BTreeSet::new(), received_up_to, has_ended: false }
     }
 
@@ -63,15 +75,23 @@ impl Watermark {
             // Those that came of it may not have been heard yet, so it stays for a while.
             self.ended.insert(batch.shard.name.clone());
         }
-        let unheard = Reached { received_at: None, heard: now, quiet: None };
-        let shard = self.shards.entry(batch.shard.name.clone()).or_insert(unheard);
+        let received_up_to = self.received_up_to;
+        let shard = self.shards.entry(batch.shard.name.clone()).or_insert_with(|| Reached::unheard(now));
         if !batch.records.is_empty() {
             *shard = Reached { received_at: shard.received_at.max(received_at), heard: now, quiet: None };
         }
         // One that is behind and got nothing has something to give all the same.
         if batch.is_sign_of_life() && batch.behind_ms.unwrap_or(0) == 0 {
-            shard.quiet = Some(now);
+            shard.quiet = Some(Quiet { at: now, received_up_to });
         }
+    }
+
+    /// Takes note of all shards that are read: each will be heard, and one that is not read any more never again.
+    fn note_reading(&mut self, reading: &[String], now: Duration) {
+        for name in reading {
+            self.shards.entry(name.clone()).or_insert_with(|| Reached::unheard(now));
+        }
+        self.shards.retain(|name, _| self.ended.contains(name) || reading.contains(name));
     }
 
     /// No shard will give anything more.
@@ -87,17 +107,22 @@ impl Watermark {
         if now < SILENCE {
             return None;
         }
-        let is_gone = |name: &String, shard: &Reached| {
-            self.ended.contains(name) && now.saturating_sub(shard.heard) >= SILENCE || shard.is_silent(now)
-        };
-        let mut speaking = self.shards.iter().filter(|(name, shard)| !is_gone(name, shard)).peekable();
-        if speaking.peek().is_some() {
-            // One that has not given an event yet comes first in this order, and holds back everybody.
-            return speaking.map(|(_, shard)| shard.received_at).min().flatten();
+        // Those that came of one that has ended may not have been heard yet.
+        let is_gone =
+            |name: &String, shard: &Reached| self.ended.contains(name) && now.saturating_sub(shard.heard) >= SILENCE;
+        let shards = || self.shards.iter().filter(|(name, shard)| !is_gone(name, shard)).map(|(_, shard)| shard);
+        // One that has not said anything yet comes first in this order, and holds back everybody.
+        let up_to = shards().map(Reached::up_to).min();
+        if up_to.is_some_and(|up_to| up_to < self.received_up_to) {
+            return up_to.flatten();
         }
         let heard = self.shards.values().filter(|shard| shard.received_at.is_some()).map(|shard| shard.heard).max();
-        let since_ms = i64::try_from(now.saturating_sub(heard.unwrap_or_default()).as_millis()).unwrap_or(0);
-        self.received_up_to.map(|received_at| Timestamp::from_millis(received_at.millis() + since_ms))
+        let silent_until = shards().map(|shard| shard.silence().map(|quiet| quiet.at)).min();
+        let since = silent_until
+            .unwrap_or(Some(now))
+            .map_or(Duration::ZERO, |until| until.saturating_sub(heard.unwrap_or_default()));
+        let since_ms = i64::try_from(since.as_millis()).unwrap_or(0);
+        self.received_up_to.map(|received_at| Timestamp::from_millis(received_at.millis().saturating_add(since_ms)))
     }
 }
 
@@ -109,6 +134,8 @@ pub(crate) struct Calendar {
     last: Option<ObservationDate>,
     /// Who has not been scored at the last date yet.
     due: VecDeque<Box<str>>,
+    /// When the source was asked last what it reads.
+    asked: Option<Duration>,
 }
 
 impl Calendar {
@@ -122,12 +149,22 @@ impl Calendar {
             watermark: Watermark::begin(shards, received_up_to),
             last: None,
             due: VecDeque::new(),
+            asked: None,
         }
     }
 
     /// Takes note of a batch, whose last event was received then.
     pub(crate) fn note(&mut self, batch: &Batch, received_at: Option<Timestamp>) {
         self.watermark.note(batch, received_at, self.begun.elapsed());
+    }
+
+    /// Takes note, now and then, of the shards that are read.
+    pub(crate) fn note_reading(&mut self, reading: impl FnOnce() -> Vec<String>) {
+        let now = self.begun.elapsed();
+        if self.asked.is_none_or(|asked| now.saturating_sub(asked) >= ASK) {
+            self.watermark.note_reading(&reading(), now);
+            self.asked = Some(now);
+        }
     }
 
     /// No shard will give anything more.
@@ -203,15 +240,36 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_known_before_all_were_heard() {
+    fn nothing_is_known_before_all_that_are_read_were_heard() {
         let names = ["a".to_owned(), "b".to_owned()];
         let mut watermark = Watermark::begin(names.iter(), Some(Timestamp::from_millis(700_000)));
+        watermark.note_reading(&names, at(0));
         note(&mut watermark, "a", Some(500), at(1));
         assert_eq!(seconds(&watermark, at(9)), None);
-        assert_eq!(seconds(&watermark, at(50)), None, "b has not been heard");
-        assert_eq!(seconds(&watermark, at(60)), Some(500), "b is not read any more");
+        assert_eq!(seconds(&watermark, at(500)), None, "b may have been refused for long");
+        watermark.note_reading(&names[..1], at(500));
+        assert_eq!(seconds(&watermark, at(500)), Some(500), "b is not read any more");
+        watermark.note_reading(&names, at(501));
+        assert_eq!(seconds(&watermark, at(502)), None, "b is read again");
         watermark.note_end();
-        assert_eq!(seconds(&watermark, at(60)), Some(700), "what was received in a life before this one counts, too");
+        assert_eq!(seconds(&watermark, at(502)), Some(700), "what was received in a life before this one counts, too");
+    }
+
+    #[test]
+    fn what_a_shard_said_before_an_outage_is_true_of_then_only() {
+        let mut watermark = Watermark::default();
+        note(&mut watermark, "a", Some(500), at(20));
+        note(&mut watermark, "b", None, at(20));
+        for now in 21..=40 {
+            note(&mut watermark, "a", None, at(now));
+            note(&mut watermark, "b", None, at(now));
+        }
+        assert_eq!(seconds(&watermark, at(41)), Some(520));
+        assert_eq!(seconds(&watermark, at(3_600)), Some(520), "nothing has been heard since");
+        note(&mut watermark, "a", Some(900), at(3_601));
+        assert_eq!(seconds(&watermark, at(3_601)), Some(500), "b has not said anything yet, and may have something");
+        note(&mut watermark, "b", Some(700), at(3_602));
+        assert_eq!(seconds(&watermark, at(3_602)), Some(700));
     }
 
     #[test]
@@ -221,7 +279,7 @@ mod tests {
         note(&mut watermark, "b", Some(480), at(22));
         note(&mut watermark, "a", None, at(39));
         note(&mut watermark, "b", None, at(39));
-        assert_eq!(seconds(&watermark, at(42)), Some(520));
+        assert_eq!(seconds(&watermark, at(42)), Some(517), "as far as both have said so");
         watermark.note_end();
         assert_eq!(seconds(&watermark, at(42)), Some(500), "a file that has ended has no clock");
         assert_eq!(seconds(&Watermark::default(), at(40)), None);

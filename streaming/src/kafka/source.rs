@@ -95,6 +95,10 @@ impl KafkaSource {
 }
 
 impl Source for KafkaSource {
+    fn reading(&self) -> Vec<String> {
+        self.topics.iter().flat_map(TopicReader::shard_names).map(str::to_owned).collect()
+    }
+
     fn next(&mut self, wait: Duration) -> Result<Next, SourceError> {
         if let Some(batch) = self.ready.pop_front() {
             return Ok(Next::Batch(batch));

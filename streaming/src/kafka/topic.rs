@@ -103,8 +103,12 @@ impl TopicReader {
         self.n_partitions
     }
 
+    pub(super) fn shard_names(&self) -> impl Iterator<Item = &str> {
+        self.shards.values().map(|shard| shard.name.as_str())
+    }
+
     pub(super) fn has(&self, shard: &str) -> bool {
-        self.shards.values().any(|known| known.name == shard)
+        self.shard_names().any(|known| known == shard)
     }
 
     /// Whether a shard of that name is, or was, one of this topic's partitions.

@@ -27,6 +27,12 @@ pub trait Source {
     /// When the source cannot be read and trying again is no use.
     fn next(&mut self, wait: Duration) -> Result<Next, SourceError>;
 
+    /// The names of the shards that it reads now: each of them gives records, or the word that it has none, again and again
+    /// while the service answers. Nobody waits for others. A source that comes to an end has no need to say.
+    fn reading(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Is told what was checkpointed: the last position of each shard that will not be asked for again.
     ///
     /// # Errors

@@ -65,6 +65,11 @@ impl ShardGraph {
         self.shards.values_mut().filter_map(begin).collect()
     }
 
+    /// The ids of those whose reading has begun, and not come to their end.
+    pub(super) fn reading(&self) -> impl Iterator<Item = &str> {
+        self.shards.iter().filter(|(_, (_, state))| *state == State::Reading).map(|(id, _)| id.as_str())
+    }
+
     /// Whether a shard has ended whose children are not known: there are some, or will be.
     pub(super) fn misses_children(&self) -> bool {
         let parents: BTreeSet<&String> = self.shards.values().flat_map(|(shard, _)| &shard.parents).collect();

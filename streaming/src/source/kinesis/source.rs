@@ -123,7 +123,7 @@ impl KinesisSource {
     fn read_ready(&mut self, number: usize) {
         let Known { stream, graph, .. } = &mut self.streams[number];
         for (shard, from) in graph.take_ready() {
-            let name = format!("{}/{}", stream.name, shard.id);
+            let name = shard_name(stream, &shard.id);
             if let Some(alignment) = &mut self.alignment {
                 alignment.expect(&name);
             }
@@ -190,6 +190,12 @@ impl KinesisSource {
 }
 
 impl Source for KinesisSource {
+    fn reading(&self) -> Vec<String> {
+        let of_stream =
+            |known: &Known| known.graph.reading().map(|id| shard_name(&known.stream, id)).collect::<Vec<String>>();
+        self.streams.iter().flat_map(of_stream).collect()
+    }
+
     fn next(&mut self, wait: Duration) -> Result<Next, SourceError> {
         let aws = Arc::clone(&self.aws);
         while let Some(joined) = self.tasks.try_join_next() {
@@ -228,6 +234,10 @@ impl Source for KinesisSource {
             }
         }
     }
+}
+
+fn shard_name(stream: &Stream, id: &str) -> String {
+    format!("{}/{id}", stream.name)
 }
 
 fn explain(aws: &Aws, stream: &str, error: CallError) -> SourceError {
