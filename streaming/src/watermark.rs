@@ -97,7 +97,7 @@ impl Watermark {
         }
         let heard = self.shards.values().filter(|shard| shard.received_at.is_some()).map(|shard| shard.heard).max();
         let since_ms = i64::try_from(now.saturating_sub(heard.unwrap_or_default()).as_millis()).unwrap_or(0);
-        self.received_up_to.map(|received_at| Timestamp::from_millis(received_at.millis() + since_ms))
+        self.received_up_to.map(|received_at| Timestamp::from_millis(received_at.millis().saturating_add(since_ms)))
     }
 }
 

@@ -10,7 +10,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use churn_events::Event;
+use churn_events::{Event, Timestamp};
 use churn_model::Model;
 use churn_streaming::{
     Batch, CheckpointFolder, Consumer, FileSource, KafkaError, KafkaOptions, KafkaSink, KafkaSource, LineSink,
@@ -446,6 +446,23 @@ impl Running {
         self.told.by_ref().for_each(drop);
         assert!(self.child.wait().expect("ends").success());
     }
+}
+
+#[test]
+fn a_message_of_the_future_carries_nobody_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    MODEL.write(&folder.path().join("model.safetensors")).expect("is written");
+    let cluster = cluster(&["events", "scores"]);
+    let mut event = log(1, 1).remove(0);
+    event.received_at = Timestamp::from_millis(4_102_444_799_000);
+    produce_events(&cluster, "events", &[event.clone()]);
+    let mut running = Running::start(folder.path(), &cluster);
+    running.wait_for(|line| line.starts_with("consume: 1 records ("));
+    running.end();
+    let state = CheckpointFolder::open(&folder.path().join("state"), Duration::ZERO).expect("is free");
+    let processor = state.restore(ProcessorOptions::default(), None).expect("is read");
+    let received_at = processor.received_up_to().expect("has come");
+    assert!(event.occurred_at < received_at && received_at.date() < event.received_at.date().plus_days(-365));
 }
 
 #[test]
