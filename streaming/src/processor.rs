@@ -23,6 +23,10 @@ pub(crate) const AT_ONCE: usize = 192;
 /// scored at twenty thousand.
 const MOST_DATES: i32 = 2 * 366;
 
+/// Times that events may have, from 1970 up to the end of 2100.
+const FIRST_TIME: Timestamp = Timestamp::from_millis(0);
+const LAST_TIME: Timestamp = Timestamp::from_millis(ObservationDate::from_days(47_847).start().millis() - 1);
+
 /// Where a record comes from.
 #[derive(Clone, Copy)]
 struct Place<'a> {
@@ -38,8 +42,8 @@ pub struct ProcessorOptions {
     pub store: StoreOptions,
     /// When tenants are scored.
     pub when: ScoreWhen,
-    /// Nothing is received after this, whatever an event says that comes without the time of its arrival; `None` believes
-    /// all of them.
+    /// Nothing is received after this, whatever an event says, or a producer who tells himself when it arrived; `None`
+    /// believes all of them.
     pub latest_receipt: Option<Timestamp>,
 }
 
@@ -233,7 +237,7 @@ impl Processor {
         }
     }
 
-    /// Nothing has been received after that time, whatever an event says that comes without the time of its arrival; see
+    /// Nothing has been received after that time, whatever events and arrivals say; see
     /// [`ProcessorOptions::latest_receipt`].
     pub fn set_latest_receipt(&mut self, now: Timestamp) {
         self.options.latest_receipt = Some(now);
@@ -328,9 +332,9 @@ impl Processor {
 
     /// The event, received no later than it can have been: a clock that is ahead must not carry its tenant into the future.
     fn received<'a>(&self, mut event: Event<'a>, place: &Place<'_>) -> Event<'a> {
-        if let Some(latest) = place.arrived_at.or(self.options.latest_receipt) {
-            event.received_at = event.received_at.min(latest);
-        }
+        let latest = [place.arrived_at, self.options.latest_receipt].into_iter().flatten().min();
+        // An arrival may be any number, and dates have to be made of it.
+        event.received_at = event.received_at.min(latest.unwrap_or(LAST_TIME)).clamp(FIRST_TIME, LAST_TIME);
         event
     }
 

@@ -25,6 +25,10 @@ const WAIT: Duration = Duration::from_millis(200);
 /// How long another process may take to leave the state folder.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How far the clock of a producer may be ahead of ours. Up to there it is believed, so that an event that is taken in again
+/// after a crash is received at the same time, and its score record has the same id.
+const PRODUCERS_AHEAD_MS: i64 = 60_000;
+
 pub(crate) fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
     if options.kcl {
         return crate::child::run(options);
@@ -66,6 +70,7 @@ pub(crate) fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
     let mut calendar = Calendar::begin(&consumer);
     // A log has no clock: what was received before a date is known at its end, however long reading it takes.
     let is_files = reads_files(&options);
+    let ahead_ms = most_ahead_ms(&options);
     let (mut checkpointed, mut told) = (Instant::now(), Instant::now());
     let (mut has_ended, mut has_due) = (false, false);
     let ended = loop {
@@ -76,9 +81,10 @@ pub(crate) fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
         // What was received on a date must not come before anybody's score at it.
         match if has_due { Ok(Next::Idle) } else { source.next(WAIT) } {
             Ok(Next::Batch(batch)) => {
-                // Streams say when a record arrived, files do not; a pipe may have come to life a moment ago.
-                if is_files {
-                    consumer.processor_mut().set_latest_receipt(now());
+                if let Some(ahead_ms) = ahead_ms {
+                    // Not once at the start: a pipe may have come to life a moment ago.
+                    let latest = Timestamp::from_millis(now().millis().saturating_add(ahead_ms));
+                    consumer.processor_mut().set_latest_receipt(latest);
                 }
                 let received_at = consumer.apply(&batch)?;
                 status.note(&batch, received_at);
@@ -143,6 +149,17 @@ pub(crate) fn consumer(
 
 fn reads_files(options: &Options) -> bool {
     options.source.iter().any(|source| matches!(source, SourceName::File(_)))
+}
+
+/// How far ahead of our clock an event may have been received; `None` where the stream itself says when records arrived.
+fn most_ahead_ms(options: &Options) -> Option<i64> {
+    let most_ahead_ms = |source: &SourceName| match source {
+        SourceName::File(_) => Some(0),
+        // Its producers say so.
+        SourceName::Kafka(_) => Some(PRODUCERS_AHEAD_MS),
+        SourceName::Kinesis(_) => None,
+    };
+    options.source.iter().filter_map(most_ahead_ms).min()
 }
 
 fn model_file(path: &Path) -> PathBuf {

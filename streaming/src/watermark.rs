@@ -184,6 +184,9 @@ impl Calendar {
     }
 }
 
+#[cfg(all(test, feature = "kafka"))]
+mod kafka_tests;
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

@@ -10,7 +10,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use churn_events::Event;
+use churn_events::{Event, Timestamp};
 use churn_model::Model;
 use churn_streaming::{
     Batch, CheckpointFolder, Consumer, FileSource, KafkaError, KafkaOptions, KafkaSink, KafkaSource, LineSink,
@@ -227,7 +227,7 @@ fn offsets_are_committed_behind_checkpoints() {
     life.checkpoint();
     let positions = life.consumer.processor().positions().clone();
     // A commit is under way until the client is asked again.
-    assert!(matches!(life.source.next(WAIT), Ok(Next::Idle)));
+    while !matches!(life.source.next(WAIT), Ok(Next::Idle)) {}
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", cluster.bootstrap_servers()).set("group.id", "watched");
     let watcher: BaseConsumer = config.create().expect("is made");
@@ -244,6 +244,38 @@ fn offsets_are_committed_behind_checkpoints() {
     }
     assert!(seen > 1 && seen == positions.len());
     assert!(life.retries.counts().is_empty(), "{:?}", life.retries.counts());
+}
+
+/// Reads on until each partition has said so many times that it has nothing; how many records came meanwhile.
+fn hear_silence(source: &mut KafkaSource, times: usize) -> usize {
+    let (mut said, mut n_records, mut n_idle) = (BTreeMap::<String, usize>::new(), 0, 0);
+    while said.len() < PARTITIONS as usize || said.values().any(|said| *said < times) {
+        match source.next(WAIT).expect("reads on") {
+            Next::Batch(batch) if batch.is_sign_of_life() => *said.entry(batch.shard.name.clone()).or_default() += 1,
+            Next::Batch(batch) => n_records += batch.records.len(),
+            _ => n_idle += 1,
+        }
+        assert!(n_idle < 100, "{said:?}");
+    }
+    n_records
+}
+
+#[test]
+fn partitions_say_again_and_again_that_they_have_nothing_while_brokers_answer() {
+    let cluster = cluster(&["events"]);
+    let options = options(&cluster, &["statistics.interval.ms=20", "fetch.wait.max.ms=10"]);
+    let retries = Arc::new(Retries::default());
+    let mut source = KafkaSource::open(&["events".to_owned()], &options, &retries, &BTreeMap::new()).expect("is there");
+    assert_eq!(hear_silence(&mut source, 5), 0);
+    (1..=3).for_each(|broker| cluster.broker_down(broker).expect("goes away"));
+    // What was answered before may still be told.
+    (0..20).for_each(|_| drop(source.next(WAIT / 10)));
+    for _ in 0..20 {
+        assert!(matches!(source.next(WAIT / 10), Ok(Next::Idle)), "brokers that are away are not silence");
+    }
+    (1..=3).for_each(|broker| cluster.broker_up(broker).expect("comes back"));
+    produce_events(&cluster, "events", &log(100, 2));
+    assert_eq!(hear_silence(&mut source, 5) + hear_silence(&mut source, 5), 105);
 }
 
 #[test]
@@ -446,6 +478,23 @@ impl Running {
         self.told.by_ref().for_each(drop);
         assert!(self.child.wait().expect("ends").success());
     }
+}
+
+#[test]
+fn a_message_of_the_future_carries_nobody_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    MODEL.write(&folder.path().join("model.safetensors")).expect("is written");
+    let cluster = cluster(&["events", "scores"]);
+    let mut event = log(1, 1).remove(0);
+    event.received_at = Timestamp::from_millis(4_102_444_799_000);
+    produce_events(&cluster, "events", &[event.clone()]);
+    let mut running = Running::start(folder.path(), &cluster);
+    running.wait_for(|line| line.starts_with("consume: 1 records ("));
+    running.end();
+    let state = CheckpointFolder::open(&folder.path().join("state"), Duration::ZERO).expect("is free");
+    let processor = state.restore(ProcessorOptions::default(), None).expect("is read");
+    let received_at = processor.received_up_to().expect("has come");
+    assert!(event.occurred_at < received_at && received_at.date() < event.received_at.date().plus_days(-365));
 }
 
 #[test]

@@ -219,6 +219,48 @@ fn what_is_received_later_than_now_is_received_now_and_now_goes_on() {
 }
 
 #[test]
+fn a_producers_clock_that_is_ahead_carries_nobody_into_the_future() {
+    let now = world::START.start();
+    let event_at = |n: i64| {
+        let mut event = log(1, 1).remove(0);
+        (event.id, event.occurred_at) = (n.to_string().into(), Timestamp::from_millis(now.millis() + n));
+        event.received_at = Timestamp::from_millis(4_102_444_799_000);
+        line(&event)
+    };
+    for ahead_ms in [100 * 365 * DAY_MS, i64::MAX - now.millis()] {
+        let (mut processor, mut output) = (processor(ScoreWhen::Daily), Output::default());
+        for (n, ahead_ms) in [(1, 0), (2, ahead_ms), (3, 0)] {
+            processor.set_latest_receipt(Timestamp::from_millis(now.millis() + n));
+            let record = arrived(n as u64, (now.millis() + n).saturating_add(ahead_ms), event_at(n));
+            processor.apply(&batch(&shard("one"), vec![record]), &mut output);
+            assert_eq!(processor.received_up_to(), Some(Timestamp::from_millis(now.millis() + n)));
+        }
+        assert_eq!((processor.event_counts().counted, output.scores.len()), (3, 0));
+    }
+}
+
+#[test]
+fn arrivals_that_are_no_time_of_ours_are_the_first_or_the_last() {
+    // Neither says when it was received.
+    let login = br#"{"specversion":"1.0","id":"1","source":"/jobs","type":"com.anycompany.bdcp.user.login",
+        "subject":"tenant-7","time":"2026-03-01T12:30:45Z","data":{"userId":"ann","sessionId":"s-1"}}"#;
+    let jobs = br#"{"companyID": "comp_4", "userID": "user_1", "nbJobs": 3, "creationDate": "2024-10-03"}"#;
+    for (arrived_ms, expected_ms) in [(i64::MIN, 0), (i64::MAX, 47_847 * DAY_MS - 1)] {
+        for when in POLICIES {
+            let (mut processor, mut output) = (processor(when), Output::default());
+            let records = [login.as_slice(), jobs].into_iter().zip(1..);
+            let records = records.map(|(data, sequence)| arrived(sequence, arrived_ms, data.to_vec())).collect();
+            processor.apply(&batch(&shard("one"), records), &mut output);
+            assert!(output.dead_letters.is_empty() && processor.event_counts().total() > 1);
+            assert_eq!(output.received_up_to, Some(Timestamp::from_millis(expected_ms)));
+            let date = ObservationDate::from_days(47_847);
+            let due = processor.due(date);
+            processor.score_at(date, &due, &mut output);
+        }
+    }
+}
+
+#[test]
 fn a_tenant_that_cancelled_is_not_scored_any_more() {
     let (_, output) = whole(&log(3_000, 5), ScoreWhen::Events);
     let last = |tenant: &str| {

@@ -31,6 +31,30 @@ pub(super) struct ReaderContext {
     topic: String,
     /// Where each partition ends: the number that its next record will have.
     ends: Mutex<BTreeMap<i32, i64>>,
+    /// How each partition is asked for records, as of a second ago.
+    asked: Mutex<BTreeMap<i32, Asked>>,
+    /// How often something was told.
+    told: AtomicU64,
+}
+
+/// How a partition is asked for records: one request after another goes to its broker, each after the answer to the one
+/// before, or after a connection that broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked {
+    broker: i32,
+    connects: i64,
+    fetches: i64,
+}
+
+impl Asked {
+    /// Whether one of the requests since then has been answered: with two of them, the first.
+    pub(super) fn is_answered_since(&self, then: &Self) -> bool {
+        self.is_connected_as(then) && self.fetches >= then.fetches.saturating_add(2)
+    }
+
+    pub(super) fn is_connected_as(&self, then: &Self) -> bool {
+        (self.broker, self.connects) == (then.broker, then.connects)
+    }
 }
 
 /// What the client of a writer tells.
@@ -69,7 +93,8 @@ impl Notes {
 
 impl ReaderContext {
     pub(super) fn new(topic: &str, retries: Arc<Retries>) -> Self {
-        Self { notes: Notes::new(retries), topic: topic.to_owned(), ends: Mutex::default() }
+        let (ends, asked) = (Mutex::default(), Mutex::default());
+        Self { notes: Notes::new(retries), topic: topic.to_owned(), ends, asked, told: AtomicU64::new(0) }
     }
 
     pub(super) fn note_error(&self, operation: &'static str) {
@@ -83,6 +108,31 @@ impl ReaderContext {
     /// How many records a partition has from that one on, as of a second ago.
     pub(super) fn behind(&self, partition: i32, next: i64) -> Option<u64> {
         lock(&self.ends).get(&partition).map(|end| u64::try_from(end - next).unwrap_or(0))
+    }
+
+    /// How a partition is asked for records; `None` when no broker has it, or nothing was told yet.
+    pub(super) fn asked(&self, partition: i32) -> Option<Asked> {
+        lock(&self.asked).get(&partition).copied()
+    }
+
+    /// How often something was told: a poll that was, and found no message, has not looked for one behind it.
+    pub(super) fn told(&self) -> u64 {
+        self.told.load(Ordering::Relaxed)
+    }
+
+    fn note_told(&self) {
+        self.told.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn note_asked(&self, statistics: &Statistics) {
+        let mut asked = lock(&self.asked);
+        asked.clear();
+        for broker in statistics.brokers.values() {
+            let fetches = broker.req.get("Fetch").copied().unwrap_or(0);
+            let now = Asked { broker: broker.nodeid, connects: broker.connects.unwrap_or(0), fetches };
+            let partitions = broker.toppars.values().filter(|partition| partition.topic == self.topic);
+            asked.extend(partitions.map(|partition| (partition.partition, now)));
+        }
     }
 }
 
@@ -107,7 +157,9 @@ impl ClientContext for ReaderContext {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn stats(&self, statistics: Statistics) {
+        self.note_told();
         self.notes.note_resent(&statistics);
+        self.note_asked(&statistics);
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
         let known = topic.partitions.iter().filter(|(_, partition)| partition.ls_offset >= 0);
         lock(&self.ends).extend(known.map(|(number, partition)| (*number, partition.ls_offset)));
@@ -115,12 +167,14 @@ impl ClientContext for ReaderContext {
 
     /// What is told here comes as the answer of a poll, too, and is counted there; this is in more words.
     fn error(&self, _: ClientError, reason: &str) {
+        self.note_told();
         self.notes.note_reason(reason);
     }
 }
 
 impl ConsumerContext for ReaderContext {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        self.note_told();
         if result.is_err() {
             self.note_error("OffsetCommit");
         }

@@ -70,8 +70,9 @@ impl KafkaSource {
     /// Asks topic after topic; whether one had something.
     fn poll(&mut self, wait: Duration) -> Result<bool, SourceError> {
         for _ in 0..self.topics.len() {
-            let topic = &self.topics[self.turn];
-            self.turn = (self.turn + 1) % self.topics.len();
+            let turn = self.turn;
+            self.turn = (turn + 1) % self.topics.len();
+            let topic = &mut self.topics[turn];
             let polled = topic.poll(wait, &mut self.ready);
             polled.map_err(|error| SourceError::new(format!("kafka:{}", topic.topic()), error))?;
             if !self.ready.is_empty() {

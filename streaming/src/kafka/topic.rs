@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::context::ReaderContext;
+use super::context::{Asked, ReaderContext};
 use super::{KafkaError, KafkaOptions};
 use crate::{Batch, Position, Record, Retries, SequenceNumber, Shard};
 
@@ -44,6 +44,8 @@ pub(super) struct TopicReader {
     consumer: BaseConsumer<ReaderContext>,
     /// The partitions that are read.
     shards: BTreeMap<i32, Arc<Shard>>,
+    /// Those that are at their end, each with how it had been asked for more when it last said so.
+    at_end: BTreeMap<i32, Option<Asked>>,
     /// How many the topic has.
     n_partitions: usize,
     /// What was committed of each: the number of the record that comes next.
@@ -75,8 +77,9 @@ impl TopicReader {
         };
         let consumer = config.create_with_context(ReaderContext::new(topic, retries));
         let consumer: BaseConsumer<ReaderContext> = consumer.map_err(|source| KafkaError::Client { source })?;
-        let (shards, committed) = (BTreeMap::new(), BTreeMap::new());
-        let mut reader = Self { topic: topic.to_owned(), consumer, shards, n_partitions: 0, committed, reset };
+        let (topic_name, shards, at_end) = (topic.to_owned(), BTreeMap::new(), BTreeMap::new());
+        let committed = BTreeMap::new();
+        let mut reader = Self { topic: topic_name, consumer, shards, at_end, n_partitions: 0, committed, reset };
         let found = reader.ask("Metadata", PATIENCE, |reader| reader.count_partitions(REQUEST_TIMEOUT))??;
         reader.n_partitions = found;
         let wanted: Vec<i32> = match &options.partitions {
@@ -118,21 +121,27 @@ impl TopicReader {
     }
 
     /// Adds what has come, after waiting for it, to `ready`.
-    pub(super) fn poll(&self, wait: Duration, ready: &mut VecDeque<Batch>) -> Result<(), KafkaError> {
+    pub(super) fn poll(&mut self, wait: Duration, ready: &mut VecDeque<Batch>) -> Result<(), KafkaError> {
         let begin = ready.len();
         let (mut wait, mut records, mut bytes) = (wait, 0, 0);
         while records < BATCH_RECORDS && bytes < BATCH_BYTES {
+            let told = self.consumer.context().told();
             match self.consumer.poll(std::mem::replace(&mut wait, Duration::ZERO)) {
-                None => break,
+                None if self.consumer.context().told() != told => {}
+                None => {
+                    self.say_who_is_silent(ready);
+                    break;
+                }
                 Some(Ok(message)) => {
                     records += 1;
                     bytes += message.payload_len();
+                    self.at_end.remove(&message.partition());
                     self.put(&message, ready, begin);
                 }
                 Some(Err(ClientError::PartitionEOF(partition))) => {
                     if let Some(shard) = self.shards.get(&partition) {
-                        let end = Batch::new(Arc::clone(shard), Vec::new());
-                        ready.push_back(Batch { behind_records: Some(0), ..end });
+                        ready.push_back(sign_of_life(shard));
+                        self.at_end.insert(partition, None);
                     }
                 }
                 Some(Err(error)) => self.judge(error)?,
@@ -146,6 +155,21 @@ impl TopicReader {
             }
         }
         Ok(())
+    }
+
+    /// Adds the word of partitions that still have nothing. A partition says once that it is at its end; from then on, every
+    /// answer of its broker that brought nothing says so again, and a broker that is away says nothing.
+    fn say_who_is_silent(&mut self, ready: &mut VecDeque<Batch>) {
+        for (partition, then) in &mut self.at_end {
+            let Some(now) = self.consumer.context().asked(*partition) else { continue };
+            let is_answered = then.is_some_and(|then| now.is_answered_since(&then));
+            if is_answered && let Some(shard) = self.shards.get(partition) {
+                ready.push_back(sign_of_life(shard));
+            }
+            if is_answered || then.is_none_or(|then| !now.is_connected_as(&then)) {
+                *then = Some(now);
+            }
+        }
     }
 
     /// Adds a message to the batch of its partition, unless that has ended meanwhile.
@@ -300,6 +324,11 @@ impl TopicReader {
     fn partition_of(&self, shard: &Arc<Shard>) -> Option<i32> {
         self.shards.iter().find(|(_, known)| Arc::ptr_eq(known, shard)).map(|(partition, _)| *partition)
     }
+}
+
+/// The word of a partition that has nothing at the moment.
+fn sign_of_life(shard: &Arc<Shard>) -> Batch {
+    Batch { behind_records: Some(0), ..Batch::new(Arc::clone(shard), Vec::new()) }
 }
 
 /// A position as Kafka counts it. One that is longer than any offset is not of Kafka, and lies behind every end.
