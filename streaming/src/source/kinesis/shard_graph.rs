@@ -66,6 +66,7 @@ impl ShardGraph {
     }
 
     /// The ids of those whose reading has begun, and not come to their end.
+    #[cfg(feature = "kinesis")]
     pub(super) fn reading(&self) -> impl Iterator<Item = &str> {
         self.shards.iter().filter(|(_, (_, state))| *state == State::Reading).map(|(id, _)| id.as_str())
     }
