@@ -11,12 +11,13 @@ use churn_features::StoreOptions;
 use churn_model::Model;
 use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreWhen, Scoring, Source};
 
+use crate::clash::check_names;
 use crate::options::Options;
 use crate::report::Restored;
 use crate::say::say;
 use crate::state_name::FromName;
 use crate::status::Status;
-use crate::transports::{SinkName, SourceName, Transports, check_names};
+use crate::transports::{SinkName, SourceName, Transports};
 use crate::watermark::Calendar;
 
 /// How long the loop waits for records before it looks at everything else.
