@@ -163,7 +163,7 @@ fn most_ahead_ms(options: &Options) -> Option<i64> {
     options.source.iter().filter_map(most_ahead_ms).min()
 }
 
-fn model_file(path: &Path) -> PathBuf {
+pub(crate) fn model_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
 }
 

@@ -120,7 +120,7 @@ impl fmt::Display for SinkName {
 }
 
 /// What stands for the shard in the name of a sink.
-const SHARD: &str = "{shard}";
+pub(crate) const SHARD: &str = "{shard}";
 
 impl SinkName {
     /// The sink of one shard's process, which shares its files with no other.
