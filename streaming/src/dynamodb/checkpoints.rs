@@ -27,9 +27,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Condition, Item, KEY, Table};
 use crate::Aws;
-use crate::aws::{CallError, Fault, now};
+use crate::aws::{CallError, Fault};
 use crate::checkpoint::{CheckpointError, CheckpointFolder, ENDED, MANIFEST, Mirror};
 use crate::lock::lock_within;
+use crate::now::now;
 
 /// Bytes in an item: a quarter of what DynamoDB takes, so that a batch is sent in one go and written evenly.
 const CHUNK: usize = 100 << 10;
