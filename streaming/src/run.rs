@@ -115,7 +115,12 @@ pub(crate) fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
             told = Instant::now();
         }
     };
-    checkpoint(&mut consumer, &mut *source, &mut status)?;
+    let kept = checkpoint(&mut consumer, &mut *source, &mut status);
+    if let (Err(error), Err(_)) = (&ended, &kept) {
+        // The other one is told by whoever started this.
+        say("consume", &churn_streaming::in_full(error));
+    }
+    kept?;
     say("consume", &status.line(&mut consumer, now()));
     Ok(ended?)
 }
