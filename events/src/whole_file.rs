@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+/// How the folders begin in which files grow.
+const PARTIAL: &str = ".partial-";
+
 /// A file that is at its path when it is complete and on the disk, and leaves nothing behind otherwise.
 ///
 /// A link is followed: what it leads to is replaced. A device or a pipe, such as `/dev/stdout`, is written to and never
@@ -34,10 +37,10 @@ impl WholeFile {
             }
             Err(_) => path.to_owned(),
         };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(&path);
         let begin = || {
-            let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(folder)?;
-            Ok((File::create(in_partial(&partial))?, partial))
+            let partial = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(folder)?;
+            Ok((File::create(in_partial(partial.path(), &path))?, partial))
         };
         // Without the temporary name, which helps nobody.
         let (file, partial) = begin().map_err(|source: io::Error| io::Error::from(source.kind()))?;
@@ -54,16 +57,44 @@ impl WholeFile {
         // What has a name after the machine went down is whole.
         file.sync_all()?;
         drop(file);
-        fs::rename(in_partial(&partial), &path)?;
+        fs::rename(in_partial(partial.path(), &path), &path)?;
         sync_folder(&path)
     }
+
+    /// Removes what a process that was killed has left of a file of that name, beside it; what is of other files stays.
+    ///
+    /// Nobody may be writing the file.
+    ///
+    /// # Errors
+    /// When something is there that cannot be removed.
+    pub fn clear_away(path: &Path) -> io::Result<()> {
+        let entries = match fs::read_dir(folder_of(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            if !(entry.file_name().to_string_lossy().starts_with(PARTIAL) && entry.file_type()?.is_dir()) {
+                continue;
+            }
+            match fs::remove_file(in_partial(&entry.path(), path)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                // It holds another file, or nothing any more.
+                _ => drop(fs::remove_dir(entry.path())),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Puts the name of a file on the disk, too; where folders cannot be opened, the system sees to it.
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    File::open(folder_of(path))?.sync_all()
 }
 
 #[cfg(not(unix))]
@@ -71,8 +102,9 @@ fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn in_partial(partial: &TempDir) -> PathBuf {
-    partial.path().join("file")
+/// By its own name, so that what is left of it can be told from what others are writing there.
+fn in_partial(partial: &Path, path: &Path) -> PathBuf {
+    partial.join(path.file_name().unwrap_or_default())
 }
 
 impl Write for WholeFile {

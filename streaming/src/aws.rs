@@ -4,8 +4,6 @@ use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
-#[cfg(any(feature = "kinesis", feature = "dynamodb"))]
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -15,8 +13,6 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-#[cfg(any(feature = "kinesis", feature = "dynamodb"))]
-use churn_events::Timestamp;
 use tokio::runtime::Runtime;
 
 use crate::retries::Backoff;
@@ -188,13 +184,6 @@ impl CallError {
         };
         Self { operation, fault, source: error.into() }
     }
-}
-
-/// The time, in milliseconds; a clock that is before 1970 is at it.
-#[cfg(any(feature = "kinesis", feature = "dynamodb"))]
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// How often it is asked at the start whether something is there: whoever may not ask, or gets no answer, goes on.

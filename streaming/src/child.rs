@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use churn_streaming::kcl::{self, Clock, KclError, KclShard, Refusal, ShardWork, Start};
 use churn_streaming::{Batch, CheckpointFolder, Consumer, Retries, Shard};
 
+use crate::clash::check_names;
 use crate::options::Options;
 use crate::report::Restored;
 use crate::run::{consumer, now};
 use crate::say::say;
 use crate::status::Status;
-use crate::transports::{SinkName, Transports, check_names};
+use crate::transports::{SinkName, Transports};
 use crate::watermark::Calendar;
 
 type Failure = Box<dyn Error>;

@@ -40,6 +40,7 @@ pub mod kpl;
 pub mod lambda;
 mod lock;
 mod marks;
+mod now;
 mod position;
 mod processor;
 mod record;

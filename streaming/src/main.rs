@@ -1,6 +1,7 @@
 //! The program `consume`: events in, score records out.
 
 mod child;
+mod clash;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod options;

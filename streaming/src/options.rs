@@ -74,7 +74,8 @@ pub(crate) struct Options {
     #[arg(long, default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub(crate) checkpoint_every: Duration,
 
-    /// Replays files so many times as fast as their events were received; without it, as fast as it can
+    /// Replays files so many times as fast as their events were received, where there is no more than a day between two;
+    /// without it, as fast as it can
     #[arg(long, value_parser = speed, value_name = "X")]
     pub(crate) speed: Option<f64>,
 

@@ -11,12 +11,13 @@ use churn_features::StoreOptions;
 use churn_model::Model;
 use churn_streaming::{CheckpointFolder, Consumer, Next, ProcessorOptions, ScoreWhen, Scoring, Source};
 
+use crate::clash::check_names;
 use crate::options::Options;
 use crate::report::Restored;
 use crate::say::say;
 use crate::state_name::FromName;
 use crate::status::Status;
-use crate::transports::{SinkName, SourceName, Transports, check_names};
+use crate::transports::{SinkName, SourceName, Transports};
 use crate::watermark::Calendar;
 
 /// How long the loop waits for records before it looks at everything else.
@@ -114,7 +115,12 @@ pub(crate) fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
             told = Instant::now();
         }
     };
-    checkpoint(&mut consumer, &mut *source, &mut status)?;
+    let kept = checkpoint(&mut consumer, &mut *source, &mut status);
+    if let (Err(error), Err(_)) = (&ended, &kept) {
+        // The other one is told by whoever started this.
+        say("consume", &churn_streaming::in_full(error));
+    }
+    kept?;
     say("consume", &status.line(&mut consumer, now()));
     Ok(ended?)
 }
@@ -162,7 +168,7 @@ fn most_ahead_ms(options: &Options) -> Option<i64> {
     options.source.iter().filter_map(most_ahead_ms).min()
 }
 
-fn model_file(path: &Path) -> PathBuf {
+pub(crate) fn model_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
 }
 

@@ -450,3 +450,15 @@ fn what_is_wrong_is_said_with_what_to_do() {
         serde_json::from_slice(&fs::read(at.join("cut/checkpoint.json")).expect("is there")).expect("is JSON");
     assert!(kept["counts"]["records"].as_u64().expect("a number") >= n_lines, "what came before it is kept: {kept}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_source_that_fails_is_told_even_if_what_came_before_cannot_be_kept() {
+    let folder = folder(10);
+    let at = folder.path();
+    let mut packed = Command::new("gzip").args(["-c", "log.jsonl"]).current_dir(at).output().expect("gzip").stdout;
+    packed.extend_from_within(..packed.len() / 2);
+    fs::write(at.join("cut.gz"), &packed).expect("is written");
+    let told = fail(at, &["--source", "file:cut.gz", "--model", ".", "--sink", "file:/dev/full"]);
+    assert!(told.contains("cannot read cut.gz from byte") && told.contains("cannot write to file:/dev/full"), "{told}");
+}

@@ -27,9 +27,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Condition, Item, KEY, Table};
 use crate::Aws;
-use crate::aws::{CallError, Fault, now};
+use crate::aws::{CallError, Fault};
 use crate::checkpoint::{CheckpointError, CheckpointFolder, ENDED, MANIFEST, Mirror};
 use crate::lock::lock_within;
+use crate::now::now;
 
 /// Bytes in an item: a quarter of what DynamoDB takes, so that a batch is sent in one go and written evenly.
 const CHUNK: usize = 100 << 10;
@@ -267,7 +268,7 @@ impl Checkpoints {
         let begun = Instant::now();
         // Whoever was killed holds it until its lease has run out.
         let patience = patience.max(name.lease.saturating_mul(3) / 2);
-        let (scratch, lock) = scratch(&name.place(), patience)?;
+        let (scratch, lock) = scratch(&std::env::temp_dir(), &name.place(), patience)?;
         let head = Head { version: VERSION, checkpoint: None, files: Vec::new(), stray: Vec::new() };
         let mut own = Self { table, owner, term: 1, head, renewed: begun, scratch, _lock: lock, name };
         loop {
@@ -438,13 +439,16 @@ impl Drop for Checkpoints {
 }
 
 /// A folder of this process alone, in which nothing is.
-fn scratch(place: &str, patience: Duration) -> Result<(PathBuf, File), TableError> {
-    let path = std::env::temp_dir().join(format!("consume-{:016x}", xxh3_64(place.as_bytes())));
+fn scratch(folder: &Path, place: &str, patience: Duration) -> Result<(PathBuf, File), TableError> {
+    let path = folder.join(format!("consume-{:016x}", xxh3_64(place.as_bytes())));
     let fail = |source| TableError::Scratch { path: path.clone(), source };
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(&path).map_err(fail)?;
+    // Anybody can tell its name, and may have been here before.
+    #[cfg(unix)]
+    check_own(&path).map_err(fail)?;
     let lock = File::options().create(true).append(true).open(path.join("lock")).map_err(fail)?;
     if !lock_within(&lock, patience).map_err(fail)? {
         return Err(TableError::InUse { place: place.to_owned() });
@@ -453,6 +457,27 @@ fn scratch(place: &str, patience: Duration) -> Result<(PathBuf, File), TableErro
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fail(error)),
         _ => Ok((path, lock)),
     }
+}
+
+/// # Errors
+/// When others made the folder, or may look into it: it holds states of tenants, and what is read from it is believed.
+#[cfg(unix)]
+fn check_own(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    // Not what a link leads to.
+    let found = fs::symlink_metadata(path)?;
+    let refuse = |what| Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+    if !found.is_dir() {
+        return refuse("is a link");
+    }
+    if found.mode() & 0o077 != 0 {
+        return refuse("is open to other users");
+    }
+    // What this process makes is its user's.
+    let probe = path.join(format!("{:016x}", RandomState::new().hash_one(std::process::id())));
+    let owner = File::create_new(&probe)?.metadata()?.uid();
+    fs::remove_file(&probe)?;
+    if owner == found.uid() { Ok(()) } else { refuse("is another user's") }
 }
 
 fn now_ms() -> u64 {
@@ -478,5 +503,32 @@ mod tests {
         };
         let text = serde_json::to_string(&head).expect("is written");
         assert_eq!(serde_json::from_str::<Head>(&text).expect("is read"), head);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_scratch_folder_that_others_made_or_may_use_is_refused() {
+        use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+        let at = tempfile::tempdir().expect("a folder");
+        let made = || scratch(at.path(), "dynamodb:table/prefix", Duration::ZERO);
+        let why = || Error::source(&made().expect_err("is refused")).expect("has one").to_string();
+        let (path, lock) = made().expect("is made");
+        drop(lock);
+        made().expect("is ours");
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("is ours");
+        for open in [0o777, 0o750, 0o701] {
+            mode(open);
+            assert_eq!(why(), "is open to other users");
+        }
+        mode(0o700);
+        // Only root can give something away.
+        if chown(&path, Some(12_345), None).is_ok() {
+            assert_eq!(why(), "is another user's");
+            chown(&path, Some(0), None).expect("is taken back");
+        }
+        let elsewhere = at.path().join("elsewhere");
+        fs::rename(&path, &elsewhere).expect("is moved");
+        symlink(&elsewhere, &path).expect("is made");
+        assert_eq!(why(), "is a link");
     }
 }

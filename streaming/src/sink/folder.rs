@@ -71,11 +71,20 @@ impl ObjectPlace for Folder {
         }
         Ok(())
     }
+
+    fn clear_away(&mut self, names: &[String]) -> Result<(), Failure> {
+        for name in names {
+            let path = self.path.join(name);
+            WholeFile::clear_away(&path).map_err(|source| FileError { path, source })?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{DeadLetter, Sink as _, SinkPosition};
 
     #[test]
     fn a_folder_gives_back_what_it_was_given_until_it_is_removed() {
@@ -89,5 +98,36 @@ mod tests {
         folder.remove(&["a/b.jsonl".to_owned(), "a/c.jsonl".to_owned()]).expect("is removed");
         assert!(folder.read("a/b.jsonl").expect("is looked for").is_none());
         assert_eq!(retries.successes(), 4, "two were written, and two removed");
+    }
+
+    #[test]
+    fn what_a_killed_writer_was_writing_is_removed_and_nothing_of_others() {
+        let at = tempfile::tempdir().expect("is made");
+        let sink = |parts| {
+            let mut sink = ObjectSink::folder(at.path(), ObjectFormat::JsonLines, Arc::default());
+            sink.restore(SinkPosition { parts, ..SinkPosition::default() }).expect("is restored");
+            sink
+        };
+        let partials = || {
+            let folders = ["", "dead-letters"].into_iter().flat_map(|folder| fs::read_dir(at.path().join(folder)));
+            let names = folders.flatten().map(|entry| entry.expect("is there").file_name());
+            names.filter(|name| name.to_string_lossy().starts_with(".partial-")).count()
+        };
+        let mut killed = sink(None);
+        killed.bury(&[DeadLetter::new("s", 1, "line", "is not JSON", b"{")]).expect("is taken");
+        killed.keep().expect("is kept");
+        drop(killed);
+        let begin = |name: &str| std::mem::forget(WholeFile::create(&at.path().join(name)).expect("is begun"));
+        begin("dead-letters/part-000000.jsonl");
+        begin("pending.json");
+        // Its file has got its place, and it has not been removed.
+        fs::create_dir(at.path().join("dead-letters/.partial-x")).expect("is made");
+        let ours = partials();
+        begin("model.safetensors");
+        begin("dead-letters/notes.txt");
+        assert_eq!((ours, partials()), (3, 5));
+        drop(sink(None));
+        assert_eq!(partials(), 2);
+        assert!(!at.path().join("dead-letters/part-000000.jsonl").exists());
     }
 }

@@ -36,6 +36,11 @@ pub(super) trait ObjectPlace {
     /// Removes objects; those that are not there are no fault.
     fn remove(&mut self, names: &[String]) -> Result<(), Failure>;
 
+    /// Removes what a process that was killed while it wrote these objects has left of them, where that leaves anything.
+    fn clear_away(&mut self, _names: &[String]) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Looks whether there is such a place at all; who may not look, but only write, is not refused.
     fn check(&self) -> Result<(), Failure> {
         Ok(())
@@ -194,8 +199,10 @@ impl ObjectSink {
         if found.first_part > known {
             return Err(PartsOfAnother { found: found.first_part, known }.into());
         }
-        let unknown = found.parts.split_off(&known);
-        self.place.remove(&unknown.into_values().flatten().collect::<Vec<_>>())
+        let mut unknown: Vec<String> = found.parts.split_off(&known).into_values().flatten().collect();
+        self.place.remove(&unknown)?;
+        unknown.push(PENDING.to_owned());
+        self.place.clear_away(&unknown)
     }
 }
 

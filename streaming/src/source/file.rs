@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use churn_events::Timestamp;
 
 use super::line_reader::LineReader;
+use super::pace::Pace;
 use super::pipe::{Pipe, Piped};
 use super::{Next, Source, SourceError};
+use crate::now::now;
 use crate::{Batch, Position, Record, Shard};
 
 /// Lines that are handed out at once.
@@ -25,13 +27,6 @@ const LOG_ENDINGS: [&str; 3] = [".jsonl", ".jsonl.gz", ".jsonl.zst"];
 pub struct FileSource {
     files: Vec<LogFile>,
     pace: Option<Pace>,
-}
-
-/// Hands out events as fast as they were received, or so many times as fast.
-struct Pace {
-    speed: f64,
-    /// When replaying began, and when the first event was received.
-    begun: Option<(Instant, Timestamp)>,
 }
 
 struct LogFile {
@@ -71,7 +66,8 @@ enum Seen {
 
 struct Head {
     record: Record,
-    /// When it was received, where it is an event.
+    /// When it was received, where it is an event, and its clock was not ahead of ours: who waited for that would hold back
+    /// the rest of its file.
     received_at: Option<Timestamp>,
 }
 
@@ -101,7 +97,7 @@ impl FileSource {
                 files.push(LogFile::open(&path, name, after)?);
             }
         }
-        Ok(Self { files, pace: speed.map(|speed| Pace { speed, begun: None }) })
+        Ok(Self { files, pace: speed.map(Pace::new) })
     }
 
     /// Lines of the only file: nobody has to look at them before they are processed.
@@ -132,27 +128,23 @@ impl FileSource {
             heads.zip(0..).filter_map(|(head, file)| Some((head?, file))).collect();
         order.sort_unstable();
         let Some((first, at)) = order.first().copied() else { return Ok(Next::End) };
-        let due = match (&mut self.pace, first) {
-            (Some(pace), Some(first)) => pace.due(first),
-            // What is no event is due at once, and the events behind it are not.
-            (Some(_), None) => Ok(i64::MIN),
-            (None, _) => Ok(i64::MAX),
+        // What has no time is due at once, and the events behind it are not.
+        let mut due = |received_at: Option<Timestamp>| match (&mut self.pace, received_at) {
+            (Some(pace), Some(received_at)) => pace.due(received_at, Instant::now()),
+            _ => Ok(()),
         };
-        let due_ms = match due {
-            Ok(due_ms) => due_ms,
-            Err(left) => {
-                std::thread::sleep(left.min(wait));
-                return Ok(Next::Idle);
-            }
-        };
+        if let Err(left) = due(first) {
+            std::thread::sleep(left.min(wait));
+            return Ok(Next::Idle);
+        }
         let until = order.get(1).copied();
         let file = &mut self.files[at];
         let mut records = Vec::new();
         while let Some(head) = file.head.take() {
             let is_first = records.is_empty();
             let is_before = until.is_none_or(|until| (head.received_at, at) < until);
-            let is_due = head.received_at.is_none_or(|received_at| received_at.millis() <= due_ms);
-            if !(is_first || is_before && is_due && records.len() < BATCH_LINES) {
+            let has_room = records.len() < BATCH_LINES;
+            if !(is_first || is_before && has_room && due(head.received_at).is_ok()) {
                 file.head = Some(head);
                 break;
             }
@@ -169,21 +161,6 @@ impl FileSource {
 impl Source for FileSource {
     fn next(&mut self, wait: Duration) -> Result<Next, SourceError> {
         if self.files.len() == 1 && self.pace.is_none() { self.next_lines(wait) } else { self.next_in_order(wait) }
-    }
-}
-
-impl Pace {
-    /// Up to when what was received may be handed out, or how long to wait for the first of it.
-    fn due(&mut self, first: Timestamp) -> Result<i64, Duration> {
-        let (begun, began_ms) = *self.begun.get_or_insert_with(|| (Instant::now(), first));
-        let passed_ms = begun.elapsed().as_secs_f64() * 1e3 * self.speed;
-        let due_ms = began_ms.millis().saturating_add(passed_ms as i64);
-        let left_ms = first.millis() - due_ms;
-        if left_ms > 0 {
-            Err(Duration::try_from_secs_f64(left_ms as f64 / 1e3 / self.speed).unwrap_or(Duration::MAX))
-        } else {
-            Ok(due_ms)
-        }
     }
 }
 
@@ -216,7 +193,8 @@ impl LogFile {
         }
         Ok(match self.lines.next(wait)? {
             Line::Record(record) => {
-                self.head = Some(Head { received_at: record.received_at(), record });
+                let received_at = record.received_at().filter(|received_at| *received_at <= now());
+                self.head = Some(Head { received_at, record });
                 Seen::Line
             }
             Line::Nothing => Seen::Nothing,

@@ -7,6 +7,7 @@ mod file;
 #[cfg(any(feature = "kinesis", test))]
 pub(crate) mod kinesis;
 mod line_reader;
+mod pace;
 mod pipe;
 
 use std::collections::BTreeMap;

@@ -11,7 +11,8 @@ use super::calls::{Stream, children};
 use super::shard_graph::ListedShard;
 use super::source::{Ending, Message, Notice};
 use super::start::From;
-use crate::aws::{CallError, Fault, backoff, now};
+use crate::aws::{CallError, Fault, backoff};
+use crate::now::now;
 use crate::retries::Backoff;
 use crate::{Batch, NoSequenceNumber, Position, Record, Retries, Retry, SequenceNumber, Shard, in_full};
 
