@@ -25,6 +25,10 @@ const MOST_FILES: usize = 64;
 pub(crate) const MANIFEST: &str = "checkpoint.json";
 const LOCK: &str = "lock";
 
+/// How far our clock may be ahead of a stream's, in milliseconds. AWS takes nothing that was signed further in its future, and
+/// refuses to read from any time that has not come for it yet.
+pub(crate) const CLOCK_AHEAD_MS: i64 = 5 * 60 * 1_000;
+
 /// Stands in the folder of a shard that has ended: its last checkpoint is what it leaves to others.
 pub(crate) const ENDED: &str = "ended";
 
@@ -268,10 +272,14 @@ impl CheckpointFolder {
         self.mirror()
     }
 
-    /// When the first run began that asked this, which is now if it is this one: [`Consumer::begin`](crate::Consumer::begin)
-    /// then notes it for those to come.
-    pub fn begun_at(&mut self, now: Timestamp) -> Timestamp {
-        Timestamp::from_millis(*self.begun_at.get_or_insert(now.millis()))
+    /// When the first run began that asked this, less the five minutes that its clock may have been ahead of a stream's.
+    ///
+    /// None if it is this one, which has to begin with what comes from now on: [`Consumer::begin`](crate::Consumer::begin)
+    /// notes the time for those to come.
+    pub fn begun_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let before = self.begun_at;
+        self.begun_at = before.or(Some(now.millis()));
+        before.map(|millis| Timestamp::from_millis(millis.saturating_sub(CLOCK_AHEAD_MS)))
     }
 
     /// Bytes of the files that this process wrote for its last checkpoint; 0 when it wrote none.
