@@ -25,6 +25,10 @@ const MOST_FILES: usize = 64;
 pub(crate) const MANIFEST: &str = "checkpoint.json";
 const LOCK: &str = "lock";
 
+/// How far our clock may be ahead of a stream's, in milliseconds. AWS takes nothing that was signed further in its future, and
+/// refuses to read from any time that has not come for it yet.
+pub(crate) const CLOCK_AHEAD_MS: i64 = 5 * 60 * 1_000;
+
 /// Stands in the folder of a shard that has ended: its last checkpoint is what it leaves to others.
 pub(crate) const ENDED: &str = "ended";
 
@@ -138,7 +142,7 @@ struct Manifest {
     /// When the event that was received last was, in milliseconds.
     #[serde(default)]
     received_up_to: Option<i64>,
-    /// When the first run began, in milliseconds.
+    /// When the first run began that read what comes from then on, in milliseconds.
     #[serde(default)]
     begun_at: Option<i64>,
     /// Files of states: all of them, and the changes since then.
@@ -180,6 +184,8 @@ pub(crate) struct SinkMark {
 pub struct CheckpointFolder {
     path: PathBuf,
     manifest: Manifest,
+    /// What the manifest will say of it when it is written next.
+    begun_at: Option<i64>,
     whole_bytes: u64,
     changes_bytes: u64,
     /// What this process wrote last.
@@ -207,6 +213,7 @@ impl CheckpointFolder {
         let manifest = read_manifest(path)?.unwrap_or_default();
         let mut folder = Self {
             path: path.to_owned(),
+            begun_at: manifest.begun_at,
             manifest,
             whole_bytes: 0,
             changes_bytes: 0,
@@ -247,13 +254,16 @@ impl CheckpointFolder {
     }
 
     /// Notes, before the first checkpoint and before anything is written to them, which sinks a run begins with: what is in
-    /// them from now on is of this folder, should it break off before there is a checkpoint.
+    /// them from now on is of this folder, should it break off before there is a checkpoint. With them, or alone where there
+    /// is a checkpoint, when it began.
     pub(crate) fn begin(&mut self, names: Vec<String>) -> Result<(), CheckpointError> {
-        let is_noted = self.manifest.version == VERSION && names.iter().all(|name| self.has_begun(name));
+        let is_noted = self.manifest.version == VERSION
+            && self.manifest.begun_at == self.begun_at
+            && names.iter().all(|name| self.has_begun(name));
         if is_noted {
             return Ok(());
         }
-        let mut manifest = Manifest { version: VERSION, ..self.manifest.clone() };
+        let mut manifest = Manifest { version: VERSION, begun_at: self.begun_at, ..self.manifest.clone() };
         let fresh = names.into_iter().filter(|name| !self.has_begun(name));
         manifest.sinks.extend(fresh.map(|name| SinkMark { name, position: SinkPosition::default() }));
         let path = self.path.join(MANIFEST);
@@ -262,9 +272,14 @@ impl CheckpointFolder {
         self.mirror()
     }
 
-    /// When the first run with this folder began, which is now if it is this one.
-    pub fn begun_at(&mut self, now: Timestamp) -> Timestamp {
-        Timestamp::from_millis(*self.manifest.begun_at.get_or_insert(now.millis()))
+    /// When the first run began that asked this, less the five minutes that its clock may have been ahead of a stream's.
+    ///
+    /// None if it is this one, which has to begin with what comes from now on: [`Consumer::begin`](crate::Consumer::begin)
+    /// notes the time for those to come.
+    pub fn begun_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let before = self.begun_at;
+        self.begun_at = before.or(Some(now.millis()));
+        before.map(|millis| Timestamp::from_millis(millis.saturating_sub(CLOCK_AHEAD_MS)))
     }
 
     /// Bytes of the files that this process wrote for its last checkpoint; 0 when it wrote none.
@@ -356,7 +371,7 @@ impl CheckpointFolder {
             positions: processor.positions.clone(),
             ended: processor.ended.clone(),
             received_up_to: processor.received_up_to,
-            begun_at: self.manifest.begun_at,
+            begun_at: self.begun_at,
             states: before.0.into_iter().chain([states]).collect(),
             marks: before.1.into_iter().chain([marks]).collect(),
             counts: processor.counts,

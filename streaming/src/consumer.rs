@@ -107,7 +107,7 @@ impl Consumer {
         if self.sink_positions.is_none() {
             return Ok(());
         }
-        self.claim_sinks()?;
+        self.begin_folder()?;
         let positions = self.sink_positions.iter().flatten();
         for (named, position) in self.sinks.iter_mut().chain(&mut self.dead_letters).zip(positions) {
             named.sink.restore(*position)?;
@@ -117,15 +117,18 @@ impl Consumer {
         Ok(())
     }
 
-    /// Sees to it that what sinks hold is of the runs of this folder.
-    fn claim_sinks(&mut self) -> Result<(), ConsumeError> {
-        let Some(folder) = self.folder.as_mut().filter(|folder| folder.is_empty()) else { return Ok(()) };
+    /// Sees to it that what sinks hold is of the runs of this folder, which notes what it has to know of this one.
+    fn begin_folder(&mut self) -> Result<(), ConsumeError> {
+        let Some(folder) = &mut self.folder else { return Ok(()) };
         let mut names = Vec::new();
-        for named in self.sinks.iter_mut().chain(&mut self.dead_letters) {
-            if !folder.has_begun(&named.name) && !named.sink.is_empty()? {
-                return Err(ConsumeError::NotEmpty { name: named.name.clone() });
+        // One with a checkpoint knows them.
+        if folder.is_empty() {
+            for named in self.sinks.iter_mut().chain(&mut self.dead_letters) {
+                if !folder.has_begun(&named.name) && !named.sink.is_empty()? {
+                    return Err(ConsumeError::NotEmpty { name: named.name.clone() });
+                }
+                names.push(named.name.clone());
             }
-            names.push(named.name.clone());
         }
         Ok(folder.begin(names)?)
     }

@@ -56,8 +56,8 @@ pub(crate) struct Options {
     #[arg(long, default_value = "1m", value_parser = duration, value_name = "DURATION")]
     pub(crate) state_lease: Duration,
 
-    /// Where a Kinesis stream begins that is in no checkpoint: oldest (the default), latest, or the time of arrival, such
-    /// as 2026-03-01T12:30:45Z
+    /// Where a Kinesis stream begins that is in no checkpoint: oldest (the default), latest (now, and in later runs with
+    /// the same --state five minutes before that), or the time of arrival, such as 2026-03-01T12:30:45Z
     #[arg(long, value_name = "WHERE", conflicts_with_all = ["kcl", "speed"])]
     pub(crate) from: Option<FromName>,
 

@@ -42,9 +42,11 @@ pub(crate) fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     let place = options.state.as_ref().map(|name| transports.state(name, options.state_lease)).transpose()?;
     let mut folder = place.map(|place| place.open(PATIENCE)).transpose()?;
-    if let (Some(folder), Some(FromName::Latest)) = (&mut folder, options.from) {
+    if let (Some(folder), Some(FromName::Latest)) = (&mut folder, options.from)
+        && let Some(begun_at) = folder.begun_at(now())
+    {
         // What came to a quiet shard while nobody read has to be read, too.
-        options.from = Some(FromName::Time(folder.begun_at(now())));
+        options.from = Some(FromName::Time(begun_at));
     }
     let mut consumer = consumer(&options, &options.sink, &options.dead_letters, folder, &mut transports)?;
     let restored = Restored::of(&consumer, begun.elapsed());

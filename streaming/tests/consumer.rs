@@ -205,6 +205,28 @@ fn what_a_run_wrote_before_its_first_checkpoint_is_its_own() {
 }
 
 #[test]
+fn when_the_first_run_began_that_asked_is_known_to_quiet_runs_after_a_warm_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let asks = |millis, begins: bool| {
+        let mut state = CheckpointFolder::open(&folder.path().join("state"), Duration::ZERO).expect("opens");
+        let found = state.begun_at(Timestamp::from_millis(millis)).map(Timestamp::millis);
+        let (scores, dead) = (sinks(folder.path(), &["scores"]), sinks(folder.path(), &["dead"]));
+        let quiet = Consumer::new(options(ScoreWhen::Events), Some(scoring(&MODEL)), scores, dead, Some(state));
+        let mut quiet = quiet.expect("opens");
+        if begins {
+            quiet.checkpoint().expect("is written");
+        }
+        found
+    };
+    checkpointed(folder.path());
+    assert_eq!(asks(1_000_000, false), None, "whose source cannot be opened, say");
+    assert_eq!(asks(2_000_000, true), None);
+    assert_eq!(asks(3_000_000, true), Some(1_700_000));
+    checkpointed(folder.path());
+    assert_eq!(asks(4_000_000, true), Some(1_700_000));
+}
+
+#[test]
 fn states_without_a_manifest_are_no_fresh_start() {
     let folder = tempfile::tempdir().expect("a folder");
     checkpointed(folder.path());

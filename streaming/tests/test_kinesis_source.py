@@ -166,6 +166,19 @@ def test_latest_begins_with_what_comes_from_now_on(kinesis_local: KinesisLocal, 
     check([line for line in lines if "text" in line], range(50, 100))
 
 
+@pytest.mark.parametrize("fault", ["failed_iterators", "expired_iterators"])
+def test_latest_stays_where_it_was_when_calls_fail_and_our_clock_is_ahead(fault: str, new_stream) -> None:
+    with KinesisLocal(behind_seconds=200) as emulator, FaultProxy(emulator.url, Faults(**{fault: 1})) as proxy:
+        stream = new_stream(emulator, 2)
+        program = start(proxy, "--stream", stream, "--initial", "latest", "--idle", "5")
+        wait_until(lambda: proxy.injected[fault] >= 4 or program.poll() is not None, "each shard was asked twice")
+        write(emulator, stream, range(50))
+        proxy.faults = Faults()
+        out, err = program.communicate(timeout=60)
+    assert program.returncode == 0, err
+    check([line for line in map(json.loads, out.splitlines()) if "text" in line], range(50))
+
+
 def test_a_time_begins_with_what_arrived_then(kinesis_local: KinesisLocal, new_stream) -> None:
     stream = new_stream(kinesis_local, 2)
     write(kinesis_local, stream, range(50))

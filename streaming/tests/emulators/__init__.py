@@ -30,6 +30,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing
 HERE = Path(__file__).parent
 INSTALLED = Path(sys.prefix)
 NODE_MODULES = INSTALLED / "node_modules"
+PRELOADED = ["--require", HERE / "loopback.js", "--require", HERE / "clock.js"]
 
 
 class Service:
@@ -66,6 +67,9 @@ class Emulator(Service):
     """
 
     ready: tuple[str, str]  # service and boto3 method that it answers once it has started
+
+    def __init__(self, *, behind_seconds: int = 0) -> None:
+        self.behind_seconds = behind_seconds  # its clock, behind ours; Moto's is not
 
     def __enter__(self) -> Self:
         for attempt in range(3):  # another process may have taken a port that was free
@@ -137,7 +141,8 @@ class KinesisLocal(Emulator):
         added = {f"{name}_DURATION": "50ms" for name in slow}
         added |= {"KINESIS_MOCK_PLAIN_PORT": str(self.port), "KINESIS_MOCK_TLS_PORT": str(free_port())}
         added |= {"SHARD_LIMIT": "100", "LOG_LEVEL": "WARN", "AWS_REGION": REGION}
-        return ["node", "--require", HERE / "loopback.js", "main.js"], added, folder
+        added |= {"BEHIND_SECONDS": str(self.behind_seconds)}
+        return ["node", *PRELOADED, "main.js"], added, folder
 
 
 class Kinesalite(Emulator):
@@ -149,7 +154,8 @@ class Kinesalite(Emulator):
         options = ["--port", str(self.port), "--shardLimit", "100"]
         for name in ("createStreamMs", "deleteStreamMs", "updateStreamMs"):
             options += [f"--{name}", "50"]
-        return ["node", "--require", HERE / "loopback.js", "cli.js", *options], {}, NODE_MODULES / "kinesalite"
+        added = {"BEHIND_SECONDS": str(self.behind_seconds)}
+        return ["node", *PRELOADED, "cli.js", *options], added, NODE_MODULES / "kinesalite"
 
 
 class Moto(Emulator):

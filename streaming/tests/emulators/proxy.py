@@ -47,6 +47,7 @@ class Faults:
     throttled_writes: float = 0  # PutRecords and PutRecord: the same
     expired_iterators: float = 0  # GetRecords: ExpiredIteratorException
     refused_looks: float = 0  # DescribeStreamSummary: AccessDeniedException
+    failed_iterators: float = 0  # GetShardIterator: HTTP 500, InternalFailure
     failures: float = 0  # any request: HTTP 500, InternalFailure
     lost_requests: float = 0  # any request: the connection ends before Kinesis has it
     lost_answers: float = 0  # any request: the connection ends after Kinesis has done it
@@ -63,6 +64,7 @@ REFUSED = (400, "AccessDeniedException", "User is not authorized to perform this
 READS, WRITES = ("GetRecords",), ("PutRecords", "PutRecord")
 ERRORS = [  # in the order in which they are tried
     ("refused_looks", ("DescribeStreamSummary",), REFUSED),
+    ("failed_iterators", ("GetShardIterator",), FAILED),
     ("failures", None, FAILED),
     ("throttled_reads", READS, THROTTLED),
     ("throttled_writes", WRITES, THROTTLED),

@@ -12,6 +12,7 @@ use super::shard_graph::ListedShard;
 use super::source::{Ending, Message, Notice};
 use super::start::From;
 use crate::aws::{CallError, Fault, backoff};
+use crate::checkpoint::CLOCK_AHEAD_MS;
 use crate::now::now;
 use crate::retries::Backoff;
 use crate::{Batch, NoSequenceNumber, Position, Record, Retries, Retry, SequenceNumber, Shard, in_full};
@@ -104,14 +105,14 @@ impl ShardReader {
     async fn iterator(&mut self, backoff: &mut Backoff) -> Result<Option<String>, CallError> {
         loop {
             let asked_at = now();
-            match self.stream.iterator(&self.id, self.from).await {
-                Ok(iterator) => {
-                    if self.from == From::Latest {
-                        // "Now" would be another one when this iterator has to be replaced before a record came.
-                        self.from = From::Time(asked_at);
-                    }
-                    return Ok(Some(iterator));
-                }
+            let answer = self.stream.iterator(&self.id, self.from).await;
+            if self.from == From::Latest {
+                // "Now" would be another one the next time, or when this iterator has to be replaced before a record came;
+                // and what is now for us may not have come for the stream.
+                self.from = From::Time(Timestamp::from_millis(asked_at.millis() - CLOCK_AHEAD_MS));
+            }
+            match answer {
+                Ok(iterator) => return Ok(Some(iterator)),
                 Err(CallError { fault: Fault::Wrong | Fault::NotFound, .. })
                     if matches!(self.from, From::Record(_) | From::After(_)) =>
                 {

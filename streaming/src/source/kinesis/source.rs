@@ -122,16 +122,16 @@ impl KinesisSource {
     /// Begins to read the shards whose time has come.
     fn read_ready(&mut self, number: usize) {
         let Known { stream, graph, .. } = &mut self.streams[number];
-        for (shard, from) in graph.take_ready() {
-            let name = shard_name(stream, &shard.id);
+        for (ListedShard { id, hash_keys, .. }, from) in graph.take_ready() {
+            let shard = Shard { stream: stream.name.clone(), name: shard_name(stream, &id), hash_keys };
             if let Some(alignment) = &mut self.alignment {
-                alignment.expect(&name);
+                alignment.expect(&shard);
             }
             let reader = ShardReader {
                 stream_number: number,
                 stream: stream.clone(),
-                id: shard.id,
-                shard: Arc::new(Shard { stream: stream.name.clone(), name, hash_keys: shard.hash_keys }),
+                id,
+                shard: Arc::new(shard),
                 from,
                 out: self.out.clone(),
                 permits: Arc::new(Semaphore::new(BATCHES)),
