@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::dice::Dice;
+
 /// Tenants that are counted at a time; many times those that are shown, so that the counts of these are nearly right.
 const COUNTED: usize = 256;
 
@@ -19,7 +21,7 @@ pub(crate) struct Hottest {
     /// tenants that take turns.
     passed_over: u64,
     /// What the next distance is drawn from.
-    dice: u64,
+    dice: Dice,
 }
 
 impl Hottest {
@@ -27,20 +29,10 @@ impl Hottest {
         match self.passed_over.checked_sub(1) {
             Some(left) => self.passed_over = left,
             None => {
-                self.passed_over = self.roll() % (2 * SAMPLED - 1);
+                self.passed_over = self.dice.roll() % (2 * SAMPLED - 1);
                 self.count(tenant);
             }
         }
-    }
-
-    /// # Source
-    /// SplitMix64: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators".
-    fn roll(&mut self) -> u64 {
-        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.dice;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 
     fn count(&mut self, tenant: &str) {

@@ -26,6 +26,7 @@ mod aws;
 mod checkpoint;
 mod consumer;
 mod dead_letter;
+mod dice;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod hottest;

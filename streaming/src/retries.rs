@@ -6,6 +6,9 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(any(feature = "aws", test))]
 use std::time::Duration;
 
+#[cfg(any(feature = "aws", test))]
+use crate::dice::Dice;
+
 /// Why something was tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -88,21 +91,21 @@ pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
-    dice: u64,
+    dice: Dice,
 }
 
 #[cfg(any(feature = "aws", test))]
 impl Backoff {
     /// Waits of at most `first`, then of at most twice as long each time, up to `longest`.
     pub(crate) const fn new(first: Duration, longest: Duration, seed: u64) -> Self {
-        Self { first, longest, failures: 0, dice: seed }
+        Self { first, longest, failures: 0, dice: Dice::new(seed) }
     }
 
     /// How long to wait after one more failure.
     pub(crate) fn after_failure(&mut self) -> Duration {
         let most = self.first.saturating_mul(1 << self.failures.min(30)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
-        most.mul_f64(self.roll())
+        most.mul_f64(self.dice.share())
     }
 
     /// Something succeeded: the next failure is the first again.
@@ -114,18 +117,6 @@ impl Backoff {
     /// Failures in a row.
     pub(crate) const fn failures(&self) -> u32 {
         self.failures
-    }
-
-    /// A number in `[0, 1)`.
-    ///
-    /// # Source
-    /// SplitMix64, G. L. Steele, D. Lea, C. H. Flood, OOPSLA 2014.
-    fn roll(&mut self) -> f64 {
-        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.dice;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
