@@ -74,17 +74,22 @@ impl WholeFile {
         };
         for entry in entries {
             let entry = entry?;
-            if !(entry.file_name().to_string_lossy().starts_with(PARTIAL) && entry.file_type()?.is_dir()) {
+            if !entry.file_name().to_string_lossy().starts_with(PARTIAL) {
                 continue;
             }
             match fs::remove_file(in_partial(&entry.path(), path)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                // It holds another file, or nothing any more.
-                _ => drop(fs::remove_dir(entry.path())),
+                Ok(()) => fs::remove_dir(entry.path())?,
+                // It holds another file, or is somebody else's.
+                Err(error) if is_not_ours(&error) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
+}
+
+fn is_not_ours(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied)
 }
 
 fn folder_of(path: &Path) -> &Path {

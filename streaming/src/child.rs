@@ -1,5 +1,6 @@
 //! `--kcl`: the program as the child of the KCL MultiLangDaemon.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufReader, BufWriter};
@@ -96,7 +97,7 @@ impl<F: FnMut(&str, CheckpointFolder) -> Result<Consumer, Failure>> ShardWork fo
         if let Some(consumer) = self.shard.consumer() {
             self.status = Status::begin(consumer, Arc::clone(&self.retries));
             let mut calendar = Calendar::begin(consumer);
-            calendar.note_reading(|| vec![shard.name.clone()]);
+            calendar.note_reading(|| BTreeSet::from([shard.name.clone()]));
             self.calendar = Some(calendar);
         }
         Ok(shard)

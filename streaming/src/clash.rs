@@ -131,7 +131,12 @@ fn check_state(options: &Options, sinks: &[&SinkName]) -> Result<(), Clash> {
     }
     // A child of KCL keeps those of each shard in a folder below.
     let own = if options.kcl { state.join(SHARD) } else { state.clone() };
-    let is_sink = |sink: &&SinkName| matches!(sink, SinkName::Folder(path) if is_same(path, &own));
+    let is_sink = |sink: &&SinkName| match sink {
+        SinkName::Folder(path) => is_same(path, &own),
+        // Its files come and go there.
+        SinkName::File(path) => path.parent().is_some_and(|folder| is_same(folder, &own)),
+        _ => false,
+    };
     if sinks.iter().any(is_sink) { Err(clash("a sink")) } else { Ok(()) }
 }
 
@@ -216,6 +221,7 @@ mod tests {
         let source = "--source file:@/logs/l.jsonl";
         refused(at, &format!("{source} --sink folder:@/out --state @/out"), "--state @/out is a sink, too");
         refused(at, &format!("{source} --dead-letters folder:@/out --state @/./out"), "--state @/./out is a sink, too");
+        refused(at, &format!("{source} --sink file:@/out/lock --state @/out"), "--state @/out is a sink, too");
         refused(at, "--kcl --sink folder:@/out/{shard} --state @/out", "--state @/out is a sink, too");
         for free in ["--state @", "--state @/logs/state", "--state @/logs", "--sink folder:@/out --state @/out/state"] {
             assert_eq!(clash(at, &format!("{source} {free}")), None, "{free}");

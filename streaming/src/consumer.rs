@@ -177,7 +177,7 @@ impl Consumer {
     /// # Errors
     /// When a sink fails.
     /// # Cost
-    /// That of some thousand scores, however many there are.
+    /// That of some thousand scores, however many are due; of up to 140,000 where tenants are two years in arrears.
     pub fn score_some(&mut self, date: ObservationDate, due: &mut VecDeque<Box<str>>) -> Result<bool, ConsumeError> {
         let n_due = due.len();
         while !due.is_empty() && n_due - due.len() < HANDED_ON && self.output.scores.len() < HANDED_ON {

@@ -468,10 +468,10 @@ fn check_own(path: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?;
     let refuse = |what| Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
     if !found.is_dir() {
-        return refuse("is a link");
+        return refuse("is no folder of its own; remove what is there");
     }
     if found.mode() & 0o077 != 0 {
-        return refuse("is open to other users");
+        return refuse("is open to other users; remove it");
     }
     // What this process makes is its user's.
     let probe = path.join(format!("{:016x}", RandomState::new().hash_one(std::process::id())));
@@ -518,7 +518,7 @@ mod tests {
         let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("is ours");
         for open in [0o777, 0o750, 0o701] {
             mode(open);
-            assert_eq!(why(), "is open to other users");
+            assert_eq!(why(), "is open to other users; remove it");
         }
         mode(0o700);
         // Only root can give something away.
@@ -529,6 +529,6 @@ mod tests {
         let elsewhere = at.path().join("elsewhere");
         fs::rename(&path, &elsewhere).expect("is moved");
         symlink(&elsewhere, &path).expect("is made");
-        assert_eq!(why(), "is a link");
+        assert_eq!(why(), "is no folder of its own; remove what is there");
     }
 }

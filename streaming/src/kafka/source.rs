@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -96,7 +96,7 @@ impl KafkaSource {
 }
 
 impl Source for KafkaSource {
-    fn reading(&self) -> Vec<String> {
+    fn reading(&self) -> BTreeSet<String> {
         self.topics.iter().flat_map(TopicReader::shard_names).map(str::to_owned).collect()
     }
 

@@ -161,7 +161,11 @@ impl TopicReader {
     /// answer of its broker that brought nothing says so again, and a broker that is away says nothing.
     fn say_who_is_silent(&mut self, ready: &mut VecDeque<Batch>) {
         for (partition, then) in &mut self.at_end {
-            let Some(now) = self.consumer.context().asked(*partition) else { continue };
+            let Some(now) = self.consumer.context().asked(*partition) else {
+                // Its next leader begins anew, and may be the same.
+                *then = None;
+                continue;
+            };
             let is_answered = then.is_some_and(|then| now.is_answered_since(&then));
             if is_answered && let Some(shard) = self.shards.get(partition) {
                 ready.push_back(sign_of_life(shard));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use churn_streaming::Retries;
 
 /// How long a turn may take in which no call of a service succeeds, and no object is written. A turn waits for records for
-/// less than a second, or makes a few thousand scores where a date has come to everybody; a checkpoint waits for what a sink
+/// less than a second, or makes some thousand scores where a date has come to everybody; a checkpoint waits for what a sink
 /// waits for a broker that is away, which can be minutes: whoever looks shall hear of it. But one that puts a hundred
 /// thousand objects is at work for minutes, too, and would be for ever if it was killed for that.
 const LONGEST_TURN: Duration = Duration::from_secs(60);

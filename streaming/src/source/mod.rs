@@ -10,7 +10,7 @@ mod line_reader;
 mod pace;
 mod pipe;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use file::FileSource;
@@ -30,8 +30,8 @@ pub trait Source {
 
     /// The names of the shards that it reads now: each of them gives records, or the word that it has none, again and again
     /// while the service answers. Nobody waits for others. A source that comes to an end has no need to say.
-    fn reading(&self) -> Vec<String> {
-        Vec::new()
+    fn reading(&self) -> BTreeSet<String> {
+        BTreeSet::new()
     }
 
     /// Is told what was checkpointed: the last position of each shard that will not be asked for again.

@@ -1,5 +1,6 @@
 //! All shards of some streams, in one queue.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -190,7 +191,7 @@ impl KinesisSource {
 }
 
 impl Source for KinesisSource {
-    fn reading(&self) -> Vec<String> {
+    fn reading(&self) -> BTreeSet<String> {
         let of_stream =
             |known: &Known| known.graph.reading().map(|id| shard_name(&known.stream, id)).collect::<Vec<String>>();
         self.streams.iter().flat_map(of_stream).collect()

@@ -13,7 +13,8 @@ pub enum InitialPosition {
     /// With the oldest record that the stream still has.
     #[default]
     TrimHorizon,
-    /// With what arrives from now on; in a shard whose first calls fail, with what arrived up to five minutes before.
+    /// With what arrives from now on; in a shard whose calls fail before it had a record, with what
+    /// arrived up to five minutes before.
     ///
     /// A shard in which nothing came before a restart begins at that later "now" again; who must not miss what came in
     /// between uses [`InitialPosition::At`].
