@@ -249,7 +249,7 @@ def test_latest_is_when_the_first_run_began(world: Path, tmp_path: Path) -> None
     (tmp_path / "past.jsonl").write_bytes(b"".join(lines[150:]))
     state = ["--state", tmp_path / "state", "--score", "never"]
     run(PROGRAMS / "consume", "--source", f"file:{tmp_path / 'past.jsonl'}", *state)
-    with Kinesalite(behind_seconds=299) as emulator:
+    with Kinesalite(behind_seconds=299) as emulator, FaultProxy(emulator.url) as proxy:
         kinesis = emulator.client("kinesis")
         kinesis.create_stream(StreamName="events", ShardCount=3)
         kinesis.get_waiter("stream_exists").wait(StreamName="events", WaiterConfig={"Delay": 1})
@@ -263,13 +263,15 @@ def test_latest_is_when_the_first_run_began(world: Path, tmp_path: Path) -> None
                 PROGRAMS / "consume", "--source", "kinesis:events", "--from", "latest", *state, "--status-every", "200ms",
                 "--checkpoint-every", "200ms",
             ]  # fmt: skip
-            log = tmp_path / "log"
-            child = subprocess.Popen(command, env=os.environ | environment(kinesis=emulator), stderr=log.open("w"))
+            log, n_reads = tmp_path / "log", proxy.requests["GetRecords"]
+            # Every shard has been read, and what it had is told.
+            is_done = lambda: until in log.read_text() and proxy.requests["GetRecords"] >= n_reads + 6
+            child = subprocess.Popen(command, env=os.environ | environment(kinesis=proxy), stderr=log.open("w"))
             deadline = time.monotonic() + 20
-            while until not in log.read_text() and child.poll() is None and time.monotonic() < deadline:
+            while not is_done() and child.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.2)
             child.send_signal(signal.SIGTERM)
-            assert (child.wait(30), until in log.read_text()) == (0, True), log.read_text()
+            assert (child.wait(30), is_done()) == (0, True), log.read_text()
 
         put(lines[:50])
         time.sleep(3)
