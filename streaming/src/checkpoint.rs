@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lock::lock_within;
 use crate::marks::Marks;
+use crate::now::CLOCK_AHEAD_MS;
 use crate::{Position, Processor, ProcessorOptions, RecordCounts, ScoreWhen, Scoring, SinkPosition};
 
 const VERSION: u32 = 1;
@@ -24,10 +25,6 @@ const VERSION: u32 = 1;
 const MOST_FILES: usize = 64;
 pub(crate) const MANIFEST: &str = "checkpoint.json";
 const LOCK: &str = "lock";
-
-/// How far our clock may be ahead of a stream's, in milliseconds. AWS takes nothing that was signed further in its future, and
-/// refuses to read from any time that has not come for it yet.
-pub(crate) const CLOCK_AHEAD_MS: i64 = 5 * 60 * 1_000;
 
 /// Stands in the folder of a shard that has ended: its last checkpoint is what it leaves to others.
 pub(crate) const ENDED: &str = "ended";

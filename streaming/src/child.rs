@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use churn_streaming::kcl::{self, Clock, KclError, KclShard, Refusal, ShardWork, Start};
-use churn_streaming::{Batch, CheckpointFolder, Consumer, Retries, Shard};
+use churn_streaming::{Batch, CheckpointFolder, Consumer, Retries, Shard, now};
 
 use crate::clash::check_names;
 use crate::options::Options;
 use crate::report::Restored;
-use crate::run::{consumer, now};
+use crate::run::consumer;
 use crate::say::say;
 use crate::status::Status;
 use crate::transports::{SinkName, Transports};

@@ -68,6 +68,7 @@ pub use kafka::{
 };
 #[cfg(feature = "kinesis")]
 pub use kinesis_error::KinesisError;
+pub use now::now;
 pub use position::{NoSequenceNumber, Position, SequenceNumber};
 pub use processor::{Output, Processor, ProcessorOptions, RecordCounts};
 pub use record::{Batch, Record, Shard};

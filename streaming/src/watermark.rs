@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use churn_events::{ObservationDate, Timestamp};
-use churn_streaming::{Batch, ConsumeError, Consumer};
-
-use crate::run::now;
+use churn_streaming::{Batch, ConsumeError, Consumer, now};
 
 /// A shard that has said for so long that it has nothing, or that ended so long ago, holds nobody back. Long enough for a
 /// shard that came of another to be heard, and for all to be heard after a start.

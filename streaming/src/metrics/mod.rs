@@ -12,12 +12,11 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
-use churn_streaming::Retries;
+use churn_streaming::{Retries, now};
 
 use self::heart::Heart;
 pub(crate) use self::heart::Stage;
 use crate::report::Report;
-use crate::run::now;
 
 /// How often the numbers that are scraped are brought up to date, at most.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);

@@ -12,8 +12,7 @@ use super::shard_graph::ListedShard;
 use super::source::{Ending, Message, Notice};
 use super::start::From;
 use crate::aws::{CallError, Fault, backoff};
-use crate::checkpoint::CLOCK_AHEAD_MS;
-use crate::now::now;
+use crate::now::{CLOCK_AHEAD_MS, now};
 use crate::retries::Backoff;
 use crate::{Batch, NoSequenceNumber, Position, Record, Retries, Retry, SequenceNumber, Shard, in_full};
 
